@@ -1,0 +1,5 @@
+"""Audio -> what audio itself says: mel spectra, descriptors and detectors; knows nothing of residuals."""
+
+from drawbar.listening.mel import log_mel, log_mel_distance, mel_filters
+
+__all__ = ["log_mel", "log_mel_distance", "mel_filters"]
