@@ -1,11 +1,10 @@
-"""The yardstick for codecs: equal to librosa's mel filters, zero for equal sounds, finite gradients in silence."""
+"""The yardstick for codecs: librosa's mel filters, zero for equal sounds, finite gradients in silence."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-
 from drawbar.listening.mel import EPS, log_mel, log_mel_distance, mel_filters
 
 

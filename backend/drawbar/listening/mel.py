@@ -1,8 +1,9 @@
 """Audio -> log10 mel spectrogram, and the distance between two of them.
 
-The settings are the project's one yardstick for codecs (80 mels, n_fft 1024, hop 256, floor 1e-5, at 32 kHz), the
-convention of HiFi-GAN (Kong et al. 2020): a magnitude spectrogram, Slaney mel filters, clamped, then the logarithm.
-Differentiable, so a codec can be trained on exactly what it is judged by. It knows nothing of models or files.
+The settings are the project's one yardstick for codecs (80 mels, n_fft 1024, hop 256, floor 1e-5, at
+32 kHz), the convention of HiFi-GAN (Kong et al. 2020): a magnitude spectrogram, Slaney mel filters, clamped,
+then the logarithm. Differentiable, so a codec can be trained on exactly what it is judged by. It knows
+nothing of models or files.
 """
 
 from functools import lru_cache
@@ -12,7 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["EPS", "HOP", "N_FFT", "N_MELS", "SAMPLE_RATE_HZ", "log_mel", "log_mel_distance", "mel_filters"]
+__all__ = [
+    "EPS",
+    "HOP",
+    "N_FFT",
+    "N_MELS",
+    "SAMPLE_RATE_HZ",
+    "log_mel",
+    "log_mel_distance",
+    "mel_filters",
+]
 
 SAMPLE_RATE_HZ = 32_000
 N_MELS = 80
@@ -33,12 +43,19 @@ def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     break_mel = _BREAK_HZ * _MEL_PER_HZ
-    return np.where(mel < break_mel, mel / _MEL_PER_HZ, _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)))
+    return np.where(
+        mel < break_mel,
+        mel / _MEL_PER_HZ,
+        _BREAK_HZ * np.exp(_LOG_STEP * (mel - break_mel)),
+    )
 
 
 @lru_cache(maxsize=16)
 def mel_filters(
-    sample_rate_hz: int = SAMPLE_RATE_HZ, n_fft: int = N_FFT, n_mels: int = N_MELS, low_hz: float = 0.0
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+    n_fft: int = N_FFT,
+    n_mels: int = N_MELS,
+    low_hz: float = 0.0,
 ) -> NDArray[np.float32]:
     """Triangular filters of equal area on Slaney's mel scale: [n_mels, n_fft // 2 + 1] (read only)."""
     bins_hz = np.linspace(0.0, sample_rate_hz / 2, n_fft // 2 + 1)
@@ -70,11 +87,17 @@ def log_mel(
     n_mels: int = N_MELS,
     eps: float = EPS,
 ) -> Tensor:
-    """``audio`` [..., N] in -1..1 -> log10 mel magnitudes [..., n_mels, 1 + N // hop], never below log10(eps)."""
+    """``audio`` [..., N] in -1..1 -> log10 mel magnitudes [..., n_mels, 1 + N // hop], >= log10(eps)."""
     window, filters = _tables(sample_rate_hz, n_fft, n_mels, audio.device)
     flat = audio.reshape(-1, audio.shape[-1]).float()
     spectrum = torch.stft(
-        flat, n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True
+        flat,
+        n_fft,
+        hop,
+        window=window,
+        center=True,
+        pad_mode="constant",
+        return_complex=True,
     )  # zero padding: works for clips shorter than a window
     power = spectrum.real.square() + spectrum.imag.square()
     magnitude = (power + 1e-12).sqrt()  # the small constant keeps the gradient finite in silence
@@ -84,10 +107,13 @@ def log_mel(
 
 
 def log_mel_distance(a: Tensor, b: Tensor, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Tensor:
-    """Mean absolute difference of the log10 mel spectrograms of ``a`` and ``b`` ([..., N] each): a scalar, 0 if equal.
+    """Mean absolute difference of the log10 mel spectrograms of ``a`` and ``b`` ([..., N] each): a scalar.
 
-    The longer one is cut to the other's length. 0.3 is a factor of two in magnitude, on average over the picture.
+    The longer one is cut to the other's length. 0.3 is a factor of two in magnitude, on average.
     """
     length = min(a.shape[-1], b.shape[-1])
-    left, right = log_mel(a[..., :length], sample_rate_hz), log_mel(b[..., :length], sample_rate_hz)
+    left, right = (
+        log_mel(a[..., :length], sample_rate_hz),
+        log_mel(b[..., :length], sample_rate_hz),
+    )
     return (left - right).abs().mean()
