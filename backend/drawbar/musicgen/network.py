@@ -1,0 +1,148 @@
+"""Steps [B, K, S] and text states -> logits [B, K, S, card]: the MusicGen decoder, for training and for playing.
+
+Pre-norm transformer: self-attention, cross-attention on projected T5 states, GELU feed-forward, one head per
+codebook (MusicGen, arXiv 2306.05284). Linear layers have no bias, norms have; weights that are multiplied with
+the same input are stored as one. Knows nothing of sampling, delays, prompts or files.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drawbar.musicgen.spec import ModelSpec
+
+__all__ = ["Block", "Decoder", "sinusoidal_positions"]
+
+
+def sinusoidal_positions(count: int, d_model: int) -> Tensor:
+    """Positions ``[count, D]``: cosines, then sines (as both released implementations compute them)."""
+    half = d_model // 2
+    rates = torch.exp(torch.arange(half, dtype=torch.int64).float() * -(math.log(10000) / max(half - 1, 1)))
+    angles = torch.arange(count, dtype=torch.int64).float().unsqueeze(1) * rates.unsqueeze(0)
+    return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
+
+
+class Block(nn.Module):
+    """One pre-norm decoder block."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        d = spec.d_model
+        self.heads = spec.n_heads
+        self.self_norm = nn.LayerNorm(d)
+        self.qkv = nn.Linear(d, 3 * d, bias=False)
+        self.self_out = nn.Linear(d, d, bias=False)
+        self.cross_norm = nn.LayerNorm(d)
+        self.cross_q = nn.Linear(d, d, bias=False)
+        self.cross_kv = nn.Linear(d, 2 * d, bias=False)
+        self.cross_out = nn.Linear(d, d, bias=False)
+        self.ff_norm = nn.LayerNorm(d)
+        self.ff_in = nn.Linear(d, spec.d_ff, bias=False)
+        self.ff_out = nn.Linear(spec.d_ff, d, bias=False)
+
+    def forward(self, x: Tensor, text: tuple[Tensor, Tensor] | None, text_bias: Tensor | None) -> Tensor:
+        """Residual ``[B, S, D]`` and cross-attention keys and values ``[B, H, L, D/H]`` -> residual ``[B, S, D]``."""
+        b, s, d = x.shape
+        q, k, v = self.qkv(self.self_norm(x)).view(b, s, 3, self.heads, d // self.heads).unbind(2)
+        mixed = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True
+        )
+        x = x + self.self_out(mixed.transpose(1, 2).reshape(b, s, d))
+        if text is not None:
+            q = self.cross_q(self.cross_norm(x)).view(b, s, self.heads, d // self.heads).transpose(1, 2)
+            mixed = F.scaled_dot_product_attention(q, *text, attn_mask=text_bias)
+            x = x + self.cross_out(mixed.transpose(1, 2).reshape(b, s, d))
+        result: Tensor = x + self.ff_out(F.gelu(self.ff_in(self.ff_norm(x))))
+        return result
+
+    def text_keys(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Projected text states ``[B, L, D]`` -> keys and values ``[B, H, L, D/H]`` of this block's cross-attention."""
+        b, length, d = states.shape
+        k, v = self.cross_kv(states).view(b, length, 2, self.heads, d // self.heads).unbind(2)
+        return k.transpose(1, 2), v.transpose(1, 2)
+
+
+class Decoder(nn.Module):
+    """The decoder's weights and its full-sequence forward pass (``step.py`` plays them one position at a time)."""
+
+    positions: Tensor
+    book_offsets: Tensor
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.embed = nn.Embedding(spec.n_q * (spec.card + 1), spec.d_model)
+        self.text_proj = nn.Linear(spec.text_dim, spec.d_model)
+        self.layers = nn.ModuleList(Block(spec) for _ in range(spec.n_layers))
+        self.norm = nn.LayerNorm(spec.d_model)
+        self.head = nn.Linear(spec.d_model, spec.n_q * spec.card, bias=False)
+        offsets = torch.arange(spec.n_q).view(1, spec.n_q, 1) * (spec.card + 1)
+        self.register_buffer("book_offsets", offsets, persistent=False)
+        positions = sinusoidal_positions(spec.max_steps, spec.d_model)
+        self.register_buffer("positions", positions, persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Truncated normal, standard deviation ``1/sqrt(inputs)``, divided by ``sqrt(2 n)`` in block n (audiocraft)."""
+
+        def fill(weight: Tensor, width: int, depth: float = 0.5) -> None:
+            std = 1 / math.sqrt(width * 2 * depth)
+            nn.init.trunc_normal_(weight, std=std, a=-3 * std, b=3 * std)
+
+        fill(self.embed.weight, self.spec.d_model)
+        fill(self.head.weight, self.spec.d_model)
+        fill(self.text_proj.weight, self.spec.text_dim)
+        nn.init.zeros_(self.text_proj.bias)
+        for number, block in enumerate(self.layers):
+            for part in block.modules():
+                if isinstance(part, nn.Linear):
+                    fill(part.weight, part.in_features, number + 1)
+
+    def embedded(self, steps: Tensor, start: int = 0) -> Tensor:
+        """Steps ``[B, K, S]`` whose first stands at position ``start`` -> the first block's input ``[B, S, D]``."""
+        x = self.embed(steps + self.book_offsets).sum(1)
+        if start + steps.shape[2] > self.positions.shape[0]:
+            count = start + steps.shape[2]
+            self.positions = sinusoidal_positions(count, self.spec.d_model).to(self.positions)
+        result: Tensor = x + self.positions[start : start + steps.shape[2]]
+        return result
+
+    def text_memory(
+        self, states: Tensor | None, mask: Tensor | None
+    ) -> tuple[list[tuple[Tensor, Tensor]] | None, Tensor | None]:
+        """Text states ``[B, L, Dt]`` and mask ``[B, L]`` (True = a word) -> per-block keys and values, and a bias.
+
+        A row without a word is null text: its states are zero *after* the projection, so it adds exactly nothing.
+        """
+        if states is None:
+            return None, None
+        projected = self.text_proj(states)
+        bias = None
+        if mask is not None:
+            seen = mask.to(torch.bool)
+            projected = projected * seen.unsqueeze(-1).to(projected.dtype)
+            seen = seen | ~seen.any(dim=1, keepdim=True)
+            bias = torch.zeros(seen.shape, dtype=projected.dtype, device=projected.device)
+            bias = bias.masked_fill(~seen, float("-inf"))[:, None, None, :]
+        return [block.text_keys(projected) for block in self.layers], bias
+
+    def forward(self, steps: Tensor, text_states: Tensor | None = None, text_mask: Tensor | None = None) -> Tensor:
+        """Steps ``[B, K, S]`` long, text states ``[B, L, Dt]``, mask ``[B, L]`` -> logits ``[B, K, S, card]``.
+
+        Position s predicts step s + 1. Without text states (or with an all-False mask row) the text is null.
+        """
+        x = self.embedded(steps)
+        memory, bias = self.text_memory(text_states, text_mask)
+        for number, block in enumerate(self.layers):
+            x = block(x, None if memory is None else memory[number], bias)
+        return self.logits(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The last block's residual ``[B, S, D]`` -> logits ``[B, K, S, card]``."""
+        b, s, _ = x.shape
+        result: Tensor = self.head(self.norm(x)).view(b, s, self.spec.n_q, self.spec.card).transpose(1, 2)
+        return result

@@ -1,0 +1,73 @@
+"""A checkpoint's configuration -> the sizes, delays and rates of one model, checked and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drawbar.errors import BadInputError
+
+__all__ = ["ModelSpec"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model looks like; nothing is guessed from its name.
+
+    Raises BadInputError for sizes that do not fit together.
+    """
+
+    name: str = "embedded"
+    d_model: int = 256
+    """Width D of the residual stream."""
+    n_layers: int = 6
+    n_heads: int = 4
+    d_ff: int = 1024
+    """Width of the feed-forward layer."""
+    card: int = 1024
+    """Entries per codebook; the token ``card`` itself is the start and padding token."""
+    n_q: int = 4
+    """Codebooks K."""
+    delays: tuple[int, ...] = (0, 1, 2, 3)
+    """Steps by which each codebook lags behind the first."""
+    frame_rate_hz: float = 50.0
+    sample_rate_hz: int = 32_000
+    samples_per_frame: int = 640
+    context_frames: int = 1500
+    """Frames the model was trained on; longer takes slide a window of this size."""
+    text_dim: int = 256
+    """Width of the text encoder's states."""
+
+    def __post_init__(self) -> None:
+        sizes = (self.d_model, self.n_layers, self.n_heads, self.d_ff, self.card, self.n_q, self.text_dim)
+        if min(sizes) < 1 or self.context_frames < 1 or self.samples_per_frame < 1:
+            raise BadInputError(f"{self.name}: every size must be at least 1, got {self}")
+        if self.d_model % self.n_heads or self.d_model % 2:
+            raise BadInputError(
+                f"d_model {self.d_model} must be even and divisible by n_heads {self.n_heads}: "
+                "the checkpoint's configuration is damaged"
+            )
+        if len(self.delays) != self.n_q or min(self.delays) < 0 or self.delays[0] != 0:
+            raise BadInputError(
+                f"delays {self.delays} for {self.n_q} codebooks: one delay per codebook, the first 0, none negative"
+            )
+
+    @property
+    def max_delay(self) -> int:
+        """Steps after its first codebook until a frame is complete."""
+        return max(self.delays)
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.d_model // self.n_heads
+
+    @property
+    def max_steps(self) -> int:
+        """Positions in one window: the context, its start step and the delays."""
+        return self.context_frames + self.max_delay + 1
+
+    def frames(self, seconds: float) -> int:
+        """Whole frames in ``seconds``, at least 1. Raises BadInputError if it is not a positive, finite time."""
+        if not 0 < seconds < float("inf"):
+            raise BadInputError(f"{seconds} s: the length must be a positive number of seconds")
+        return max(1, round(seconds * self.frame_rate_hz))
