@@ -1,0 +1,29 @@
+"""Audio that a bank is made from: composed music with ground truth, and folders of recordings."""
+
+from drawbar.corpus.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
+from drawbar.corpus.compose import compose
+from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
+from drawbar.corpus.prompt import PROMPT_WORDS, normalise_prompt, prompt_for
+from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
+
+__all__ = [
+    "CONCEPTS",
+    "DEFAULT_SOUNDFONT",
+    "FRAME_RATE_HZ",
+    "PROMPT_WORDS",
+    "SAMPLE_RATE_HZ",
+    "SCALARS",
+    "Annotations",
+    "Chord",
+    "Motif",
+    "Note",
+    "Part",
+    "Piece",
+    "Renderer",
+    "Section",
+    "annotate",
+    "compose",
+    "normalise_prompt",
+    "prompt_for",
+    "render_audio",
+]

@@ -1,0 +1,120 @@
+"""A Piece and a General MIDI soundfont -> 32 kHz mono audio; knows nothing of how it was composed."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from drawbar.corpus.instruments import sound_of
+from drawbar.corpus.piece import Piece
+from drawbar.errors import BadInputError, MissingDependencyError
+
+__all__ = ["DEFAULT_SOUNDFONT", "SAMPLE_RATE_HZ", "Renderer", "render_audio"]
+
+SAMPLE_RATE_HZ = 32000
+DEFAULT_SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+_PEAK, _KNEE = 0.9, 0.6
+_TARGET_DB = {"soft": -20.0, "medium": -17.0, "loud": -14.5}
+_ROLE_DB = {"drums": 0.0, "bass": 0.0, "chords": 0.0, "lead": 0.0}
+_CHANNEL = {"drums": 9, "bass": 1, "chords": 2, "lead": 3}
+_DRUM_BANK = 128
+_LOCK = threading.Lock()
+_CACHE: dict[Path, "Renderer"] = {}
+
+
+class Renderer:
+    """A loaded soundfont; one per process and file (`Renderer.of`), not to be shared between threads."""
+
+    def __init__(self, soundfont: Path) -> None:
+        """Load `soundfont` (about 150 MB for FluidR3_GM, under a second)."""
+        if not soundfont.is_file():
+            raise BadInputError(
+                f"there is no soundfont at {soundfont}; install Debian's fluid-soundfont-gm "
+                "(apt install fluid-soundfont-gm) or give another General MIDI .sf2 with --soundfont"
+            )
+        try:
+            from tinysoundfont import _tinysoundfont
+        except ImportError as error:
+            raise MissingDependencyError(
+                "rendering composed music needs the package tinysoundfont; install it with "
+                "`pip install tinysoundfont`"
+            ) from error
+        try:
+            self._font = _tinysoundfont.SoundFont(str(soundfont))
+        except Exception as error:  # the binding raises its own unexported type
+            raise BadInputError(f"{soundfont} is not a soundfont that can be read ({error})") from error
+        self._font.set_output(_tinysoundfont.OutputMode.Mono, SAMPLE_RATE_HZ, 0.0)
+        self._font.set_max_voices(128)
+
+    @classmethod
+    def of(cls, soundfont: Path) -> "Renderer":
+        """Return this process's renderer for `soundfont`."""
+        with _LOCK:
+            if soundfont not in _CACHE:
+                _CACHE[soundfont] = cls(soundfont)
+            return _CACHE[soundfont]
+
+    def dry(self, piece: Piece) -> npt.NDArray[np.float32]:
+        """Return the mix before levelling, float32 [N]."""
+        self._font.reset()
+        for part in piece.parts:
+            channel = _CHANNEL[part.role]
+            is_drums = part.role == "drums"
+            if is_drums:
+                self._font.channel_set_bank(channel, _DRUM_BANK)
+            self._font.channel_set_preset_number(channel, part.program, is_drums)
+            gain_db = sound_of(part.role, part.instrument).gain_db + _ROLE_DB[part.role]
+            self._font.channel_set_volume(channel, 10 ** ((gain_db - 12) / 20))
+        total = round(piece.seconds * SAMPLE_RATE_HZ)
+        out = np.zeros(total, np.float32)
+        view = memoryview(out).cast("B")
+        done = 0
+        for sample, is_on, channel, pitch, velocity in _events(piece):
+            at = min(sample, total)
+            if at > done:
+                self._font.render(view[done * 4 : at * 4])
+                done = at
+            if is_on:
+                self._font.channel_note_on(channel, pitch, velocity / 127.0)
+            else:
+                self._font.channel_note_off(channel, pitch)
+        if done < total:
+            self._font.render(view[done * 4 : total * 4])
+        return out
+
+
+def _events(piece: Piece) -> list[tuple[int, bool, int, int, int]]:
+    """Return (sample, is note-on, channel, pitch, velocity) in playing order: offs before ons."""
+    events = []
+    for note in piece.notes:
+        channel = _CHANNEL[note.part]
+        start = round(note.start_s * SAMPLE_RATE_HZ)
+        stop = max(start + 64, round((note.start_s + note.duration_s) * SAMPLE_RATE_HZ))
+        events.append((start, True, channel, note.pitch, note.velocity))
+        events.append((stop, False, channel, note.pitch, 0))
+    return sorted(events)
+
+
+def _level(audio: npt.NDArray[np.float32], target_db: float) -> npt.NDArray[np.float32]:
+    """Scale the sounding part to `target_db` RMS and bend peaks smoothly under 0.9."""
+    size = 1600
+    blocks = audio[: len(audio) // size * size].reshape(-1, size)
+    power = np.mean(np.square(blocks), axis=1) if len(blocks) else np.array([float(np.mean(audio**2))])
+    heard = power[power > np.max(power) * 1e-3]
+    rms = float(np.sqrt(np.mean(heard))) if len(heard) and np.max(power) > 0 else 0.0
+    if rms == 0.0:
+        return audio
+    scaled = audio * np.float32(10 ** (target_db / 20) / rms)
+    size_of = np.abs(scaled)
+    room = _PEAK - _KNEE
+    bent = np.sign(scaled) * (_KNEE + room * np.tanh((size_of - _KNEE) / room))
+    result = np.where(size_of > _KNEE, bent, scaled).astype(np.float32)
+    fade = min(len(result), 320)
+    result[len(result) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return result
+
+
+def render_audio(piece: Piece, soundfont: str | Path = DEFAULT_SOUNDFONT) -> npt.NDArray[np.float32]:
+    """Return the piece as float32 [N] at 32 kHz, N = round(seconds * 32000), peak at most 0.9."""
+    return _level(Renderer.of(Path(soundfont)).dry(piece), _TARGET_DB[piece.dynamics])
