@@ -11,6 +11,7 @@ __all__ = [
     "DYNAMICS",
     "HARMONIES",
     "KEYS",
+    "KIT_DB",
     "LEADS",
     "MODES",
     "PATTERNS",
@@ -78,11 +79,20 @@ DRUM_STYLES: dict[str, Sound] = {
         Sound("rock", 0, 5.5),
         Sound("jazz", 40, 6.5),
         Sound("house", 24, 0.5),
-        Sound("hip hop", 25, -2.5),
+        Sound("hip hop", 25, -5.0),
         Sound("latin", 0, 4.0),
         Sound("march", 48, 8.0),
     )
 }
+KIT_DB: dict[str, dict[int, float]] = {
+    "rock": {36: 5, 38: -3, 41: -2, 42: 9, 45: -3, 48: -3, 49: 1},
+    "jazz": {36: -6, 38: 4, 44: 8, 51: 8},
+    "house": {39: 2, 42: 12, 46: 10},
+    "hip hop": {36: 3, 42: -2},
+    "latin": {36: 3, 62: 4, 63: 4, 64: 4, 70: -6, 75: -6},
+    "march": {38: 4, 57: -2},
+}
+"""Per style: how much louder a drum is mixed than the kit records it (MIDI key -> dB)."""
 ROLES: tuple[str, ...] = ("drums", "bass", "chords", "lead")
 _BY_ROLE = {"drums": DRUM_STYLES, "bass": BASSES, "chords": CHORD_INSTRUMENTS, "lead": LEADS}
 

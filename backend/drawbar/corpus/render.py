@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from drawbar.corpus.instruments import sound_of
-from drawbar.corpus.piece import Piece
+from drawbar.corpus.instruments import KIT_DB, sound_of
+from drawbar.corpus.piece import Part, Piece
 from drawbar.errors import BadInputError, MissingDependencyError
 
 __all__ = ["DEFAULT_SOUNDFONT", "SAMPLE_RATE_HZ", "Renderer", "render_audio"]
@@ -16,8 +16,7 @@ SAMPLE_RATE_HZ = 32000
 DEFAULT_SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 _PEAK, _KNEE = 0.9, 0.6
 _TARGET_DB = {"soft": -20.0, "medium": -17.0, "loud": -14.5}
-_ROLE_DB = {"drums": 0.0, "bass": 0.0, "chords": 0.0, "lead": 0.0}
-_CHANNEL = {"drums": 9, "bass": 1, "chords": 2, "lead": 3}
+_HEADROOM_DB = 12.0
 _DRUM_BANK = 128
 _LOCK = threading.Lock()
 _CACHE: dict[Path, "Renderer"] = {}
@@ -58,14 +57,15 @@ class Renderer:
     def dry(self, piece: Piece) -> npt.NDArray[np.float32]:
         """Return the mix before levelling, float32 [N]."""
         self._font.reset()
+        channels = _channels(piece)
         for part in piece.parts:
-            channel = _CHANNEL[part.role]
-            is_drums = part.role == "drums"
-            if is_drums:
-                self._font.channel_set_bank(channel, _DRUM_BANK)
-            self._font.channel_set_preset_number(channel, part.program, is_drums)
-            gain_db = sound_of(part.role, part.instrument).gain_db + _ROLE_DB[part.role]
-            self._font.channel_set_volume(channel, 10 ** ((gain_db - 12) / 20))
+            sound = sound_of(part.role, part.instrument)
+            for channel, pitch in {c: p for p, c in channels[part.role].items()}.items():
+                if part.role == "drums":
+                    self._font.channel_set_bank(channel, _DRUM_BANK)
+                self._font.channel_set_preset_number(channel, part.program, part.role == "drums")
+                gain_db = sound.gain_db + _drum_db(part, pitch) - _HEADROOM_DB
+                self._font.channel_set_volume(channel, 10 ** (gain_db / 20))
         total = round(piece.seconds * SAMPLE_RATE_HZ)
         out = np.zeros(total, np.float32)
         view = memoryview(out).cast("B")
@@ -84,11 +84,25 @@ class Renderer:
         return out
 
 
+def _drum_db(part: Part, pitch: int) -> float:
+    return KIT_DB[part.instrument].get(pitch, 0.0) if part.role == "drums" else 0.0
+
+
+def _channels(piece: Piece) -> dict[str, dict[int, int]]:
+    """Return the MIDI channel of every pitch of every role: one per melodic role, one per drum."""
+    drums = sorted({note.pitch for note in piece.notes if note.part == "drums"})
+    return {
+        "drums": {pitch: 4 + i for i, pitch in enumerate(drums)},
+        **{role: dict.fromkeys(range(128), i) for i, role in enumerate(("bass", "chords", "lead"))},
+    }
+
+
 def _events(piece: Piece) -> list[tuple[int, bool, int, int, int]]:
     """Return (sample, is note-on, channel, pitch, velocity) in playing order: offs before ons."""
+    channels = _channels(piece)
     events = []
     for note in piece.notes:
-        channel = _CHANNEL[note.part]
+        channel = channels[note.part][note.pitch]
         start = round(note.start_s * SAMPLE_RATE_HZ)
         stop = max(start + 64, round((note.start_s + note.duration_s) * SAMPLE_RATE_HZ))
         events.append((start, True, channel, note.pitch, note.velocity))
