@@ -3,7 +3,7 @@
 from drawbar.corpus.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
 from drawbar.corpus.compose import compose
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
-from drawbar.corpus.prompt import PROMPT_WORDS, normalise_prompt, prompt_for
+from drawbar.corpus.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
 from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "PROMPT_WORDS",
     "SAMPLE_RATE_HZ",
     "SCALARS",
+    "SYNONYMS",
     "Annotations",
     "Chord",
     "Motif",

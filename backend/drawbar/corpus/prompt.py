@@ -15,7 +15,7 @@ from drawbar.corpus.instruments import (
 )
 from drawbar.corpus.piece import Piece
 
-__all__ = ["PROMPT_WORDS", "normalise_prompt", "prompt_for"]
+__all__ = ["PROMPT_WORDS", "SYNONYMS", "normalise_prompt", "prompt_for"]
 
 _PLAIN = (
     "slow fast medium tempo soft loud sparse busy low high register swing swung straight growing fading swell "
@@ -30,7 +30,7 @@ PROMPT_WORDS: tuple[str, ...] = tuple(
         }
     )
 )
-_SYNONYMS: dict[str, str] = {
+SYNONYMS: dict[str, str] = {
     "keys": "piano", "keyboard": "piano", "rhodes": "electric piano", "epiano": "electric piano",
     "drum": "drums", "drumkit": "drums", "beat": "drums", "percussion": "drums", "beats": "drums",
     "sax": "saxophone", "fiddle": "violin", "bell": "bells", "glockenspiel": "bells", "synthesizer": "synth",
@@ -177,8 +177,8 @@ def normalise_prompt(text: str) -> tuple[list[str], list[str]]:
             known[-1:] = _FLATS[known[-1]].split()
         elif token in PROMPT_WORDS:
             known.append(token)
-        elif token in _SYNONYMS:
-            known += _SYNONYMS[token].split()
+        elif token in SYNONYMS:
+            known += SYNONYMS[token].split()
         elif token not in _FILLER:
             unknown.append(token)
     return known, unknown

@@ -1,0 +1,1 @@
+"""Composed music -> the embedded model and its bank: the recipe behind assets/, resumable."""

@@ -1,0 +1,191 @@
+"""Codec tokens and prompts -> a trained decoder and text encoder; resumable. Knows nothing of audio."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
+
+from drawbar.bundled.material import Material
+from drawbar.bundled.recipe import DecoderSettings
+from drawbar.bundled.text import make_text_encoder, make_tokenizer
+from drawbar.corpus import CONCEPTS, Piece, prompt_for
+from drawbar.musicgen.delay import targets_for, to_steps
+from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spectral import SpectralCodec
+
+__all__ = ["Language", "encode_material", "excerpt_prompt", "train_decoder"]
+
+_BOOK_WEIGHTS = (1.0, 0.8, 0.6, 0.5)
+"""The first codebook carries the music, the last mostly noise: what each one's loss counts."""
+
+
+@dataclass
+class Language:
+    """What is trained together: the decoder, its text encoder, and the tokenizer."""
+
+    decoder: Decoder
+    text_encoder: T5EncoderModel
+    tokenizer: PreTrainedTokenizerFast
+
+    def modules(self) -> nn.ModuleList:
+        """Both networks as one module (for the optimiser and the checkpoint)."""
+        return nn.ModuleList([self.decoder, self.text_encoder])
+
+    def logits(self, steps: Tensor, prompts: list[str]) -> Tensor:
+        """Steps ``[B, K, S]`` and B prompts (an empty one is null text) -> logits ``[B, K, S, card]``."""
+        coded = self.tokenizer([p or "<pad>" for p in prompts], return_tensors="pt", padding=True)
+        mask = coded["attention_mask"].bool()
+        states = self.text_encoder(input_ids=coded["input_ids"], attention_mask=mask.long()).last_hidden_state
+        mask = mask & torch.tensor([bool(p) for p in prompts])[:, None]
+        result: Tensor = self.decoder(steps, states, mask)
+        return result
+
+
+def encode_material(codec: SpectralCodec, material: Material, folder: Path, say: Callable[[str], None]) -> None:
+    """Writes ``SEED.npy`` (uint16 ``[K, T]``) for every rendered piece that has none yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = material.seeds() + material.seeds(held_out=True)
+    for number, seed in enumerate(seeds):
+        target = folder / f"{seed}.npy"
+        if target.exists():
+            continue
+        audio = torch.from_numpy(np.asarray(material.audio(seed), dtype=np.float32) / 32767)[None, None]
+        part = folder / f"{seed}.part.npy"
+        np.save(part, codec.encode(audio)[0].numpy().astype(np.uint16))
+        part.replace(target)
+        if number % 100 == 99:
+            say(f"tokens {number + 1}/{len(seeds)}")
+
+
+def excerpt_prompt(piece: Piece, concepts: NDArray[np.bool_], start: int, frames: int, rng: random.Random) -> str:
+    """The prompt of an excerpt: only parts heard in at least a quarter of it, only motifs that return inside it."""
+    share = concepts[start : start + frames].mean(axis=0)
+    parts = tuple(p for p in piece.parts if share[CONCEPTS.index(p.role)] >= 0.25)
+    begin_s, end_s = start / 50, (start + frames) / 50
+    motifs = tuple(m for m in piece.motifs if m.start_s >= begin_s and m.end_s <= end_s)
+    heard = dataclasses.replace(piece, parts=parts, motifs=motifs if len(motifs) > 1 else ())
+    return prompt_for(heard, rng)
+
+
+class _Excerpts:
+    """Batches of one shape: many short excerpts or a few long ones, a function of the step alone."""
+
+    def __init__(self, material: Material, tokens: Path, settings: DecoderSettings, *, held_out: bool = False) -> None:
+        self.settings = settings
+        self.seeds = [s for s in material.seeds(held_out=held_out) if (tokens / f"{s}.npy").exists()]
+        self.tokens = {s: np.load(tokens / f"{s}.npy") for s in self.seeds}
+        self.pieces = {s: dataclasses.replace(material.piece(s), notes=()) for s in self.seeds}
+        self.concepts = {s: material.concepts(s) for s in self.seeds}
+
+    def batch(self, step: int) -> tuple[Tensor, list[str]]:
+        """Tokens ``[B, K, T]`` and prompts of one step."""
+        s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
+        long = rng.random() < s.long_share
+        frames, count = (s.context_frames, s.batch) if long else (s.short_frames, s.short_batch)
+        rows, prompts = [], []
+        for _ in range(count):
+            seed = rng.choice(self.seeds)
+            latest = self.tokens[seed].shape[1] - frames
+            start = 0 if rng.random() < 0.4 else rng.randint(0, max(0, latest))
+            rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
+            prompt = excerpt_prompt(self.pieces[seed], self.concepts[seed], start, frames, rng)
+            prompts.append("" if rng.random() < s.text_dropout else prompt)
+        return torch.from_numpy(np.stack(rows)), prompts
+
+
+def _book_losses(language: Language, tokens: Tensor, prompts: list[str]) -> Tensor:
+    """Cross-entropy of each codebook in nats ``[K]``."""
+    spec = language.decoder.spec
+    steps = to_steps(tokens, spec.delays, spec.card, valid_only=True)
+    logits = language.logits(steps, prompts)
+    targets = targets_for(steps, spec.card)
+    return torch.stack(
+        [F.cross_entropy(logits[:, k].flatten(0, 1), targets[:, k].flatten()) for k in range(spec.n_q)]
+    )
+
+
+def _groups(language: Language, weight_decay: float) -> list[dict[str, object]]:
+    decayed = [p for p in language.modules().parameters() if p.ndim > 1]
+    free = [p for p in language.modules().parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+@torch.inference_mode()
+def _validate(language: Language, excerpts: _Excerpts, batches: int = 6) -> list[float]:
+    losses = [_book_losses(language, *excerpts.batch(10_000_000 + n)) for n in range(batches)]
+    return [round(float(x), 4) for x in torch.stack(losses).mean(0)]
+
+
+def new_language(settings: DecoderSettings) -> Language:
+    """Untrained networks of the recipe's sizes."""
+    spec = ModelSpec(
+        d_model=settings.d_model, n_layers=settings.layers, n_heads=settings.heads, d_ff=settings.d_ff,
+        context_frames=settings.context_frames, text_dim=settings.d_model,
+    )  # fmt: skip
+    return Language(Decoder(spec), make_text_encoder(settings), make_tokenizer())
+
+
+def train_decoder(
+    folder: Path, material: Material, tokens: Path, settings: DecoderSettings, say: Callable[[str], None]
+) -> Language:
+    """Trains (or goes on training); ``decoder.pt`` is the newest checkpoint with the running weight average."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    language = new_language(settings)
+    modules = language.modules()
+    average = {k: v.clone() for k, v in modules.state_dict().items()}
+    optimiser = torch.optim.AdamW(
+        _groups(language, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.95), fused=True
+    )
+    checkpoint, first, spent_s = folder / "decoder.pt", 0, 0.0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        modules.load_state_dict(saved["weights"])
+        average = saved["average"]
+        optimiser.load_state_dict(saved["optimiser"])
+        first, spent_s = int(saved["step"]), float(saved["spent_s"])
+    training, held_out = _Excerpts(material, tokens, settings), _Excerpts(material, tokens, settings, held_out=True)
+    weights = torch.tensor(_BOOK_WEIGHTS)
+    began = time.monotonic() - spent_s
+    recent = torch.zeros(4)
+    for step in range(first, settings.steps):
+        rate = settings.learning_rate * min(1.0, (step + 1) / settings.warm_up)
+        progress = step / settings.steps
+        for group in optimiser.param_groups:
+            group["lr"] = rate * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+        losses = _book_losses(language, *training.batch(step))
+        optimiser.zero_grad(set_to_none=True)
+        ((losses * weights).sum() / weights.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
+        optimiser.step()
+        decay = min(0.998, (step + 1) / (step + 10))
+        for name, value in modules.state_dict().items():
+            average[name].lerp_(value, 1 - decay)
+        recent = recent * 0.98 + losses.detach() * 0.02 if step else losses.detach()
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
+            live = {k: v.clone() for k, v in modules.state_dict().items()}
+            modules.load_state_dict(average)
+            held = _validate(language, held_out)
+            modules.load_state_dict(live)
+            say(json.dumps({"step": step + 1, "train": [round(float(x), 4) for x in recent], "held_out": held,
+                            "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
+            part = folder / "decoder.part"
+            torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(),
+                        "step": step + 1, "spent_s": time.monotonic() - began}, part)  # fmt: skip
+            part.replace(checkpoint)
+    modules.load_state_dict(average)
+    return language

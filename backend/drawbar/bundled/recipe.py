@@ -1,0 +1,87 @@
+"""Every number of the embedded model's training -> one frozen settings object per stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from drawbar.errors import BadInputError
+from drawbar.musicgen.spectral import SpectralConfig
+
+__all__ = ["HELD_OUT_SEED", "CodecSettings", "CorpusSettings", "DecoderSettings", "Recipe", "recipe_dict"]
+
+HELD_OUT_SEED = 9_000_000
+"""Composer seeds from here on are never trained on; benchmarks and detectors' tests use them."""
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """What is composed and rendered."""
+
+    pieces: int = 2400
+    """Training pieces; their composer seeds are 0 .. pieces - 1."""
+    held_out: int = 40
+    """Pieces for validation; their seeds start at HELD_OUT_SEED."""
+    seconds: float = 30.0
+    soundfont: str = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
+
+
+@dataclass(frozen=True)
+class CodecSettings:
+    """Codec training (AdamW, cosine schedule, EMA codebooks)."""
+
+    config: SpectralConfig = field(default_factory=SpectralConfig)
+    steps: int = 2400
+    batch: int = 8
+    clip_frames: int = 50
+    learning_rate: float = 8e-4
+    warm_up: int = 100
+    """Steps without quantisation, after which k-means fills the codebooks."""
+    ema: float = 0.98
+    """Decay of the codebooks' running means."""
+    commitment: float = 0.25
+    seed: int = 1
+    checkpoint_every: int = 300
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """Decoder and text encoder, trained together."""
+
+    d_model: int = 256
+    layers: int = 6
+    heads: int = 4
+    d_ff: int = 1024
+    text_layers: int = 2
+    context_frames: int = 1500
+    steps: int = 6000
+    short_frames: int = 500
+    short_batch: int = 6
+    long_share: float = 0.35
+    """Share of the steps that train on the whole context instead of short excerpts."""
+    batch: int = 2
+    """Excerpts a step when they are as long as the context."""
+    learning_rate: float = 1.5e-3
+    warm_up: int = 200
+    weight_decay: float = 0.05
+    text_dropout: float = 0.15
+    """Share of clips trained with null text, which guidance needs."""
+    seed: int = 2
+    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.heads:
+            raise BadInputError(f"d_model {self.d_model} cannot be divided into {self.heads} heads")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The whole embedded model."""
+
+    corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    codec: CodecSettings = field(default_factory=CodecSettings)
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+
+
+def recipe_dict(recipe: Recipe) -> dict[str, object]:
+    """The settings as plain JSON values, for the log that ships with the model."""
+    return asdict(recipe)

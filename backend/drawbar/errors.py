@@ -1,0 +1,59 @@
+"""What can go wrong -> one exception tree; every message carries the value, the reason and the cure."""
+
+__all__ = [
+    "AudioFileError",
+    "BadInputError",
+    "BankError",
+    "CancelledError",
+    "CheckpointError",
+    "DeviceError",
+    "DrawbarError",
+    "MissingDependencyError",
+    "NotFiniteError",
+    "NotSupportedError",
+    "SiteMismatchError",
+]
+
+
+class DrawbarError(Exception):
+    """Everything that Drawbar raises on purpose; the command line prints it without a traceback."""
+
+
+class BadInputError(DrawbarError, ValueError):
+    """A value that the caller gave cannot be used."""
+
+
+class AudioFileError(BadInputError):
+    """A sound file that cannot be read, is empty, or is not audio."""
+
+
+class CheckpointError(DrawbarError):
+    """A model folder whose files are missing, surplus or mis-shaped."""
+
+
+class NotSupportedError(DrawbarError):
+    """A known thing that Drawbar does not do (a melody or stereo variant, say)."""
+
+
+class SiteMismatchError(DrawbarError):
+    """A bank, SAE or direction that belongs to another model or layer than the loaded one."""
+
+
+class BankError(DrawbarError):
+    """A bank that is missing, damaged or of an unknown version."""
+
+
+class MissingDependencyError(DrawbarError):
+    """An optional library or system package is not installed; the message says how to get it."""
+
+
+class DeviceError(DrawbarError):
+    """An audio or compute device is missing, lost or out of memory."""
+
+
+class NotFiniteError(DrawbarError):
+    """Logits that are not finite; the message names the layer and the amounts."""
+
+
+class CancelledError(DrawbarError):
+    """Long work that the user stopped."""

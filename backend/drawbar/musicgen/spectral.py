@@ -1,0 +1,321 @@
+"""Codec tokens <-> audio through spectra: the embedded model's codec, causal, decodable frame by frame.
+
+Analysis: two log spectra per frame (long for pitch, short for attacks), causal ConvNeXt blocks, residual vector
+quantisation. Synthesis: causal ConvNeXt blocks and an inverse-STFT head (after Vocos, arXiv 2306.00814). A frame's
+samples are complete once the next frame's tokens are known: the look-ahead is one frame. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drawbar.errors import BadInputError, CheckpointError
+
+__all__ = ["SpectralCodec", "SpectralConfig", "SpectralStream"]
+
+
+@dataclass(frozen=True)
+class SpectralConfig:
+    """Sizes of the codec; stored as ``audio_encoder`` in the model's ``config.json``."""
+
+    sample_rate_hz: int = 32_000
+    samples_per_frame: int = 640
+    n_q: int = 4
+    """Codebooks (residual quantiser stages)."""
+    card: int = 1024
+    """Entries per codebook."""
+    latent: int = 64
+    """Width of the quantised vector."""
+    encoder_width: int = 256
+    encoder_blocks: int = 3
+    decoder_width: int = 288
+    decoder_blocks: int = 6
+    kernel: int = 7
+    """Frames that a depthwise convolution sees: the current one and the ``kernel - 1`` before it."""
+    long_fft: int = 4096
+    long_bins: int = 384
+    """The lowest bins of the long spectrum that the encoder reads (0 to 3 kHz)."""
+    short_fft: int = 1024
+    synth_fft: int = 1280
+    hops: int = 2
+    """Synthesis spectra per frame."""
+
+    def __post_init__(self) -> None:
+        hop = self.samples_per_frame // self.hops
+        if self.samples_per_frame % self.hops or self.synth_fft != 4 * hop:
+            raise BadInputError(
+                f"synth_fft {self.synth_fft} with {self.hops} hops of {self.samples_per_frame} samples: "
+                "the synthesis window must be four hops long"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> SpectralConfig:
+        """Reads the known fields of a ``config.json`` section; others are ignored."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in values.items() if k in known})  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, object]:
+        """The section as it stands in ``config.json``, with its ``model_type``."""
+        return {"model_type": "drawbar_spectral", **asdict(self)}
+
+
+class _Block(nn.Module):
+    """A causal ConvNeXt block on ``[B, T, C]``."""
+
+    def __init__(self, width: int, kernel: int, scale: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, kernel, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 3 * width)
+        self.down = nn.Linear(3 * width, width)
+        self.gamma = nn.Parameter(torch.full((width,), scale))
+        self.past = kernel - 1
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``x [B, T, C]``, ``state [B, kernel - 1, C]`` (zeros when None) -> output and the next state."""
+        if state is None:
+            state = x.new_zeros(x.shape[0], self.past, x.shape[2])
+        seen = torch.cat([state, x], dim=1)
+        y = self.depthwise(seen.transpose(1, 2)).transpose(1, 2)
+        y = self.down(F.gelu(self.up(self.norm(y))))
+        return x + self.gamma * y, seen[:, seen.shape[1] - self.past :]
+
+
+class _Quantiser(nn.Module):
+    """Residual vector quantiser; ``codebooks [K, card, latent]`` is a buffer that training updates."""
+
+    codebooks: Tensor
+
+    def __init__(self, n_q: int, card: int, latent: int) -> None:
+        super().__init__()
+        self.register_buffer("codebooks", torch.randn(n_q, card, latent))
+
+    def nearest(self, x: Tensor, book: int) -> Tensor:
+        """``x [..., latent]`` -> the nearest entries' indices ``[...]``."""
+        entries = self.codebooks[book]
+        distance = entries.pow(2).sum(-1) - 2 * x @ entries.T
+        return distance.argmin(-1)
+
+    def encode(self, z: Tensor) -> Tensor:
+        """``z [B, T, latent]`` -> tokens ``[B, K, T]``."""
+        rest, tokens = z, []
+        for book in range(self.codebooks.shape[0]):
+            chosen = self.nearest(rest, book)
+            rest = rest - F.embedding(chosen, self.codebooks[book])
+            tokens.append(chosen)
+        return torch.stack(tokens, dim=1)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> ``z [B, T, latent]``."""
+        parts = [F.embedding(tokens[:, k], self.codebooks[k]) for k in range(tokens.shape[1])]
+        return torch.stack(parts).sum(0)
+
+
+class SpectralCodec(nn.Module):
+    """The embedded codec. Audio is ``[B, 1, N]`` float32 in -1..1, tokens are ``[B, K, T]`` long."""
+
+    look_ahead = 1
+    """Frames whose tokens must be known beyond a frame before its samples are complete."""
+
+    synth_window: Tensor
+
+    def __init__(self, config: SpectralConfig | None = None) -> None:
+        super().__init__()
+        self.config = c = config or SpectralConfig()
+        self.hop = c.samples_per_frame // c.hops
+        short_bins = c.short_fft // 2 + 1
+        self.encoder_in = nn.Linear(c.long_bins + c.hops * short_bins, c.encoder_width)
+        self.encoder_norm = nn.LayerNorm(c.encoder_width)
+        self.encoder = nn.ModuleList(
+            _Block(c.encoder_width, c.kernel, 1 / c.encoder_blocks) for _ in range(c.encoder_blocks)
+        )
+        self.to_latent = nn.Linear(c.encoder_width, c.latent)
+        self.quantiser = _Quantiser(c.n_q, c.card, c.latent)
+        self.decoder_in = nn.Linear(c.latent, c.decoder_width)
+        self.decoder = nn.ModuleList(
+            _Block(c.decoder_width, c.kernel, 1 / c.decoder_blocks) for _ in range(c.decoder_blocks)
+        )
+        self.decoder_norm = nn.LayerNorm(c.decoder_width)
+        self.head = nn.Linear(c.decoder_width, 2 * c.hops * (c.synth_fft // 2 + 1))
+        self.register_buffer("long_window", torch.hann_window(c.long_fft), persistent=False)
+        self.register_buffer("short_window", torch.hann_window(c.short_fft), persistent=False)
+        self.register_buffer("synth_window", torch.hann_window(c.synth_fft), persistent=False)
+
+    # --- what the Codec protocol asks for -----------------------------------------------------------------
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples per second."""
+        return self.config.sample_rate_hz
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples per frame."""
+        return self.config.samples_per_frame
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.config.sample_rate_hz / self.config.samples_per_frame
+
+    @property
+    def n_q(self) -> int:
+        """Codebooks."""
+        return self.config.n_q
+
+    @property
+    def card(self) -> int:
+        """Entries per codebook."""
+        return self.config.card
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the tensors, cast to float32 and sorted by name."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @torch.inference_mode()
+    def encode(self, audio: Tensor) -> Tensor:
+        """Audio ``[B, 1, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``; the tail is zero-padded.
+
+        Raises BadInputError for another shape or an empty signal.
+        """
+        return self.quantiser.encode(self.latents(audio))
+
+    @torch.inference_mode()
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
+        return self.synthesise(self.quantiser.decode(self._checked(tokens)))
+
+    def stream(self, batch: int = 1) -> SpectralStream:
+        """A fresh incremental decoder for ``batch`` parallel signals."""
+        return SpectralStream(self, batch)
+
+    # --- the two halves, differentiable -------------------------------------------------------------------
+
+    def latents(self, audio: Tensor) -> Tensor:
+        """Audio ``[B, 1, N]`` -> vectors before quantisation ``[B, T, latent]``; frame t sees no sample after it."""
+        if audio.ndim != 3 or audio.shape[1] != 1 or audio.shape[2] == 0:
+            raise BadInputError(f"audio of shape {list(audio.shape)}: the codec takes [B, 1, N] with N > 0")
+        c = self.config
+        frames = -(-audio.shape[2] // c.samples_per_frame)
+        signal = F.pad(audio[:, 0], (0, frames * c.samples_per_frame - audio.shape[2]))
+        long = self._log_spectra(signal, c.long_fft, c.samples_per_frame, self.long_window)[..., : c.long_bins]
+        short = self._log_spectra(signal, c.short_fft, self.hop, self.short_window)
+        short = short.reshape(signal.shape[0], frames, -1)
+        x = self.encoder_norm(self.encoder_in(torch.cat([long, short], dim=-1)))
+        for block in self.encoder:
+            x, _ = block(x)
+        result: Tensor = self.to_latent(x)
+        return result
+
+    def synthesise(self, z: Tensor) -> Tensor:
+        """Quantised vectors ``[B, T, latent]`` -> audio ``[B, 1, T * samples_per_frame]``."""
+        c = self.config
+        frames, _ = self.spectra(torch.cat([z, z[:, -1:]], dim=1), None)
+        summed = self.overlap_add(frames)
+        start = 2 * self.hop
+        return summed[:, None, start : start + z.shape[1] * c.samples_per_frame]
+
+    def spectra(self, z: Tensor, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        """``z [B, T, latent]`` -> windowed synthesis segments ``[B, T * hops, synth_fft]`` and the blocks' states."""
+        c = self.config
+        x = self.decoder_in(z)
+        after: list[Tensor] = []
+        for number, block in enumerate(self.decoder):
+            x, state = block(x, None if states is None else states[number])
+            after.append(state)
+        out = self.head(self.decoder_norm(x)).reshape(z.shape[0], z.shape[1] * c.hops, 2, -1)
+        magnitude = torch.exp(out[:, :, 0].clamp(max=6.0))
+        phase = out[:, :, 1]
+        spectrum = torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
+        segments = torch.fft.irfft(spectrum, n=c.synth_fft) * (self.synth_window / 1.5)
+        return segments, after
+
+    def overlap_add(self, segments: Tensor) -> Tensor:
+        """Segments ``[B, J, synth_fft]`` -> their sum ``[B, (J + 3) * hop]``."""
+        quarters = segments.reshape(segments.shape[0], segments.shape[1], 4, self.hop)
+        total = segments.shape[1] + 3
+        parts = [F.pad(quarters[:, :, q], (0, 0, q, total - segments.shape[1] - q)) for q in range(4)]
+        return torch.stack(parts).sum(0).reshape(segments.shape[0], total * self.hop)
+
+    def _log_spectra(self, signal: Tensor, size: int, hop: int, window: Tensor) -> Tensor:
+        """``signal [B, N]`` -> log10 magnitudes ``[B, N / hop, bins]`` of windows that end with their hop."""
+        padded = F.pad(signal, (size - hop, 0))
+        pieces = padded.unfold(-1, size, hop) * window
+        magnitude = torch.fft.rfft(pieces).abs() * (8.0 / size)
+        return (torch.log10(magnitude + 1e-5) + 2.5) / 1.5
+
+    def _checked(self, tokens: Tensor) -> Tensor:
+        if tokens.ndim != 3 or tokens.shape[1] != self.config.n_q or tokens.shape[2] == 0:
+            raise BadInputError(
+                f"tokens of shape {list(tokens.shape)}: the codec takes [B, {self.config.n_q}, T] with T > 0"
+            )
+        low, high = int(tokens.min()), int(tokens.max())
+        if low < 0 or high >= self.config.card:
+            raise BadInputError(f"token {low if low < 0 else high} is outside 0..{self.config.card - 1}")
+        return tokens
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
+        missing, surplus = self.load_state_dict(dict(state), strict=False)
+        if missing or surplus:
+            raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
+
+
+class SpectralStream:
+    """Decodes frame by frame; the pushes and the flush, joined, equal ``decode`` of all the tokens."""
+
+    def __init__(self, codec: SpectralCodec, batch: int) -> None:
+        self.codec = codec
+        c = codec.config
+        device = codec.synth_window.device
+        width = c.decoder_width
+        self._states = [torch.zeros(batch, c.kernel - 1, width, device=device) for _ in range(c.decoder_blocks)]
+        self._tail = torch.zeros(batch, 3 * codec.hop, device=device)
+        self._last: Tensor | None = None
+        self._skip = 2 * codec.hop
+
+    @torch.inference_mode()
+    def push(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, t]`` -> the samples they complete ``[B, 1, m]``; the first push yields one frame less."""
+        z = self.codec.quantiser.decode(tokens)
+        self._last = z[:, -1:]
+        return self._run(z)
+
+    @torch.inference_mode()
+    def flush(self) -> Tensor:
+        """The last frame's samples ``[B, 1, samples_per_frame]`` (none if nothing was pushed); ends the stream."""
+        if self._last is None:
+            return self._tail.new_zeros(self._tail.shape[0], 1, 0)
+        last, self._last = self._last, None
+        return self._run(last)
+
+    def snapshot(self) -> object:
+        """The state as it stands; cheap (no tensor is ever written in place)."""
+        return (list(self._states), self._tail, self._last, self._skip)
+
+    def restore(self, state: object) -> None:
+        """Goes back to a ``snapshot``."""
+        states, self._tail, self._last, self._skip = state  # type: ignore[misc]
+        self._states = list(states)
+
+    def _run(self, z: Tensor) -> Tensor:
+        segments, self._states = self.codec.spectra(z, self._states)
+        summed = self.codec.overlap_add(segments)
+        keep = 3 * self.codec.hop
+        summed = torch.cat([summed[:, :keep] + self._tail, summed[:, keep:]], dim=1)
+        done = segments.shape[1] * self.codec.hop
+        self._tail = summed[:, done:]
+        out = summed[:, self._skip : done]
+        self._skip = max(0, self._skip - done)
+        return out[:, None]

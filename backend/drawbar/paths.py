@@ -1,0 +1,30 @@
+"""Where things live -> every file name inside the assets, a run folder and the user's own folder."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["assets_dir", "embedded_bank_dir", "embedded_model_dir", "user_dir"]
+
+
+def assets_dir() -> Path:
+    """The folder that ships the embedded model and bank (``DRAWBAR_ASSETS`` overrides it)."""
+    override = os.environ.get("DRAWBAR_ASSETS")
+    return Path(override) if override else Path(__file__).resolve().parents[2] / "assets"
+
+
+def embedded_model_dir() -> Path:
+    """The embedded model, in the Hugging Face MusicGen layout."""
+    return assets_dir() / "model"
+
+
+def embedded_bank_dir() -> Path:
+    """The bank that belongs to the embedded model."""
+    return assets_dir() / "bank"
+
+
+def user_dir() -> Path:
+    """Takes, settings, logs and downloaded banks (``DRAWBAR_HOME`` overrides it)."""
+    override = os.environ.get("DRAWBAR_HOME")
+    return Path(override) if override else Path(platformdirs.user_data_dir("Drawbar", appauthor=False))
