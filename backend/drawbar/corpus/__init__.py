@@ -2,6 +2,7 @@
 
 from drawbar.corpus.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
 from drawbar.corpus.compose import compose
+from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
 from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
@@ -10,12 +11,14 @@ __all__ = [
     "CONCEPTS",
     "DEFAULT_SOUNDFONT",
     "FRAME_RATE_HZ",
+    "MANIFEST",
     "PROMPT_WORDS",
     "SAMPLE_RATE_HZ",
     "SCALARS",
     "SYNONYMS",
     "Annotations",
     "Chord",
+    "ManifestRow",
     "Motif",
     "Note",
     "Part",
@@ -26,5 +29,8 @@ __all__ = [
     "compose",
     "normalise_prompt",
     "prompt_for",
+    "read_manifest",
     "render_audio",
+    "split_of",
+    "write_corpus",
 ]

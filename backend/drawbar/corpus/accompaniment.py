@@ -82,7 +82,9 @@ def play_chords(
     return told
 
 
-def play_bass(grid: Grid, bars: list[Bar], sound: Sound, density: str, walking: bool, rng: random.Random) -> None:
+def play_bass(
+    grid: Grid, bars: list[Bar], sound: Sound, density: str, walking: bool, rng: random.Random
+) -> None:
     """Write the bass part: a pattern of roots, fifths and octaves, or a walking line."""
     shape = rng.choice(_BASS[density])
     for n, bar in enumerate(bars):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from drawbar.corpus.instruments import (
     ROLES,
 )
 from drawbar.corpus.piece import Note, Piece, level_at
+from drawbar.errors import BadInputError
 
 __all__ = ["CONCEPTS", "FRAME_RATE_HZ", "SCALARS", "Annotations", "annotate"]
 
@@ -38,7 +41,8 @@ CONCEPTS: tuple[str, ...] = (
     "tempo:fast", "tempo:slow", "swing", "motif", "motif:return", "hit:kick", "hit:snare", "hit:cymbal",
 )  # fmt: skip
 SCALARS: tuple[str, ...] = (
-    "tempo_bpm", "note_density_hz", "mean_pitch", "velocity", "voices", "beat_phase", "bar_phase", "chord_root",
+    "tempo_bpm", "note_density_hz", "mean_pitch", "velocity", "voices", "beat_phase", "bar_phase",
+    "chord_root",
 )  # fmt: skip
 FAST_BPM, SLOW_BPM = 130, 90
 _BRIDGE_S = {"drums": 1.1, "bass": 0.5, "chords": 0.5, "lead": 0.4}
@@ -57,6 +61,26 @@ class Annotations:
         """Return one concept's truth, bool [T]."""
         column: npt.NDArray[np.bool_] = self.concepts[:, self.names.index(name)]
         return column
+
+    def save(self, path: str | Path) -> None:
+        """Write the annotations as a compressed .npz (under exactly this name)."""
+        arrays = {f"scalar:{name}": values for name, values in self.scalars.items()}
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, names=np.array(self.names), concepts=self.concepts, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Annotations":
+        """Read what `save` wrote; raises BadInputError when it is something else."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                names = tuple(str(name) for name in data["names"])
+                scalars = {key[7:]: data[key] for key in data.files if key.startswith("scalar:")}
+                concepts = data["concepts"]
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise BadInputError(f"{path} holds no annotations ({error}); compose the corpus again") from error
+        if concepts.ndim != 2 or concepts.dtype != np.bool_ or concepts.shape[1] != len(names):
+            raise BadInputError(f"{path}: {concepts.shape} concepts for {len(names)} names; compose it again")
+        return cls(names, concepts, scalars)
 
 
 def annotate(piece: Piece) -> Annotations:
@@ -81,9 +105,8 @@ def annotate(piece: Piece) -> Annotations:
         truth[f"register:{piece.register}"] = melodic
     if piece.density != "medium":
         truth[f"density:{piece.density}"] = everything
-    level = np.array(
-        [level_at(piece.dynamics, piece.curve, piece.seconds, (t + 0.5) / FRAME_RATE_HZ) for t in range(frames)]
-    )
+    middles = [(t + 0.5) / FRAME_RATE_HZ for t in range(frames)]
+    level = np.array([level_at(piece.dynamics, piece.curve, piece.seconds, at) for at in middles])
     truth["dynamics:loud"] = everything & (level >= 95)
     truth["dynamics:soft"] = everything & (level <= 61)
     truth["tempo:fast"] = everything & (piece.tempo_bpm >= FAST_BPM)

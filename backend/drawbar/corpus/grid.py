@@ -38,10 +38,7 @@ class Grid:
         """Return the time of an absolute beat, swung."""
         whole = int(beat)
         part = beat - whole
-        if part < 0.5:
-            part = part * 2 * self.swing
-        else:
-            part = self.swing + (part - 0.5) * 2 * (1 - self.swing)
+        part = part * 2 * self.swing if part < 0.5 else self.swing + (part - 0.5) * 2 * (1 - self.swing)
         return (whole + part) * 60.0 / self.tempo_bpm
 
     def add(

@@ -34,7 +34,9 @@ _NINTHS = {"maj7": "maj9", "min7": "min9", "7": "9", "m7b5": "m7b5"}
 _ADDED = {"maj": "add9", "min": "madd9", "dim": "dim"}
 
 
-def progression(rng: random.Random, key: int, mode: str, harmony: str, dominant: bool) -> list[tuple[int, str]]:
+def progression(
+    rng: random.Random, key: int, mode: str, harmony: str, dominant: bool
+) -> list[tuple[int, str]]:
     """Return one loop of (root pitch class, quality); `dominant` makes a minor key's fifth degree major."""
     return [_chord(rng, degree, key, mode, harmony, dominant) for degree in rng.choice(_LOOPS[mode])]
 

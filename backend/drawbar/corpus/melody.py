@@ -50,7 +50,9 @@ def play_lead(
     taken: set[int] = set()
     if recurring:
         motifs, taken = _place_motif(grid, bars, sound, scale, density, rng)
-    _free_line(grid, [b for b in bars if "lead" in b.roles and b.index not in taken], sound, scale, density, rng)
+    _free_line(
+        grid, [b for b in bars if "lead" in b.roles and b.index not in taken], sound, scale, density, rng
+    )
     return motifs
 
 
@@ -168,7 +170,9 @@ def _place_motif(
     while True:
         line = figure if kind == "original" else _transform(figure, kind, steps, rng)
         for at, beats, degree in line:
-            _sing(grid, sound, start * BEATS_PER_BAR + at, beats, scale.pitch(degree), 6 if at % 2 == 0 else 2)
+            _sing(
+                grid, sound, start * BEATS_PER_BAR + at, beats, scale.pitch(degree), 6 if at % 2 == 0 else 2
+            )
         taken.update(range(start, start + length))
         end_s = (start + length) * bar_s
         motifs.append(Motif(round(start * bar_s, 4), round(end_s, 4), kind, steps))

@@ -17,10 +17,11 @@ from drawbar.corpus.piece import Piece
 
 __all__ = ["PROMPT_WORDS", "SYNONYMS", "normalise_prompt", "prompt_for"]
 
-_PLAIN = (
-    "slow fast medium tempo soft loud sparse busy low high register swing swung straight growing fading swell "
-    "simple seventh rich chords drums bass lead melody solo motif returning no without with and in key of"
-).split()
+_PLAIN: tuple[str, ...] = (
+    "slow", "fast", "medium", "tempo", "soft", "loud", "sparse", "busy", "low", "high", "register", "swing",
+    "swung", "straight", "growing", "fading", "swell", "simple", "seventh", "rich", "chords", "drums", "bass",
+    "lead", "melody", "solo", "motif", "returning", "no", "without", "with", "and", "in", "key", "of",
+)  # fmt: skip
 PROMPT_WORDS: tuple[str, ...] = tuple(
     sorted(
         {
@@ -30,6 +31,7 @@ PROMPT_WORDS: tuple[str, ...] = tuple(
         }
     )
 )
+# What people write -> the words that the model was trained with (nothing: the word is dropped).
 SYNONYMS: dict[str, str] = {
     "keys": "piano", "keyboard": "piano", "rhodes": "electric piano", "epiano": "electric piano",
     "drum": "drums", "drumkit": "drums", "beat": "drums", "percussion": "drums", "beats": "drums",
@@ -43,7 +45,8 @@ SYNONYMS: dict[str, str] = {
     "melodic": "melody", "tune": "melody", "theme": "motif", "motifs": "motif", "arpeggios": "arpeggio",
     "arpeggiated": "arpeggio", "arpeggiating": "arpeggio", "strum": "strummed", "strumming": "strummed",
     "sustained": "held", "long": "held", "quick": "fast", "rapid": "fast", "uptempo": "fast",
-    "slowly": "slow", "downtempo": "slow", "quiet": "soft", "gentle": "soft", "calm": "soft", "softly": "soft",
+    "slowly": "slow", "downtempo": "slow", "quiet": "soft", "gentle": "soft", "calm": "soft",
+    "softly": "soft",
     "noisy": "loud", "strong": "loud", "powerful": "loud", "dense": "busy", "energetic": "busy",
     "minimal": "sparse", "deep": "low", "bright": "high", "happy": "major", "sad": "minor", "dark": "minor",
     "crescendo": "growing", "diminuendo": "fading", "building": "growing", "sevenths": "seventh",
@@ -51,10 +54,13 @@ SYNONYMS: dict[str, str] = {
     "a#": "a sharp", "db": "c sharp", "eb": "d sharp", "gb": "f sharp", "ab": "g sharp", "bb": "a sharp",
     "e#": "f", "b#": "c", "cb": "b", "fb": "e", "maj": "major", "min": "minor", "organs": "organ",
     "pianos": "piano", "guitars": "guitar", "flutes": "flute", "trumpets": "trumpet", "violins": "violin",
-    "repeating": "returning", "recurring": "returning", "moderate": "medium", "trap": "hip hop", "rap": "hip hop",
+    "repeating": "returning", "recurring": "returning", "moderate": "medium",
+    "trap": "hip hop", "rap": "hip hop",
 }  # fmt: skip
 _FLATS = {"d": "c sharp", "e": "d sharp", "g": "f sharp", "a": "g sharp", "b": "a sharp", "c": "b", "f": "e"}
-_FILLER = frozenset({"the", "an", "some", "music", "song", "piece", "track", "playing", "plays", "played", "by", "&"})
+_FILLER = frozenset(
+    {"the", "an", "some", "music", "song", "piece", "track", "playing", "plays", "played", "by", "on", "&"}
+)
 
 
 def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
@@ -66,7 +72,7 @@ def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
     adjectives = [w for w in _adjectives(piece, rng) if rng.random() < keep * 0.8]
     rng.shuffle(adjectives)
     subject = _subject(piece, rng) if rng.random() < keep + 0.05 else ""
-    key = _key(piece) if rng.random() < keep else ""
+    key = _key(piece, rng) if rng.random() < keep else ""
     players = [p for p in _players(piece, rng) if rng.random() < keep]
     absent = [_absent(role, rng) for role in ("drums", "bass", "chords", "lead")
               if piece.part(role) is None and rng.random() < keep * 0.35]  # fmt: skip
@@ -80,6 +86,8 @@ def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
         subject, players[0] = players[0], subject
     if rng.random() < 0.15:
         return _join([], subject, key, [*players, *adjectives], absent)
+    if (adjectives or subject) and rng.random() < 0.1:
+        adjectives.insert(0, "a")  # the article, so that it is not always taken for the key
     return _join(adjectives, subject, key, players, absent)
 
 
@@ -116,8 +124,9 @@ def _adjectives(piece: Piece, rng: random.Random | None) -> list[str]:
     return words
 
 
-def _key(piece: Piece) -> str:
-    return f"{KEYS[piece.key]} {piece.mode}"
+def _key(piece: Piece, rng: random.Random | None = None) -> str:
+    said = f"{KEYS[piece.key]} {piece.mode}"
+    return f"key of {said}" if rng is not None and rng.random() < 0.1 else said
 
 
 def _subject(piece: Piece, rng: random.Random | None) -> str:

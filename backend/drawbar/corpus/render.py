@@ -33,7 +33,7 @@ class Renderer:
                 "(apt install fluid-soundfont-gm) or give another General MIDI .sf2 with --soundfont"
             )
         try:
-            from tinysoundfont import _tinysoundfont
+            from tinysoundfont import _tinysoundfont  # type: ignore[import-untyped,unused-ignore]
         except ImportError as error:
             raise MissingDependencyError(
                 "rendering composed music needs the package tinysoundfont; install it with "
@@ -68,7 +68,7 @@ class Renderer:
                 self._font.channel_set_volume(channel, 10 ** (gain_db / 20))
         total = round(piece.seconds * SAMPLE_RATE_HZ)
         out = np.zeros(total, np.float32)
-        view = memoryview(out).cast("B")
+        view = memoryview(out.data).cast("B")
         done = 0
         for sample, is_on, channel, pitch, velocity in _events(piece):
             at = min(sample, total)
