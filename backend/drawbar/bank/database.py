@@ -1,0 +1,107 @@
+"""A path -> one SQLite connection with nested transactions; knows nothing of banks."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from drawbar.errors import BankError
+
+__all__ = ["Database"]
+
+
+class Database:
+    """A connection that several threads may share: every call holds its lock."""
+
+    def __init__(self, path: Path | None = None, *, writable: bool = True) -> None:
+        """Open ``path`` (created when writable), or a database in memory. Raises BankError."""
+        self.path = path
+        self.writable = writable
+        self._depth = 0
+        self._lock = threading.RLock()
+        target = ":memory:" if path is None else f"file:{quote(path.as_posix())}?mode={'rwc' if writable else 'ro'}"
+        try:
+            self._connection = sqlite3.connect(
+                target, uri=path is not None, isolation_level=None, check_same_thread=False, timeout=10.0
+            )
+        except sqlite3.Error as error:
+            raise BankError(f"cannot open {path}: {error}; check that it exists and may be read") from error
+        try:
+            for pragma in ("trusted_schema=OFF", "foreign_keys=ON", "cache_size=-16000", "mmap_size=1073741824"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise BankError(f"{path} is not a database that can be read ({error}); fetch or build it again") from error
+
+    def copied_to_memory(self) -> "Database":
+        """The same content in memory, writable there."""
+        copy = Database()
+        with self._lock:
+            self._connection.backup(copy._connection)
+        return copy
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """All of the block or nothing of it; an inner block that raises undoes only itself."""
+        with self._lock:
+            name = f"level{self._depth}"
+            self._connection.execute("BEGIN IMMEDIATE" if self._depth == 0 else f"SAVEPOINT {name}")
+            outermost = self._depth == 0
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if outermost:
+                    self._connection.execute("ROLLBACK")
+                else:
+                    self._connection.execute(f"ROLLBACK TO {name}")
+                    self._connection.execute(f"RELEASE {name}")
+                raise
+            self._depth -= 1
+            self._connection.execute("COMMIT" if outermost else f"RELEASE {name}")
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Execute one statement -> how many rows it changed."""
+        with self._lock:
+            return self._connection.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute one statement for every row."""
+        with self._lock:
+            self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        with self._lock:
+            found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+            return found
+
+    def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self.row(sql, values)
+        return None if found is None else found[0]
+
+    def chunks(self, sql: str, values: Sequence[Any] = (), size: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, some at a time, so that a large table never lies in memory."""
+        cursor = self._connection.execute(sql, values)
+        while True:
+            with self._lock:
+                found = cursor.fetchmany(size)
+            if not found:
+                return
+            yield found
+
+    def close(self) -> None:
+        """Close the connection; closing twice does nothing."""
+        with self._lock:
+            self._connection.close()

@@ -1,0 +1,141 @@
+"""A bank's tables and safetensors files -> rows, feature pages, vectors and examples."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawbar.bank.database import Database
+from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
+from drawbar.bank.listing import PROVEN
+from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label, Quantiles, parse_id
+from drawbar.bank.tensors import TensorReader
+from drawbar.errors import BadInputError
+
+__all__ = ["PEOPLE", "read_examples", "read_feature", "read_rows", "read_vectors"]
+
+PEOPLE = "people"
+"""The method of labels that persons gave."""
+
+_ROW = """
+SELECT l.rank, f.layer, f.idx, l.label, l.author, l.score, f.density, f.p99, f.verdict, f.tags
+FROM listing l JOIN feature f ON f.n = l.feature
+"""
+_PAGE = """
+SELECT n, density, clip_density, p50, p90, p99, p999, usable_low, usable_high, histogram, correlations, neighbours,
+       temporal, evidence FROM feature WHERE layer = ? AND idx = ?
+"""
+_EXAMPLE = """
+SELECT c.name, c.licence, c.first_row, c.frames, c.start_frame, e.bin, e.first_row, e.peak
+FROM example e JOIN clip c ON c.n = e.clip WHERE e.feature = ? AND (? IS NULL OR e.bin = ?) ORDER BY e.n
+"""
+
+
+def read_rows(database: Database, edits: UserEdits, places: Sequence[int]) -> list[FeatureRow]:
+    """The browser's rows at the given places, in the given order."""
+    ranks = [int(place) + 1 for place in places]
+    found: dict[int, FeatureRow] = {}
+    for first in range(0, len(ranks), 500):
+        part = ranks[first : first + 500]
+        sql = f"{_ROW} WHERE l.rank IN ({','.join('?' * len(part))})"
+        found |= {rank: _row(edits, values) for rank, *values in database.rows(sql, part)}
+    return [found[rank] for rank in ranks]
+
+
+def _row(edits: UserEdits, values: Sequence[Any]) -> FeatureRow:
+    layer, index, label, author, score, density, p99, verdict, tags = values
+    feature = f"{layer}/{index}"
+    if feature in edits.labels:
+        (label, author), score = edits.labels[feature][0], None
+    return FeatureRow(
+        id=feature,
+        layer=layer,
+        index=index,
+        label=label,
+        label_author=author,
+        label_score=score,
+        density=density,
+        p99=p99,
+        shelf=PROVEN if verdict == PROVEN else "named" if label else "unnamed",
+        starred=feature in edits.marks[STARRED],
+        verdict=verdict,
+        tags=tuple(json.loads(tags)),
+    )
+
+
+def read_labels(database: Database, edits: UserEdits, feature: str, number: int) -> list[Label]:
+    """Every label of a feature: the user's, other people's, then by score."""
+    own = [Label(text, author, PEOPLE) for text, author in edits.labels.get(feature, [])]
+    sql = """SELECT text, author, method, score, evidence FROM label WHERE feature = ?
+             ORDER BY method = 'people' DESC, score DESC, n"""
+    rows = database.rows(sql, (number,))
+    return own + [Label(text, author, method, score, json.loads(card)) for text, author, method, score, card in rows]
+
+
+def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Feature:
+    """All that the bank knows about one feature."""
+    values = database.row(_PAGE, (row.layer, row.index))
+    if values is None:
+        raise BadInputError(f"the bank has no feature {row.id}")
+    number, density, clip_density, p50, p90, p99, p999, low, high, *texts = values
+    histogram, correlations, neighbours, temporal, evidence = (json.loads(t) if t is not None else None for t in texts)
+    return Feature(
+        row=row,
+        labels=read_labels(database, edits, row.id, number),
+        quantiles=Quantiles(p50, p90, p99, p999),
+        density=density,
+        clip_density=clip_density,
+        histogram=Histogram(tuple(histogram.get("edges", ())), tuple(histogram.get("counts", ()))),
+        correlations=correlations,
+        neighbours=[(other, cosine) for other, cosine in neighbours],
+        temporal=temporal,
+        usable_range=None if low is None or high is None else (low, high),
+        evidence=evidence,
+        hidden=row.id in edits.marks[HIDDEN],
+        shelves=tuple(sorted(name for name, ids in edits.shelves.items() if row.id in ids)),
+    )
+
+
+def read_vectors(reader: TensorReader, ids: Sequence[str]) -> dict[str, Any]:
+    """The SAE rows of ``ids``, in that order, float32; ``b_dec`` is {layer: [D]}. Raises BadInputError."""
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    for position, feature in enumerate(ids):
+        layer, index = parse_id(feature)
+        wanted.setdefault(layer, []).append((position, index))
+    found: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
+    names = ("W_dec", "W_enc", "b_enc", "scale", "threshold")
+    shapes = reader.shapes()
+    for layer, pairs in wanted.items():
+        known = reader.all(f"{layer}.index") if f"{layer}.index" in shapes else np.zeros(0, np.int64)
+        asked = np.array([index for _, index in pairs], np.int64)
+        rows = np.searchsorted(known, asked)
+        if missing := [i for i, r in zip(asked, rows, strict=True) if r >= len(known) or known[r] != i]:
+            raise BadInputError(f"the bank has no direction for feature {layer}/{missing[0]}")
+        for name in names:
+            values = reader.take(f"{layer}.{name}", rows.tolist()).astype(np.float32)
+            found.setdefault(name, []).extend((p, v) for (p, _), v in zip(pairs, values, strict=True))
+    d_model = next((shape[1] for name, shape in shapes.items() if name.endswith(".W_dec")), 0)
+    vectors: dict[str, Any] = {
+        name: np.array([v for _, v in sorted(found.get(name, []), key=lambda pair: pair[0])], np.float32)
+        for name in names
+    }
+    for name in ("W_dec", "W_enc"):
+        vectors[name] = vectors[name].reshape(len(ids), d_model)
+    return vectors | {"b_dec": {layer: reader.all(f"{layer}.b_dec").astype(np.float32) for layer in wanted}}
+
+
+def read_examples(database: Database, reader: TensorReader, feature: str, wanted_bin: str | None) -> list[Example]:
+    """A feature's examples, in the order in which they were written."""
+    number = database.value("SELECT n FROM feature WHERE layer = ? AND idx = ?", parse_id(feature))
+    if number is None:
+        raise BadInputError(f"the bank has no feature {feature}")
+    examples = []
+    for name, licence, tokens_at, frames, start, bin_name, activations_at, peak in database.rows(
+        _EXAMPLE, (number, wanted_bin, wanted_bin)
+    ):
+        shares = reader.slice("activations", activations_at, activations_at + frames).astype(np.float32)
+        tokens = np.ascontiguousarray(reader.slice("tokens", tokens_at, tokens_at + frames).T)
+        examples.append(Example(tokens, start, start + frames, shares * np.float32(peak), bin_name, name, licence))
+    return examples

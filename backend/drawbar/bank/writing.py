@@ -1,0 +1,180 @@
+"""Feature, label, direction and example records -> the bank's tables and safetensors files."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawbar.bank.database import Database
+from drawbar.bank.records import BankInfo, Example, FeatureRecord, LabelRecord, LayerDirections, parse_id
+from drawbar.bank.tensors import FileMark, TensorWriter
+from drawbar.bank.words import clean_text, key_of
+from drawbar.errors import BadInputError, BankError
+
+__all__ = ["write_directions", "write_examples", "write_features", "write_labels"]
+
+_FEATURE = """
+INSERT INTO feature (layer, idx, density, clip_density, p50, p90, p99, p999, verdict, proof, usable_low, usable_high,
+    tags, histogram, correlations, neighbours, temporal, evidence)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (layer, idx) DO UPDATE SET density = excluded.density, clip_density = excluded.clip_density,
+    p50 = excluded.p50, p90 = excluded.p90, p99 = excluded.p99, p999 = excluded.p999, verdict = excluded.verdict,
+    proof = excluded.proof, usable_low = excluded.usable_low, usable_high = excluded.usable_high,
+    tags = excluded.tags, histogram = excluded.histogram, correlations = excluded.correlations,
+    neighbours = excluded.neighbours, temporal = excluded.temporal, evidence = excluded.evidence
+"""
+_LABEL = """
+INSERT INTO label (feature, text, text_key, author, method, score, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (feature, author, method, text) DO UPDATE SET score = excluded.score, evidence = excluded.evidence
+"""
+
+
+def to_json(what: str, value: object) -> str:
+    """JSON text that is the same for equal values. Raises BadInputError for what JSON cannot say."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInputError(f"{what} cannot be stored as JSON ({error}); use finite numbers, strings, lists") from error
+
+
+def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any, ...]:
+    if record.layer not in layers:
+        raise BadInputError(f"feature {record.id} is of a layer that this bank does not have; it has {layers}")
+    low, high = record.usable_range or (None, None)
+    edges, counts = (list(map(float, record.histogram.edges)), list(map(int, record.histogram.counts)))
+    texts = {
+        "tags": [clean_text(tag) for tag in record.tags],
+        "histogram": {"edges": edges, "counts": counts} if edges else {},
+        "correlations": {name: float(value) for name, value in record.correlations.items()},
+        "neighbours": [[other, float(cosine)] for other, cosine in record.neighbours],
+        "temporal": dict(record.temporal),
+    }
+    return (
+        record.layer,
+        record.index,
+        float(record.density),
+        float(record.clip_density),
+        *(float(getattr(record.quantiles, name)) for name in ("p50", "p90", "p99", "p999")),
+        clean_text(record.verdict) or "untested",
+        None if record.proof is None else float(record.proof),
+        None if low is None else float(low),
+        None if high is None else float(high),
+        *(to_json(f"{name} of {record.id}", value) for name, value in texts.items()),
+        None if record.evidence is None else to_json(f"evidence of {record.id}", dict(record.evidence)),
+    )
+
+
+def write_features(database: Database, info: BankInfo, records: Iterable[FeatureRecord]) -> None:
+    """Add features, or bring those that are there up to date; labels and examples stay."""
+    database.run_many(_FEATURE, (_feature_values(record, info.layers) for record in records))
+
+
+def write_labels(database: Database, records: Iterable[LabelRecord]) -> None:
+    """Add label rows; the same text by the same author and method only gets its new score and evidence."""
+    database.run_many(_LABEL, _label_rows(database, records))
+
+
+def _label_rows(database: Database, records: Iterable[LabelRecord]) -> Iterator[tuple[Any, ...]]:
+    for record in records:
+        label = record.label
+        text, author, method = clean_text(label.text), clean_text(label.author), clean_text(label.method)
+        if not text or not author or not method:
+            raise BadInputError(f"label of {record.feature}: text {text!r}, author {author!r} and method {method!r} "
+                                "must not be empty; leave a feature unnamed by writing no label")
+        score = None if label.score is None else float(label.score)
+        if score is not None and not np.isfinite(score):
+            raise BadInputError(f"label {text!r} of {record.feature} has score {score}; use None where there is none")
+        evidence = to_json(f"evidence of label {text!r}", dict(label.evidence))
+        yield number_of(database, record.feature), text, key_of(text), author, method, score, evidence
+
+
+def number_of(database: Database, feature: str) -> int:
+    """The row of a feature. Raises BadInputError where the bank has no such feature."""
+    number = database.value("SELECT n FROM feature WHERE layer = ? AND idx = ?", parse_id(feature))
+    if number is None:
+        raise BadInputError(f"the bank has no feature {feature}; write it with write_features first")
+    return int(number)
+
+
+def write_directions(
+    path: Path, info: BankInfo, layers: Iterable[tuple[int, LayerDirections]], dtype: str
+) -> FileMark:
+    """Write every layer's rows, one layer in memory at a time -> the file's size and digest."""
+    with TensorWriter(path) as writer:
+        for layer, rows in layers:
+            if layer not in info.layers:
+                raise BadInputError(f"directions of layer {layer}: the bank is of layers {info.layers}")
+            for name, values in _checked(layer, rows, info.d_model).items():
+                writer.append(f"{layer}.{name}", values if name == "index" else _as(values, dtype, name))
+    return writer.mark
+
+
+def _as(values: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
+    """Matrices in ``dtype``; biases, scales and thresholds keep float32."""
+    return values.astype(dtype if name in ("W_dec", "W_enc") else "float32", copy=False)
+
+
+def _checked(layer: int, rows: LayerDirections, d_model: int) -> dict[str, NDArray[Any]]:
+    index = np.asarray(rows.index).astype(np.int64)
+    n = len(index)
+    shapes = {"W_dec": (n, d_model), "W_enc": (n, d_model), "b_enc": (n,), "b_dec": (d_model,)}
+    shapes |= {"scale": (n,), "threshold": (n,)}
+    arrays: dict[str, NDArray[Any]] = {"index": index}
+    for name, shape in shapes.items():
+        values = np.asarray(getattr(rows, name))
+        if values.shape != shape or not np.isfinite(values).all():
+            raise BadInputError(f"{name} of layer {layer} is {values.shape}, not {shape}, or is not finite")
+        arrays[name] = values
+    if np.any(np.diff(index) <= 0) or (n and index[0] < 0):
+        raise BadInputError(f"index of layer {layer} must rise from 0 up; sort the rows by feature index")
+    lengths = np.linalg.norm(arrays["W_dec"].astype(np.float32), axis=1)
+    if n and np.abs(lengths - 1).max() > 0.01:
+        at = int(np.abs(lengths - 1).argmax())
+        raise BadInputError(
+            f"W_dec of feature {layer}/{index[at]} has length {lengths[at]:.3f}; normalise decoder rows to 1"
+        )
+    return arrays
+
+
+def write_examples(path: Path, database: Database, info: BankInfo, pairs: Iterable[tuple[str, Example]]) -> FileMark:
+    """Write (feature id, example) pairs in place of all earlier ones -> the file's size and digest.
+
+    Equal tokens are stored once, however many features share the clip; activations as float16 shares of their peak.
+    """
+    database.run("DELETE FROM example")
+    database.run("DELETE FROM clip")
+    seen: dict[str, int] = {}
+    with TensorWriter(path) as writer:
+        for feature, example in pairs:
+            if example.tokens.shape[0] != info.n_q:
+                raise BankError(f"example of {feature} has {example.tokens.shape[0]} codebooks, the bank {info.n_q}")
+            clip = _clip(writer, database, example, seen)
+            peak = float(np.abs(example.activations).max(initial=0.0))
+            if not np.isfinite(peak):
+                raise BadInputError(f"activations of an example of {feature} are not finite; leave that example out")
+            shares = example.activations / peak if peak > 0 else example.activations
+            first = writer.append("activations", shares.astype(np.float16))
+            database.run(
+                "INSERT INTO example (feature, clip, bin, first_row, peak) VALUES (?, ?, ?, ?, ?)",
+                (number_of(database, feature), clip, example.bin, first, peak),
+            )
+    return writer.mark
+
+
+def _clip(writer: TensorWriter, database: Database, example: Example, seen: dict[str, int]) -> int:
+    """The row of the example's tokens, written if they are new."""
+    tokens = np.ascontiguousarray(example.tokens.T, np.uint16)
+    name, licence = clean_text(example.clip), clean_text(example.licence)
+    key: Mapping[str, object] = {"name": name, "start": example.start_frame, "licence": licence}
+    digest = hashlib.sha256(to_json("clip", key).encode() + tokens.tobytes()).hexdigest()
+    if digest not in seen:
+        seen[digest] = len(seen) + 1
+        database.run(
+            "INSERT INTO clip (n, digest, name, licence, first_row, frames, start_frame) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (seen[digest], digest, name, licence, writer.append("tokens", tokens), len(tokens), example.start_frame),
+        )
+    return seen[digest]
