@@ -62,11 +62,14 @@ def compose(seed: int, seconds: float = 30.0) -> Piece:
         elif part.role == "lead":
             center = _LEAD_CENTER[register]
             motifs = play_lead(grid, bars, sound, key, mode, density, center, recurring, own)
-    beat_s = 60 / tempo
+
+    def _at(beat: float) -> float:
+        return beat * 60 / tempo
+
     chords = tuple(
-        Chord(round(b * beat_s, 4), round(min(seconds, (b + n) * beat_s), 4), root, quality, inversion)
+        Chord(round(_at(b), 4), round(min(seconds, _at(b + n)), 4), root, quality, inversion)
         for b, n, root, quality, inversion in told
-        if b * beat_s < seconds
+        if _at(b) < seconds
     )
     return Piece(
         seed, seconds, tempo, swing, key, mode, pattern, register, density, dynamics, curve, harmony,
