@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from drawbar.errors import BadInputError
 from drawbar.listening.descriptors import DESCRIPTORS, descriptors
-from numpy.typing import NDArray
 
 RATE = 32_000
 

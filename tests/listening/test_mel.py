@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from drawbar.listening.mel import EPS, log_mel, log_mel_distance, mel_filters
 
 

@@ -6,6 +6,7 @@ nothing of models.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class FactorReport:
     """How well one factor is heard on held-out composed clips."""
 
     auroc: float
+    """NaN (null in the file) where the held-out clips had no positive or no negative."""
     threshold: float
     positives: int
     negatives: int
@@ -105,7 +107,10 @@ class Detectors:
         about = {
             "format": _FORMAT,
             "width": self._net.head.in_channels,
-            "factors": {name: vars(report) for name, report in self.reports.items()},
+            "factors": {
+                name: vars(r) | ({} if math.isfinite(r.auroc) else {"auroc": None})
+                for name, r in self.reports.items()
+            },
             "training": self.training,
         }
         (folder / "detectors.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -122,7 +127,12 @@ class Detectors:
             about = json.loads((folder / "detectors.json").read_text(encoding="utf-8"))
             if about["format"] != _FORMAT:
                 raise ValueError(f"format {about['format']}, this version reads {_FORMAT}")
-            reports = {name: FactorReport(**report) for name, report in about["factors"].items()}
+            reports = {
+                name: FactorReport(**r)
+                if r["auroc"] is not None
+                else FactorReport(**{**r, "auroc": math.nan})
+                for name, r in about["factors"].items()
+            }
             net = DetectorNet(len(reports), int(about["width"]))
             state = {
                 name: value.float() for name, value in load_file(folder / "detectors.safetensors").items()
