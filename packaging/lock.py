@@ -1,12 +1,12 @@
-"""pyproject.toml -> requirements.lock (everything) and requirements-play.lock (the part that plays), by uv.
+"""pyproject.toml -> three locks of one resolution: everything, the part that plays, and what installs them.
 
     python packaging/run.py lock                      keep every version that still fits
     python packaging/run.py lock --upgrade            take the newest of everything
     python packaging/run.py lock --upgrade NAME ...   take the newest of these
 
-One universal resolution (Linux, macOS, Windows; Python 3.11 and 3.12) with the overrides of [tool.uv], exported
-twice: the second file is the same versions, fewer lines. Both carry hashes and no address of any index, so they
-work behind whatever index pip is configured for. Knows nothing of installing.
+One universal resolution (Linux, macOS, Windows; Python 3.11 and 3.12) with the overrides of [tool.uv],
+exported three times: the same versions, fewer lines. They carry hashes and no address of any index, so that
+they work behind whatever index pip is configured for. Knows nothing of installing.
 """
 
 import os
@@ -22,13 +22,19 @@ __all__ = ["kept_versions", "main", "simplify"]
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FULL = HERE / "requirements.lock"
-PLAY = HERE / "requirements-play.lock"
-HEADER = "# {what}\n# Made by `python packaging/run.py lock` from pyproject.toml; do not edit.\n"
+# file -> what it says of itself, and what uv export is asked for
+EXPORTS = {
+    FULL: ("Every extra, the test tools, and what installs them.", "--all-extras --group dev --group build"),
+    HERE / "requirements-play.lock": ("What playing needs, and what installs it.", "--no-dev --group build"),
+    HERE / "requirements-build.lock": ("What installs the rest.", "--only-group build"),
+}
+EXPORT = "export --quiet --frozen --no-emit-project --no-annotate --no-header --format requirements.txt"
+MADE_BY = "# Made by `python packaging/run.py lock` from pyproject.toml; do not edit."
 EVERYWHERE = "sys_platform == 'darwin' or sys_platform == 'linux' or sys_platform == 'win32'"
 
 
 def kept_versions(lock_text: str, upgrade: list[str] | None) -> list[str]:
-    """Pins of an earlier lock that still bind; ``upgrade`` is None for none, [] for all, else the names to free."""
+    """Pins of an earlier lock that still bind; ``upgrade``: None for none, [] for all, else names."""
     if upgrade == []:
         return []
     versions: dict[str, list[str]] = {}
@@ -36,7 +42,7 @@ def kept_versions(lock_text: str, upgrade: list[str] | None) -> list[str]:
         versions.setdefault(name, []).append(version)
     freed = {name.lower().replace("_", "-") for name in upgrade or []}
     kept = {name: found for name, found in versions.items() if name not in freed}
-    # A name that is locked per Python version has a marker; repeating it here would split the resolution further.
+    # A name that is locked twice has markers; repeating them here would split the resolution further.
     return [f"{name}=={v[0]}" if len(v) == 1 else f"{name}>={v[0]},<={v[-1]}" for name, v in kept.items()]
 
 
@@ -64,18 +70,16 @@ def main(arguments: list[str], uv: str = "uv") -> None:
             command = [uv, *words, "--no-config", "--python", sys.executable]
             done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
             if done.returncode:
-                sys.exit(f"lock: uv {words[0]} failed (above); loosen the bound, or free it with --upgrade NAME")
+                sys.exit(
+                    f"lock: uv {words[0]} failed (above); loosen the bound, or free it with --upgrade NAME"
+                )
             return done.stdout
 
         call("lock", "--quiet")
-        export = ("export", "--quiet", "--frozen", "--no-emit-project", "--no-annotate", "--no-header")
-        export = (*export, "--format", "requirements.txt", "--group", "build")
-        full = call(*export, "--all-extras", "--group", "dev")
-        play = call(*export, "--no-dev")
-    FULL.write_text(HEADER.format(what="Every extra, the test tools and what installs them.") + simplify(full))
-    PLAY.write_text(HEADER.format(what="What playing needs, and what installs it.") + simplify(play))
-    names = [len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) for text in (full, play)]
-    print(f"lock: {names[0]} requirements in {FULL.name}, {names[1]} of them in {PLAY.name}")
+        for path, (what, words) in EXPORTS.items():
+            text = simplify(call(*EXPORT.split(), *words.split()))
+            path.write_text(f"# {what}\n{MADE_BY}\n{text}")
+            print(f"lock: {len(re.findall('^[a-z0-9]', text, re.MULTILINE))} requirements in {path.name}")
 
 
 if __name__ == "__main__":
