@@ -12,6 +12,15 @@ from drawbar.errors import BankError
 
 __all__ = ["Database"]
 
+# A foreign file's schema may call no functions; pages are checked when read, and mapped rather than copied.
+_PRAGMAS = (
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+    "foreign_keys=ON",
+    "cache_size=-16000",
+    "mmap_size=1073741824",
+)
+
 
 class Database:
     """A connection that several threads may share: every call holds its lock."""
@@ -22,7 +31,8 @@ class Database:
         self.writable = writable
         self._depth = 0
         self._lock = threading.RLock()
-        target = ":memory:" if path is None else f"file:{quote(path.as_posix())}?mode={'rwc' if writable else 'ro'}"
+        mode = "rwc" if writable else "ro"
+        target = ":memory:" if path is None else f"file:{quote(path.as_posix())}?mode={mode}"
         try:
             self._connection = sqlite3.connect(
                 target, uri=path is not None, isolation_level=None, check_same_thread=False, timeout=10.0
@@ -30,12 +40,12 @@ class Database:
         except sqlite3.Error as error:
             raise BankError(f"cannot open {path}: {error}; check that it exists and may be read") from error
         try:
-            for pragma in ("trusted_schema=OFF", "foreign_keys=ON", "cache_size=-16000", "mmap_size=1073741824"):
+            for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:
             self._connection.close()
-            raise BankError(f"{path} is not a database that can be read ({error}); fetch or build it again") from error
+            raise BankError(f"{path} is no database that can be read ({error}); fetch it again") from error
 
     def copied_to_memory(self) -> "Database":
         """The same content in memory, writable there."""
@@ -67,22 +77,22 @@ class Database:
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Execute one statement -> how many rows it changed."""
-        with self._lock:
+        with self._calling():
             return self._connection.execute(sql, values).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute one statement for every row."""
-        with self._lock:
+        with self._calling():
             self._connection.executemany(sql, rows)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self._lock:
+        with self._calling():
             return self._connection.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        with self._lock:
+        with self._calling():
             found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
             return found
 
@@ -91,15 +101,26 @@ class Database:
         found = self.row(sql, values)
         return None if found is None else found[0]
 
-    def chunks(self, sql: str, values: Sequence[Any] = (), size: int = 10_000) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a query, some at a time, so that a large table never lies in memory."""
-        cursor = self._connection.execute(sql, values)
+    def chunks(self, sql: str, values: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, 10,000 at a time, so that a large table never lies in memory."""
+        with self._calling():
+            cursor = self._connection.execute(sql, values)
         while True:
-            with self._lock:
-                found = cursor.fetchmany(size)
+            with self._calling():
+                found = cursor.fetchmany(10_000)
             if not found:
                 return
             yield found
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise BankError(
+                    f"{self.path or 'the database'} failed: {error}; fetch or build it again"
+                ) from error
 
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""

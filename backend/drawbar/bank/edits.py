@@ -1,4 +1,4 @@
-"""One user's own labels, stars, hidden marks and shelves for one bank <- and -> a small database beside no bank."""
+"""One user's labels, stars, hidden marks and shelves -> a small database apart from the bank."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,26 +38,25 @@ class UserEdits:
 
     def refresh(self) -> None:
         """Read again what another window may have changed; costs nothing when nothing did."""
-        if self._database is None:
-            if self.path is None or not self.path.exists():
-                return
-            self._open()
-        assert self._database is not None
-        seen = int(self._database.value("PRAGMA data_version"))
+        if self._database is None and (self.path is None or not self.path.exists()):
+            return
+        database = self._opened()
+        seen = int(database.value("PRAGMA data_version"))
         if seen != self._seen:
             self._seen = seen
-            self._load(self._database)
+            self._load(database)
 
     def add_label(self, feature: str, text: str, author: str) -> None:
         """Give ``feature`` a label; the newest is the one that rows show. Raises BadInputError."""
         text, author = clean_text(text), clean_text(author)
         if not text or len(text) > MAX_LABEL_CHARS or not author:
             raise BadInputError(
-                f"label {text[:40]!r} by {author[:40]!r}: write 1 to {MAX_LABEL_CHARS} characters and an author"
+                f"label {text[:40]!r} by {author[:40]!r}: a label has 1 to {MAX_LABEL_CHARS} characters"
             )
         with self._change() as database:
-            database.run("DELETE FROM user_label WHERE feature = ? AND author = ? AND text = ?", (feature, author, text))
-            database.run("INSERT INTO user_label (feature, text, author) VALUES (?, ?, ?)", (feature, text, author))
+            # REPLACE gives the row a new number: the label said last is the newest.
+            sql = "INSERT OR REPLACE INTO user_label (feature, text, author) VALUES (?, ?, ?)"
+            database.run(sql, (feature, text, author))
 
     def remove_label(self, feature: str, text: str) -> None:
         """Take the user's own label away again; other labellers' stay."""
@@ -89,22 +88,24 @@ class UserEdits:
 
     @contextmanager
     def _change(self) -> Iterator[Database]:
-        if self._database is None:
-            self._open()
-        assert self._database is not None
-        with self._database.atomic():
-            yield self._database
-        self._load(self._database)
+        database = self._opened()
+        with database.atomic():
+            yield database
+        self._load(database)
 
-    def _open(self) -> None:
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = Database(self.path)
-        migrate(self._database, USER_MIGRATIONS)
+    def _opened(self) -> Database:
+        if self._database is None:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            database = Database(self.path)
+            migrate(database, USER_MIGRATIONS)
+            self._database = database
+        return self._database
 
     def _load(self, database: Database) -> None:
         labels: dict[str, list[tuple[str, str]]] = {}
-        for feature, text, author in database.rows("SELECT feature, text, author FROM user_label ORDER BY n DESC"):
+        newest_first = "SELECT feature, text, author FROM user_label ORDER BY n DESC"
+        for feature, text, author in database.rows(newest_first):
             labels.setdefault(feature, []).append((text, author))
         marks: dict[str, set[str]] = {STARRED: set(), HIDDEN: set()}
         for feature, name in database.rows("SELECT feature, name FROM mark"):

@@ -30,7 +30,13 @@ _TEXTS = """
 SELECT l.rank, f.tags, (SELECT group_concat(text || ' ' || author, ' ') FROM label WHERE feature = f.n)
 FROM listing l JOIN feature f ON f.n = l.feature ORDER BY l.rank
 """
-_COLUMNS = "SELECT f.layer, f.idx, f.density, f.p99, f.verdict, l.label_key = '' FROM listing l JOIN feature f ON f.n = l.feature ORDER BY l.rank"
+_COLUMNS = """
+SELECT f.layer, f.idx, f.density, f.p99, f.verdict, l.label_key = ''
+FROM listing l JOIN feature f ON f.n = l.feature ORDER BY l.rank
+"""
+_AUTHOR = (
+    "SELECT DISTINCT l.rank FROM label JOIN listing l ON l.feature = label.feature WHERE label.author = ?"
+)
 
 
 def build_listing(database: Database) -> None:
@@ -63,7 +69,7 @@ def _write_columns(database: Database) -> None:
     n = int(database.value("SELECT count(*) FROM listing"))
     layer, index = np.zeros(n, np.int32), np.zeros(n, np.int32)
     density, p99 = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    verdict, shelf = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
+    verdict, shelf = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
     verdicts = [name for (name,) in database.rows("SELECT DISTINCT verdict FROM feature ORDER BY verdict")]
     code = {name: number for number, name in enumerate(verdicts)}
     at = 0
@@ -86,10 +92,9 @@ def _write_columns(database: Database) -> None:
 def _write_authors(database: Database) -> None:
     """One bit per feature for every author: does it have a label by them?"""
     n = int(database.value("SELECT count(*) FROM listing"))
-    of_author = "SELECT DISTINCT l.rank FROM label JOIN listing l ON l.feature = label.feature WHERE label.author = ?"
     for (author,) in database.rows("SELECT DISTINCT author FROM label ORDER BY author"):
         bits = np.zeros(n, bool)
-        for chunk in database.chunks(of_author, (author,)):
+        for chunk in database.chunks(_AUTHOR, (author,)):
             bits[[rank - 1 for (rank,) in chunk]] = True
         _put(database, f"author:{author}", np.packbits(bits))
 

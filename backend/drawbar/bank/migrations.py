@@ -64,8 +64,8 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
                 label TEXT NOT NULL, label_key TEXT NOT NULL, author TEXT NOT NULL, score REAL)""",
             "CREATE INDEX listing_label ON listing (label_key, rank)",
             "CREATE TABLE shape (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL)",
-            """CREATE VIRTUAL TABLE words USING fts5(
-                text, content='', columnsize=0, detail=none, prefix='2 3', tokenize="ascii tokenchars '#'")""",
+            """CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, detail=none,
+                prefix='1 2 3', tokenize="ascii tokenchars '#'")""",
             "CREATE VIRTUAL TABLE vocabulary USING fts5vocab('words', 'row')",
         ),
     ),
@@ -100,7 +100,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> int:
     version = version_of(database)
     if version > len(migrations):
         raise BankError(
-            f"{database.path} has format {version}, this Drawbar knows up to {len(migrations)}; update Drawbar to use it"
+            f"{database.path} has format {version}; this Drawbar knows up to {len(migrations)}, update it"
         )
     for number, migration in enumerate(migrations[version:], start=version + 1):
         with database.atomic():

@@ -24,8 +24,9 @@ SELECT l.rank, f.layer, f.idx, l.label, l.author, l.score, f.density, f.p99, f.v
 FROM listing l JOIN feature f ON f.n = l.feature
 """
 _PAGE = """
-SELECT n, density, clip_density, p50, p90, p99, p999, usable_low, usable_high, histogram, correlations, neighbours,
-       temporal, evidence FROM feature WHERE layer = ? AND idx = ?
+SELECT n, density, clip_density, p50, p90, p99, p999, usable_low, usable_high,
+       histogram, correlations, neighbours, temporal, evidence
+FROM feature WHERE layer = ? AND idx = ?
 """
 _EXAMPLE = """
 SELECT c.name, c.licence, c.first_row, c.frames, c.start_frame, e.bin, e.first_row, e.peak
@@ -71,7 +72,9 @@ def read_labels(database: Database, edits: UserEdits, feature: str, number: int)
     sql = """SELECT text, author, method, score, evidence FROM label WHERE feature = ?
              ORDER BY method = 'people' DESC, score DESC, n"""
     rows = database.rows(sql, (number,))
-    return own + [Label(text, author, method, score, json.loads(card)) for text, author, method, score, card in rows]
+    return own + [
+        Label(text, author, method, score, json.loads(e)) for text, author, method, score, e in rows
+    ]
 
 
 def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Feature:
@@ -80,7 +83,8 @@ def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Featu
     if values is None:
         raise BadInputError(f"the bank has no feature {row.id}")
     number, density, clip_density, p50, p90, p99, p999, low, high, *texts = values
-    histogram, correlations, neighbours, temporal, evidence = (json.loads(t) if t is not None else None for t in texts)
+    parsed: list[Any] = [None if text is None else json.loads(text) for text in texts]
+    histogram, correlations, neighbours, temporal, evidence = parsed
     return Feature(
         row=row,
         labels=read_labels(database, edits, row.id, number),
@@ -126,16 +130,27 @@ def read_vectors(reader: TensorReader, ids: Sequence[str]) -> dict[str, Any]:
     return vectors | {"b_dec": {layer: reader.all(f"{layer}.b_dec").astype(np.float32) for layer in wanted}}
 
 
-def read_examples(database: Database, reader: TensorReader, feature: str, wanted_bin: str | None) -> list[Example]:
+def read_examples(
+    database: Database, reader: TensorReader, feature: str, wanted_bin: str | None
+) -> list[Example]:
     """A feature's examples, in the order in which they were written."""
     number = database.value("SELECT n FROM feature WHERE layer = ? AND idx = ?", parse_id(feature))
     if number is None:
         raise BadInputError(f"the bank has no feature {feature}")
-    examples = []
-    for name, licence, tokens_at, frames, start, bin_name, activations_at, peak in database.rows(
-        _EXAMPLE, (number, wanted_bin, wanted_bin)
-    ):
-        shares = reader.slice("activations", activations_at, activations_at + frames).astype(np.float32)
-        tokens = np.ascontiguousarray(reader.slice("tokens", tokens_at, tokens_at + frames).T)
-        examples.append(Example(tokens, start, start + frames, shares * np.float32(peak), bin_name, name, licence))
-    return examples
+    return [_example(reader, *values) for values in database.rows(_EXAMPLE, (number, wanted_bin, wanted_bin))]
+
+
+def _example(
+    reader: TensorReader,
+    clip: str,
+    licence: str,
+    tokens_at: int,
+    frames: int,
+    start: int,
+    bin_name: str,
+    shares_at: int,
+    peak: float,
+) -> Example:
+    shares = reader.slice("activations", shares_at, shares_at + frames).astype(np.float32)
+    tokens = np.ascontiguousarray(reader.slice("tokens", tokens_at, tokens_at + frames).T)
+    return Example(tokens, start, start + frames, shares * np.float32(peak), bin_name, clip, licence)

@@ -1,6 +1,7 @@
 """What a bank holds -> frozen dataclasses, from the site it belongs to down to one example."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,17 +34,18 @@ Floats = NDArray[np.floating[Any]]
 Sort = Literal["score", "label", "density", "strength", "id"]
 """``score``: proven first, then strength of the evidence, then the best label's score."""
 
+_ID = re.compile(r"(\d{1,6})/(\d{1,9})", re.ASCII)
+
 BINS = ("top", "q75", "q50", "q25", "silent")
 """Where an example stands in its feature's activations; ``silent`` ones are controls."""
 
 
 def parse_id(feature_id: str) -> tuple[int, int]:
     """``"3/1407"`` -> (layer, index). Raises BadInputError."""
-    layer, slash, index = feature_id.partition("/")
-    digits = layer + index
-    if not slash or not layer or not index or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+    match = _ID.fullmatch(feature_id)
+    if match is None:
         raise BadInputError(f"{feature_id[:80]!r} is not a feature id; write LAYER/INDEX, for example 3/1407")
-    return int(layer), int(index)
+    return int(match[1]), int(match[2])
 
 
 def _finite(name: str, owner: str, value: float | None) -> None:
@@ -255,11 +257,11 @@ class Example:
         frames = self.end_frame - self.start_frame
         if self.tokens.ndim != 2 or self.tokens.shape[1] != frames or self.activations.shape != (frames,):
             raise BadInputError(
-                f"example of {self.clip!r}: tokens {self.tokens.shape} and activations {self.activations.shape} must be "
-                f"[K, T] and [T] with T = end_frame - start_frame = {frames}"
+                f"example of {self.clip!r}: tokens {self.tokens.shape}, activations {self.activations.shape} "
+                f"must be [K, T] and [T] with T = end_frame - start_frame = {frames}"
             )
         if self.bin not in BINS:
-            raise BadInputError(f"example of {self.clip!r}: bin {self.bin!r} must be one of {', '.join(BINS)}")
+            raise BadInputError(f"example of {self.clip!r}: bin {self.bin!r} is none of {', '.join(BINS)}")
 
 
 @dataclass(frozen=True)

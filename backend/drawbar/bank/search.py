@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = ["Finder", "Query"]
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
 
+_RANKS = "SELECT group_concat(rowid, ' ') FROM words WHERE words MATCH ?"
 _MASKS_KEPT = 48
 _RESULTS_KEPT = 4
 _ALIKE = 0.55
@@ -59,10 +61,15 @@ class Finder:
         """Reads nothing yet; call ``forget`` when the listing was rebuilt."""
         self._database = database
         self._edits = edits
+        self._lock = threading.RLock()
         self.forget()
 
     def forget(self) -> None:
         """Drop everything that was read from the listing."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
         self._columns: dict[str, NDArray[Any]] = {}
         self._orders: dict[Sort, Places] = {}
         self._masks: OrderedDict[Wanted, Mask] = OrderedDict()
@@ -72,6 +79,10 @@ class Finder:
 
     def places(self, query: Query) -> Places:
         """Every match in the query's order, without what the user has hidden."""
+        with self._lock:
+            return self._places(query)
+
+    def _places(self, query: Query) -> Places:
         self._catch_up()
         if query in self._results:
             self._results.move_to_end(query)
@@ -92,14 +103,18 @@ class Finder:
 
     def facets(self) -> Facets:
         """What can be filtered by, with the number of features (hidden ones left out)."""
+        with self._lock:
+            return self._facets()
+
+    def _facets(self) -> Facets:
         self._catch_up()
         shown = ~self._of(self._edits.marks[HIDDEN])
-        names: list[str] = json.loads(self._database.value("SELECT value FROM meta WHERE name = 'verdicts'") or "[]")
+        names = self._verdicts()
         numbers, counts = np.unique(self._columns["layer"][shown], return_counts=True)
         layers = {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
         by_verdict = np.bincount(self._columns["verdict"][shown], minlength=len(names))
         by_shelf = np.bincount(self._columns["shelf"][shown], minlength=len(SHELVES))
-        authors = [name for (name,) in self._database.rows("SELECT DISTINCT author FROM label ORDER BY author")]
+        authors = [a for (a,) in self._database.rows("SELECT DISTINCT author FROM label ORDER BY author")]
         authors += sorted({a for pairs in self._edits.labels.values() for _, a in pairs} - set(authors))
         shelves = {"all": int(shown.sum())} | {n: int(c) for n, c in zip(SHELVES, by_shelf, strict=True)}
         shelves[STARRED] = int((self._of(self._edits.marks[STARRED]) & shown).sum())
@@ -110,6 +125,10 @@ class Finder:
 
     def near(self, text: str, limit: int) -> Places:
         """Places whose label is most like ``text``, one per label, best first."""
+        with self._lock:
+            return self._near(text, limit)
+
+    def _near(self, text: str, limit: int) -> Places:
         self._catch_up()
         asked = words_of(text)[:8]
         rows = self._database.rows("SELECT term FROM vocabulary") if asked else []
@@ -165,7 +184,8 @@ class Finder:
         before = "SELECT count(*) FROM listing WHERE label_key <> '' AND label_key < ?"
         ranked = sorted(keys, key=lambda place: (keys[place], place))
         for number, place in enumerate(ranked):
-            position[place] = int(self._database.value(before, (keys[place],))) - 0.5 + 0.4 * number / len(ranked)
+            after = int(self._database.value(before, (keys[place],)))
+            position[place] = after - 0.5 + 0.4 * number / len(ranked)
         self._columns |= {"shelf": shelf, "by_label": np.argsort(position, kind="stable")}
 
     def _order(self, sort: Sort) -> Places | None:
@@ -213,10 +233,15 @@ class Finder:
         if shelf in SHELVES:
             found: Mask = self._columns["shelf"] == SHELVES.index(shelf)
             return found
-        return self._of(self._edits.marks[STARRED] if shelf == STARRED else self._edits.shelves.get(shelf, ()))
+        edits = self._edits
+        return self._of(edits.marks[STARRED] if shelf == STARRED else edits.shelves.get(shelf, ()))
+
+    def _verdicts(self) -> list[str]:
+        names: list[str] = json.loads(self._database.value("SELECT value FROM meta WHERE name = 'verdicts'"))
+        return names
 
     def _with_verdict(self, verdict: str) -> Mask:
-        names: list[str] = json.loads(self._database.value("SELECT value FROM meta WHERE name = 'verdicts'") or "[]")
+        names = self._verdicts()
         if verdict not in names:
             return self._none()
         found: Mask = self._columns["verdict"] == names.index(verdict)
@@ -245,8 +270,9 @@ class Finder:
             mask = (self._columns["layer"] == want.layer) & self._index_starts(want.word)
         else:
             match = f'"{want.word}"' + ("" if want.whole else "*")
-            rows = self._database.rows("SELECT rowid FROM words WHERE words MATCH ?", (match,))
-            mask[np.array(rows, np.int64).ravel() - 1] = True
+            # As one string: a fifth of the time that 50,000 row tuples take.
+            ranks = self._database.value(_RANKS, (match,)) or ""
+            mask[np.fromstring(ranks, np.int64, sep=" ") - 1] = True
         self._masks[want] = mask
         if len(self._masks) > _MASKS_KEPT:
             self._masks.popitem(last=False)

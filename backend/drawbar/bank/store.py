@@ -89,8 +89,9 @@ class Bank:
                 database = _closing(database, database.copied_to_memory())
             migrate(database, BANK_MIGRATIONS)
             bank = cls(folder, database, edits)
-            bank._check_files()
-            bank._check_finished(writable)
+            if not writable:
+                bank._check_finished()
+                bank._check_files()
         except BaseException:
             database.close()
             raise
@@ -130,7 +131,7 @@ class Bank:
         limit: int = 100,
         offset: int = 0,
     ) -> list[FeatureRow]:
-        """Features whose labels, tags and authors have words that start like those of ``text``; any text works."""
+        """Features whose labels, tags and authors have words that start like those of ``text``, any text."""
         query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort)
         return self.find(query, limit=limit, offset=offset).rows
 
@@ -177,7 +178,8 @@ class Bank:
             unknown = error
         key = key_of(text)
         for feature, pairs in self._edits.labels.items():
-            if key and any(key_of(label) == key for label, _ in pairs) and self._finder.place_of(feature) is not None:
+            same = key and any(key_of(label) == key for label, _ in pairs)
+            if same and self._finder.place_of(feature) is not None:
                 return self.row(feature)
         sql = """SELECT f.layer, f.idx FROM label b JOIN feature f ON f.n = b.feature WHERE b.text_key = ?
                  ORDER BY b.method = 'people' DESC, b.score DESC, f.layer, f.idx LIMIT 1"""
@@ -204,8 +206,8 @@ class Bank:
     def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         """SAE rows in the order of ``ids``, float32.
 
-        ``W_dec`` [n, D] (unit rows), ``W_enc`` [n, D], ``b_enc`` [n], ``scale`` [n] (p99), ``threshold`` [n] and
-        ``b_dec`` {layer: [D]}: activation = relu(W_enc @ (x - b_dec) + b_enc). Raises BadInputError.
+        ``W_dec`` [n, D] (unit rows), ``W_enc`` [n, D], ``b_enc`` [n], ``scale`` [n] (p99), ``threshold`` [n]
+        and ``b_dec`` {layer: [D]}: activation = relu(W_enc @ (x - b_dec) + b_enc). Raises BadInputError.
         """
         return reading.read_vectors(self._reader(DIRECTIONS), ids)
 
@@ -220,8 +222,8 @@ class Bank:
         """Raises SiteMismatchError, naming both, unless the bank belongs to these weights."""
         if fingerprint != self.info.fingerprint:
             raise SiteMismatchError(
-                f"bank {self.info.name} belongs to {self.info.model_name} ({self.info.fingerprint[:12]}), layers "
-                f"{', '.join(map(str, self.info.layers))}, not to {model_name} ({fingerprint[:12]}); "
+                f"bank {self.info.name} belongs to {self.info.model_name} ({self.info.fingerprint[:12]}), "
+                f"layers {', '.join(map(str, self.info.layers))}, not to {model_name} ({fingerprint[:12]}); "
                 "load that model or choose a bank made from this one"
             )
 
@@ -277,9 +279,7 @@ class Bank:
         with self._writing():
             self._database.run("DELETE FROM label WHERE author = ? AND method = ?", (author, method))
 
-    def write_directions(
-        self, layers: Iterable[tuple[int, LayerDirections]], dtype: str = "float16"
-    ) -> None:
+    def write_directions(self, layers: Iterable[tuple[int, LayerDirections]], dtype: str = "float16") -> None:
         """Write the SAE rows of every layer in place of earlier ones; ``dtype`` float16 or float32."""
         if dtype not in ("float16", "float32"):
             raise BadInputError(f"directions cannot be stored as {dtype!r}; use float16 or float32")
@@ -290,7 +290,9 @@ class Bank:
 
     def write_examples(self, pairs: Iterable[tuple[str, Example]]) -> None:
         """Write (feature id, example) pairs in place of all earlier examples."""
-        self._write_file(EXAMPLES, lambda path: writing.write_examples(path, self._database, self.info, pairs))
+        self._write_file(
+            EXAMPLES, lambda path: writing.write_examples(path, self._database, self.info, pairs)
+        )
 
     def finish(self) -> None:
         """Make the search index; until then others see the bank as unfinished. ``close`` does it too."""
@@ -309,7 +311,8 @@ class Bank:
 
     @property
     def _files(self) -> dict[str, FileMark]:
-        files: dict[str, FileMark] = json.loads(self._database.value("SELECT value FROM meta WHERE name = 'files'"))
+        text = self._database.value("SELECT value FROM meta WHERE name = 'files'")
+        files: dict[str, FileMark] = json.loads(text)
         return files
 
     def _ready(self) -> None:
@@ -336,6 +339,8 @@ class Bank:
 
     def _write_file(self, name: str, write: Callable[[Path], FileMark]) -> None:
         with self._writing():
+            pass  # If this process dies below, the bank is known to be unfinished.
+        with self._writing():
             self._readers.pop(name, None)
             _set(self._database, "files", self._files | {name: write(self.folder / name)})
 
@@ -344,10 +349,10 @@ class Bank:
             path = self.folder / name
             size = path.stat().st_size if path.is_file() else -1
             if name not in (DIRECTIONS, EXAMPLES) or size != mark["size"]:
-                raise BankError(f"{path} is missing or not {mark['size']} bytes long; fetch or build the bank again")
+                raise BankError(f"{path} is missing or not {mark['size']} bytes long; fetch the bank again")
 
-    def _check_finished(self, writable: bool) -> None:
-        if not writable and self._stale:
+    def _check_finished(self) -> None:
+        if self._stale:
             raise BankError(f"{self.folder} is not finished; run the build again to complete it")
 
     def _edits_path(self) -> Path:
@@ -371,4 +376,4 @@ def _info_of(database: Database) -> BankInfo:
         stored = json.loads(database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
         return BankInfo(**stored | {"layers": tuple(stored["layers"])})
     except (TypeError, KeyError, ValueError) as error:
-        raise BankError(f"{database.path} does not say what it is ({error}); fetch or build the bank again") from error
+        raise BankError(f"{database.path} does not say what it is ({error}); fetch the bank again") from error

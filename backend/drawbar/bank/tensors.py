@@ -48,10 +48,10 @@ class TensorWriter:
         rows = np.ascontiguousarray(rows)
         first = self.rows(name)
         if name not in self._spools:
-            self._spools[name] = tempfile.TemporaryFile(dir=self._path.parent)
+            self._spools[name] = tempfile.TemporaryFile(dir=self._path.parent)  # noqa: SIM115
             self._kinds[name] = (rows.dtype, rows.shape[1:])
         if self._kinds[name] != (rows.dtype, rows.shape[1:]):
-            raise BankError(f"rows {rows.dtype}{rows.shape[1:]} do not continue {name}, which has {self._kinds[name]}")
+            raise BankError(f"{name}: rows {rows.dtype}{rows.shape[1:]} do not continue {self._kinds[name]}")
         self._spools[name].write(rows.astype(rows.dtype.newbyteorder("<"), copy=False).tobytes())
         self._rows[name] = first + len(rows)
         return first
@@ -107,10 +107,10 @@ class TensorReader:
         """Open and check the header. Raises BankError."""
         self.path = path
         try:
-            self._file = safe_open(path, framework="numpy")
-            self._slices: dict[str, Any] = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118
+            file: Any = safe_open(path, framework="numpy")
+            self._slices: dict[str, Any] = {name: file.get_slice(name) for name in list(file.keys())}
         except (SafetensorError, OSError) as error:
-            raise BankError(f"{path} is damaged or missing ({error}); fetch or build the bank again") from error
+            raise BankError(f"{path} is damaged or missing ({error}); fetch the bank again") from error
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """The shape of every tensor."""
@@ -119,7 +119,7 @@ class TensorReader:
     def slice(self, name: str, first: int, end: int) -> Array:
         """Rows ``first`` to ``end`` of a tensor. Raises BankError where there are none such."""
         if name not in self._slices or not 0 <= first <= end <= self._slices[name].get_shape()[0]:
-            raise BankError(f"{self.path} has no rows {first} to {end} of {name!r}; fetch or build the bank again")
+            raise BankError(f"{self.path} has no rows {first} to {end} of {name!r}; fetch the bank again")
         found: Array = self._slices[name][first:end]
         return found
 

@@ -13,23 +13,37 @@ from drawbar.bank.database import Database
 from drawbar.bank.records import BankInfo, Example, FeatureRecord, LabelRecord, LayerDirections, parse_id
 from drawbar.bank.tensors import FileMark, TensorWriter
 from drawbar.bank.words import clean_text, key_of
-from drawbar.errors import BadInputError, BankError
+from drawbar.errors import BadInputError
 
 __all__ = ["write_directions", "write_examples", "write_features", "write_labels"]
 
-_FEATURE = """
-INSERT INTO feature (layer, idx, density, clip_density, p50, p90, p99, p999, verdict, proof, usable_low, usable_high,
-    tags, histogram, correlations, neighbours, temporal, evidence)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (layer, idx) DO UPDATE SET density = excluded.density, clip_density = excluded.clip_density,
-    p50 = excluded.p50, p90 = excluded.p90, p99 = excluded.p99, p999 = excluded.p999, verdict = excluded.verdict,
-    proof = excluded.proof, usable_low = excluded.usable_low, usable_high = excluded.usable_high,
-    tags = excluded.tags, histogram = excluded.histogram, correlations = excluded.correlations,
-    neighbours = excluded.neighbours, temporal = excluded.temporal, evidence = excluded.evidence
+_COLUMNS = (
+    *(
+        "layer",
+        "idx",
+        "density",
+        "clip_density",
+        "p50",
+        "p90",
+        "p99",
+        "p999",
+        "verdict",
+        "proof",
+        "usable_low",
+    ),
+    *("usable_high", "tags", "histogram", "correlations", "neighbours", "temporal", "evidence"),
+)
+_FEATURE = f"""
+INSERT INTO feature ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+ON CONFLICT (layer, idx) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])}
 """
 _LABEL = """
 INSERT INTO label (feature, text, text_key, author, method, score, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (feature, author, method, text) DO UPDATE SET score = excluded.score, evidence = excluded.evidence
+"""
+
+_CLIP = """
+INSERT INTO clip (n, digest, name, licence, first_row, frames, start_frame) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -38,12 +52,12 @@ def to_json(what: str, value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise BadInputError(f"{what} cannot be stored as JSON ({error}); use finite numbers, strings, lists") from error
+        raise BadInputError(f"{what} is not JSON ({error}); use finite numbers, strings and lists") from error
 
 
 def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any, ...]:
     if record.layer not in layers:
-        raise BadInputError(f"feature {record.id} is of a layer that this bank does not have; it has {layers}")
+        raise BadInputError(f"feature {record.id}: this bank is of layers {layers}; leave it out")
     low, high = record.usable_range or (None, None)
     edges, counts = (list(map(float, record.histogram.edges)), list(map(int, record.histogram.counts)))
     texts = {
@@ -83,11 +97,13 @@ def _label_rows(database: Database, records: Iterable[LabelRecord]) -> Iterator[
         label = record.label
         text, author, method = clean_text(label.text), clean_text(label.author), clean_text(label.method)
         if not text or not author or not method:
-            raise BadInputError(f"label of {record.feature}: text {text!r}, author {author!r} and method {method!r} "
-                                "must not be empty; leave a feature unnamed by writing no label")
+            raise BadInputError(
+                f"label of {record.feature}: text {text!r}, author {author!r} and method {method!r} "
+                "must not be empty; leave a feature unnamed by writing no label"
+            )
         score = None if label.score is None else float(label.score)
         if score is not None and not np.isfinite(score):
-            raise BadInputError(f"label {text!r} of {record.feature} has score {score}; use None where there is none")
+            raise BadInputError(f"label {text!r} of {record.feature} has score {score}; None means no score")
         evidence = to_json(f"evidence of label {text!r}", dict(label.evidence))
         yield number_of(database, record.feature), text, key_of(text), author, method, score, evidence
 
@@ -140,10 +156,13 @@ def _checked(layer: int, rows: LayerDirections, d_model: int) -> dict[str, NDArr
     return arrays
 
 
-def write_examples(path: Path, database: Database, info: BankInfo, pairs: Iterable[tuple[str, Example]]) -> FileMark:
+def write_examples(
+    path: Path, database: Database, info: BankInfo, pairs: Iterable[tuple[str, Example]]
+) -> FileMark:
     """Write (feature id, example) pairs in place of all earlier ones -> the file's size and digest.
 
-    Equal tokens are stored once, however many features share the clip; activations as float16 shares of their peak.
+    Equal tokens are stored once, however many features share the clip; activations are float16 shares of
+    their peak.
     """
     database.run("DELETE FROM example")
     database.run("DELETE FROM clip")
@@ -151,11 +170,14 @@ def write_examples(path: Path, database: Database, info: BankInfo, pairs: Iterab
     with TensorWriter(path) as writer:
         for feature, example in pairs:
             if example.tokens.shape[0] != info.n_q:
-                raise BankError(f"example of {feature} has {example.tokens.shape[0]} codebooks, the bank {info.n_q}")
+                n_q = example.tokens.shape[0]
+                raise BadInputError(
+                    f"example of {feature} has {n_q} codebooks, the bank {info.n_q}; match them"
+                )
             clip = _clip(writer, database, example, seen)
             peak = float(np.abs(example.activations).max(initial=0.0))
             if not np.isfinite(peak):
-                raise BadInputError(f"activations of an example of {feature} are not finite; leave that example out")
+                raise BadInputError(f"activations of an example of {feature} are not finite; leave it out")
             shares = example.activations / peak if peak > 0 else example.activations
             first = writer.append("activations", shares.astype(np.float16))
             database.run(
@@ -173,8 +195,6 @@ def _clip(writer: TensorWriter, database: Database, example: Example, seen: dict
     digest = hashlib.sha256(to_json("clip", key).encode() + tokens.tobytes()).hexdigest()
     if digest not in seen:
         seen[digest] = len(seen) + 1
-        database.run(
-            "INSERT INTO clip (n, digest, name, licence, first_row, frames, start_frame) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (seen[digest], digest, name, licence, writer.append("tokens", tokens), len(tokens), example.start_frame),
-        )
+        place = (writer.append("tokens", tokens), len(tokens), example.start_frame)
+        database.run(_CLIP, (seen[digest], digest, name, licence, *place))
     return seen[digest]

@@ -21,19 +21,28 @@ from drawbar.bank import (
 
 __all__ = ["synthetic_bank"]
 
-_MOODS = (
-    "bright dark warm soft distorted detuned dreamy slow fast muted breathy metallic wooden distant dry wet "
-    "staccato legato plucked bowed swelling pulsing gritty airy deep shrill mellow vintage lo-fi"
-).split()
-_SOUNDS = (
-    "taiko drums|steel drums|hi-hat|snare rolls|walking bass|slap bass|sub bass|piano chords|electric piano|church organ|"
-    "string ensemble|solo violin|pizzicato|harp arpeggio|nylon guitar|guitar solo|power chords|flute|clarinet|trumpet|"
-    "brass stabs|saxophone|choir|synth lead|synth pad|bell|marimba|vibraphone|glockenspiel|accordion|harmonica|banjo|"
-    "sitar|koto|didgeridoo|noise sweep|vinyl crackle|hand claps|tambourine|808 kick|breakbeat|rock beat|bossa nova|"
-    "waltz|café jazz|flamenco|techno|drum and bass|baroque harpsichord|oscillating tone|beeps and boops"
-).split("|")
-_PLACES = "verse|chorus|intro|ending|fills|solo|breakdown|drone|ostinato|cadence|turnaround|crescendo".split("|")
-_KEYS = [f"{note} {mode}" for note in "C C# D Eb E F F# G Ab A Bb B".split() for mode in ("major", "minor")]
+
+def _listed(*lines: str) -> list[str]:
+    return [name for line in lines for name in line.split("|")]
+
+
+_MOODS = _listed(
+    "bright|dark|warm|soft|distorted|detuned|dreamy|slow|fast|muted|breathy|metallic|wooden|distant|dry|wet",
+    "staccato|legato|plucked|bowed|swelling|pulsing|gritty|airy|deep|shrill|mellow|vintage|lo-fi",
+)
+_SOUNDS = _listed(
+    "taiko drums|steel drums|hi-hat|snare rolls|walking bass|slap bass|sub bass|piano chords|electric piano",
+    "church organ|string ensemble|solo violin|pizzicato|harp arpeggio|nylon guitar|guitar solo|power chords",
+    "flute|clarinet|trumpet|brass stabs|saxophone|choir|synth lead|synth pad|bell|marimba|vibraphone|banjo",
+    "glockenspiel|accordion|harmonica|sitar|koto|didgeridoo|noise sweep|vinyl crackle|hand claps|tambourine",
+    "808 kick|breakbeat|rock beat|bossa nova|waltz|café jazz|flamenco|techno|drum and bass|oscillating tone",
+    "baroque harpsichord|beeps and boops",
+)
+_PLACES = _listed(
+    "verse|chorus|intro|ending|fills|solo|breakdown|drone|ostinato|cadence|turnaround|crescendo"
+)
+_NOTES = _listed("C|C#|D|Eb|E|F|F#|G|Ab|A|Bb|B")
+_KEYS = [f"{note} {mode}" for note in _NOTES for mode in ("major", "minor")]
 _TAGS = ("percussion", "harmony", "melody", "texture", "rhythm", "voice", "bass", "effects")
 
 
@@ -78,7 +87,9 @@ def _labels(count: int, layers: Sequence[int], rng: random.Random) -> Iterator[L
     for number in range(count):
         feature = f"{layers[number % len(layers)]}/{number // len(layers)}"
         for author in rng.sample(["truth", "descriptors", "clap"], rng.choice([0, 1, 1, 2, 3])):
-            yield LabelRecord(feature, Label(_text(rng), author, "synthetic", round(rng.uniform(0.5, 1.0), 3)))
+            yield LabelRecord(
+                feature, Label(_text(rng), author, "synthetic", round(rng.uniform(0.5, 1.0), 3))
+            )
 
 
 def _directions(
@@ -100,7 +111,9 @@ def _examples(
     for number in range(count):
         for place in range(each):
             name = BINS[place % len(BINS)]
-            curve = np.clip(np.sin(np.arange(100) / 9 + number), 0, None).astype(np.float32) * (name != "silent")
+            curve = np.clip(np.sin(np.arange(100) / 9 + number), 0, None).astype(np.float32) * (
+                name != "silent"
+            )
             clip = (number + place) % len(clips)
             yield (
                 f"{layers[number % len(layers)]}/{number // len(layers)}",
@@ -126,7 +139,9 @@ def synthetic_bank(
 
     ``examples`` of 100 frames each per feature. Equal arguments give equal banks.
     """
-    info = BankInfo("synthetic", model_name, fingerprint, tuple(layers), d_model, "2026-01-01", "CC0-1.0", n_q=n_q)
+    info = BankInfo(
+        "synthetic", model_name, fingerprint, tuple(layers), d_model, "2026-01-01", "CC0-1.0", n_q=n_q
+    )
     bank = Bank.create(folder, info)
     bank.write_features(_features(features, layers, random.Random(seed)))
     bank.write_labels(_labels(features, layers, random.Random(seed + 1)))
