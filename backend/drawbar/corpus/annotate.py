@@ -72,11 +72,11 @@ class Annotations:
     def load(cls, path: str | Path) -> "Annotations":
         """Read what `save` wrote; raises BadInputError when it is something else."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
                 names = tuple(str(name) for name in data["names"])
                 scalars = {key[7:]: data[key] for key in data.files if key.startswith("scalar:")}
                 concepts = data["concepts"]
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BadInputError(f"{path} holds no annotations ({error}); compose the corpus again") from error
         if concepts.ndim != 2 or concepts.dtype != np.bool_ or concepts.shape[1] != len(names):
             raise BadInputError(f"{path}: {concepts.shape} concepts for {len(names)} names; compose it again")
@@ -96,7 +96,9 @@ def annotate(piece: Piece) -> Annotations:
     truth[f"mode:{piece.mode}"] = truth[f"key:{KEYS[piece.key]}"] = pitched
     root = np.full(frames, -1.0, np.float32)
     for chord in piece.chords:
-        span = _span(chord.start_s, chord.end_s, frames)
+        span = slice(int(chord.start_s * FRAME_RATE_HZ), int(chord.end_s * FRAME_RATE_HZ))
+        if chord.end_s == piece.seconds:
+            span = slice(span.start, frames)
         truth[f"chord:{QUALITY_GROUP[chord.quality]}"][span] = sounding["chords"][span]
         truth["chord:inverted"][span] = sounding["chords"][span] & (chord.inversion > 0)
         root[span] = chord.root

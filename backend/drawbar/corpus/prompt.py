@@ -13,7 +13,7 @@ from drawbar.corpus.instruments import (
     MODES,
     PATTERNS,
 )
-from drawbar.corpus.piece import Piece
+from drawbar.corpus.piece import Part, Piece
 
 __all__ = ["PROMPT_WORDS", "SYNONYMS", "normalise_prompt", "prompt_for"]
 
@@ -75,7 +75,7 @@ def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
     key = _key(piece, rng) if rng.random() < keep else ""
     players = [p for p in _players(piece, rng) if rng.random() < keep]
     absent = [_absent(role, rng) for role in ("drums", "bass", "chords", "lead")
-              if piece.part(role) is None and rng.random() < keep * 0.35]  # fmt: skip
+              if _part(piece, role) is None and rng.random() < keep * 0.35]  # fmt: skip
     rng.shuffle(players)
     if not (adjectives or subject or key or players or absent):
         options = [_subject(piece, rng), _key(piece), *_players(piece, rng)]
@@ -89,6 +89,12 @@ def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
     if (adjectives or subject) and rng.random() < 0.1:
         adjectives.insert(0, "a")  # the article, so that it is not always taken for the key
     return _join(adjectives, subject, key, players, absent)
+
+
+def _part(piece: Piece, role: str) -> Part | None:
+    """Return the part of a role that sounds: in a short piece one may not come to play."""
+    part = piece.part(role)
+    return part if part and any(note.part == part.name for note in piece.notes) else None
 
 
 def _join(adjectives: list[str], subject: str, key: str, players: list[str], absent: list[str]) -> str:
@@ -131,7 +137,7 @@ def _key(piece: Piece, rng: random.Random | None = None) -> str:
 
 def _subject(piece: Piece, rng: random.Random | None) -> str:
     """Return how the chord part is asked for, or an empty string without one."""
-    part = piece.part("chords")
+    part = _part(piece, "chords")
     if part is None:
         return ""
     name = part.instrument
@@ -153,7 +159,7 @@ def _subject(piece: Piece, rng: random.Random | None) -> str:
 def _players(piece: Piece, rng: random.Random | None) -> list[str]:
     said = []
     for role in ("drums", "bass", "lead"):
-        part = piece.part(role)
+        part = _part(piece, role)
         if part is None:
             continue
         specific = f"{part.instrument} {role}"
@@ -180,7 +186,7 @@ def normalise_prompt(text: str) -> tuple[list[str], list[str]]:
     """Return the known words of `text` in order, and the words that the model does not know."""
     known: list[str] = []
     unknown: list[str] = []
-    tokens = re.findall(r"[a-z]+#?|[0-9]+|&", text.lower().replace("♯", "#").replace("♭", "b"))
+    tokens = re.findall(r"[^\W\d_]+#?|\d+|&", text.lower().replace("♯", "#").replace("♭", "b"))
     for token in tokens:
         if token == "flat" and known and known[-1] in _FLATS:
             known[-1:] = _FLATS[known[-1]].split()

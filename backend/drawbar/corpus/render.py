@@ -10,7 +10,7 @@ from drawbar.corpus.instruments import KIT_DB, sound_of
 from drawbar.corpus.piece import Part, Piece
 from drawbar.errors import BadInputError, MissingDependencyError
 
-__all__ = ["DEFAULT_SOUNDFONT", "SAMPLE_RATE_HZ", "Renderer", "render_audio"]
+__all__ = ["DEFAULT_SOUNDFONT", "SAMPLE_RATE_HZ", "Renderer", "level", "render_audio"]
 
 SAMPLE_RATE_HZ = 32000
 DEFAULT_SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -33,7 +33,7 @@ class Renderer:
                 "(apt install fluid-soundfont-gm) or give another General MIDI .sf2 with --soundfont"
             )
         try:
-            from tinysoundfont import _tinysoundfont  # type: ignore[import-untyped,unused-ignore]
+            from tinysoundfont import _tinysoundfont
         except ImportError as error:
             raise MissingDependencyError(
                 "rendering composed music needs the package tinysoundfont; install it with "
@@ -57,6 +57,7 @@ class Renderer:
     def dry(self, piece: Piece) -> npt.NDArray[np.float32]:
         """Return the mix before levelling, float32 [N]."""
         self._font.reset()
+        self._font.render(memoryview(np.zeros(1024, np.float32).data).cast("B"))  # the last piece's tails
         channels = _channels(piece)
         for part in piece.parts:
             sound = sound_of(part.role, part.instrument)
@@ -110,7 +111,7 @@ def _events(piece: Piece) -> list[tuple[int, bool, int, int, int]]:
     return sorted(events)
 
 
-def _level(audio: npt.NDArray[np.float32], target_db: float) -> npt.NDArray[np.float32]:
+def level(audio: npt.NDArray[np.float32], target_db: float) -> npt.NDArray[np.float32]:
     """Scale the sounding part to `target_db` RMS and bend peaks smoothly under 0.9."""
     size = 1600
     blocks = audio[: len(audio) // size * size].reshape(-1, size)
@@ -122,7 +123,7 @@ def _level(audio: npt.NDArray[np.float32], target_db: float) -> npt.NDArray[np.f
     scaled = audio * np.float32(10 ** (target_db / 20) / rms)
     size_of = np.abs(scaled)
     room = _PEAK - _KNEE
-    bent = np.sign(scaled) * (_KNEE + room * np.tanh((size_of - _KNEE) / room))
+    bent = np.sign(scaled) * np.minimum(_KNEE + room * np.tanh((size_of - _KNEE) / room), _PEAK)
     result = np.where(size_of > _KNEE, bent, scaled).astype(np.float32)
     fade = min(len(result), 320)
     result[len(result) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
@@ -131,4 +132,4 @@ def _level(audio: npt.NDArray[np.float32], target_db: float) -> npt.NDArray[np.f
 
 def render_audio(piece: Piece, soundfont: str | Path = DEFAULT_SOUNDFONT) -> npt.NDArray[np.float32]:
     """Return the piece as float32 [N] at 32 kHz, N = round(seconds * 32000), peak at most 0.9."""
-    return _level(Renderer.of(Path(soundfont)).dry(piece), _TARGET_DB[piece.dynamics])
+    return level(Renderer.of(Path(soundfont)).dry(piece), _TARGET_DB[piece.dynamics])
