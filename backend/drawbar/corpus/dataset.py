@@ -1,4 +1,4 @@
-"""How many pieces, which seed -> a corpus folder: audio, pieces, annotations, prompts, manifest."""
+"""How many pieces, from which seed -> a corpus folder with audio, truth and manifest."""
 
 import json
 import os

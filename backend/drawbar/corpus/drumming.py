@@ -1,4 +1,4 @@
-"""Bars and a style name -> drum hits: six styles, three densities, fills and cymbals at section borders."""
+"""Bars and a style name -> drum hits: six styles, three densities, fills and crashes."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Names of sounds -> General MIDI programs, gains, registers; every factor's closed list of values."""
+"""Names of sounds -> General MIDI programs, gains, ranges; every factor's closed list."""
 
 from dataclasses import dataclass
 

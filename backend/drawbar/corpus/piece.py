@@ -1,4 +1,4 @@
-"""Composer's decisions -> Piece: notes, chords, sections and motifs as plain data with JSON both ways."""
+"""Composer's decisions -> Piece: notes, chords, sections, motifs; plain data, JSON both ways."""
 
 import dataclasses
 import json

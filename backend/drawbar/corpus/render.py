@@ -1,4 +1,7 @@
-"""A Piece and a General MIDI soundfont -> 32 kHz mono audio; knows nothing of how it was composed."""
+"""A Piece and a General MIDI soundfont -> 32 kHz mono audio.
+
+It knows nothing of how the piece was composed.
+"""
 
 import threading
 from pathlib import Path
