@@ -1,0 +1,383 @@
+"""Prompt and slider moves -> sound while it is generated; one worker thread owns the model.
+
+The window calls methods that return at once and polls `snapshot` and `trace`. The worker generates frame by
+frame, stays a short lead ahead of the ear, and hands audio to the output; a second thread only keeps the
+output filled while the worker is busy with a slow frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from drawbar.errors import BadInputError, DrawbarError
+from drawbar.live.clock import Clock, RealClock
+from drawbar.live.controls import Controls, checked_amount
+from drawbar.live.lead import LeadPolicy
+from drawbar.live.monitor import Monitor
+from drawbar.live.observer import RowObserver
+from drawbar.live.output import NullOutput, Output, open_output
+from drawbar.live.performance import Performance
+from drawbar.live.ports import PlayableModel
+from drawbar.live.take import Take, TakeSettings
+from drawbar.live.trace import Trace
+
+__all__ = ["BUSY", "Engine", "Snapshot"]
+
+log = logging.getLogger(__name__)
+BUSY = frozenset({"loading", "warming", "playing", "finishing"})
+FEED_S = 0.004
+SLOTS = 64
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How the engine is doing, as of now."""
+
+    state: str = "idle"
+    """idle, loading, warming, playing, finishing, done or error."""
+    frame: int = 0
+    """Frames generated."""
+    played_s: float = 0.0
+    real_time_factor: float = 0.0
+    """Seconds of music per second of work; 0 before anything was measured."""
+    latency_ms: float = 0.0
+    """From a slider's move to the ear, as it stands now; 0 while nothing plays."""
+    underruns: int = 0
+    message: str = ""
+    output_name: str = ""
+    amounts: dict[str, float] = field(default_factory=dict)
+    bypass: bool = False
+    take_id: int = 0
+    """Counts the takes begun, so that a poll can tell a new one from the old."""
+
+
+class Engine:
+    """The instrument without its window. Close it when done, or use it in a ``with`` block."""
+
+    def __init__(
+        self,
+        model: PlayableModel | Callable[[], PlayableModel],
+        bank: Any = None,
+        output: Output | None = None,
+        sample_rate_hz: int | None = None,
+        *,
+        clock: Clock | None = None,
+        rollback: bool = True,
+    ) -> None:
+        """``model`` may be a function that loads it: the worker calls it (state "loading").
+
+        Without ``output`` the best one is opened at the first take; ``sample_rate_hz`` then insists on a
+        device rate.
+        """
+        self.clock = clock or RealClock()
+        self.controls = Controls()
+        self.rollback = rollback
+        self.lead = LeadPolicy()
+        self.trace = Trace(slots=SLOTS)
+        self.bank = bank
+        self.output = output
+        self._device: str | int | None = None
+        self._device_rate = sample_rate_hz
+        self._loader = None if hasattr(model, "stream") else model
+        self.model: Any = model if self._loader is None else None
+        self.mixer: Any = None
+        self.monitor: Monitor | None = None
+        self.observer = RowObserver(SLOTS)
+        self._rack: dict[str, Any] = {}
+        self._watched: dict[str, Any] = {}
+        self._bypass = False
+        self._state, self._message = "idle", ""
+        self._take_id = 0
+        self._performance: Performance | None = None
+        self._last_take: Take | None = None
+        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held while audio moves from the lead to the output."""
+        self.interrupt = threading.Event()
+        self._closed = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        if self.model is not None:
+            self._adopt(self.model)
+        self._worker = threading.Thread(target=self._work, name="drawbar-engine", daemon=True)
+        self._worker.start()
+        if isinstance(self.clock, RealClock):
+            threading.Thread(target=self._feed, name="drawbar-feeder", daemon=True).start()
+        if self._loader is not None:
+            self._submit(self._load)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what the window calls ----------------------------------------------------------------------------
+
+    def play(self, settings: TakeSettings) -> int:
+        """Begin a take (a playing one ends, and is kept) -> its number. Raises BadInputError."""
+        if self.model is not None:
+            for id in settings.amounts:
+                self._direction(id)
+        with self._lock:
+            self._take_id += 1
+            number = self._take_id
+            self._set_state("loading" if self.model is None else "warming", "")
+        self.interrupt.set()
+        self._submit(lambda: self._play(settings, number))
+        return number
+
+    def stop(self) -> None:
+        """End the take now; what was heard of it is kept."""
+        self.interrupt.set()
+        with self._lock:
+            self._take_id += 1
+
+    def set_amount(self, id: str, amount: float) -> None:
+        """Move a slider; a feature that has none gets one. Raises BadInputError for unusable values."""
+        checked_amount(id, amount)
+        if id not in self._rack:
+            self.add_feature(id)
+        self.controls.set(id, amount)
+
+    def set_bypass(self, on: bool) -> None:
+        """Hear the unsteered twin (or, in a take without one, let go of all sliders from here on)."""
+        self._bypass = bool(on)
+        self.controls.moved.set()
+
+    def set_gain_db(self, gain_db: float) -> None:
+        """The listener's volume; takes are not touched by it."""
+        if self.monitor is not None:
+            self.monitor.set_gain_db(gain_db)
+
+    def add_feature(self, id: str) -> None:
+        """Give a feature of the bank a slider. Raises BadInputError, SiteMismatchError."""
+        if self.model is None:
+            self._submit(lambda: self._add(id))
+        else:
+            self._add(id)
+
+    def remove_feature(self, id: str) -> None:
+        """Take its slider away; its effect ramps out."""
+        with self._lock:
+            if self._rack.pop(id, None) is None:
+                return
+            self.controls.forget(id)
+            self.mixer.remove(id)
+            self._rewatch()
+
+    def watch(self, ids: Iterable[str]) -> None:
+        """Show the activations of these features beside those of the sliders. Raises BadInputError."""
+        wanted = [id for id in dict.fromkeys(ids) if id not in self._rack]
+        missing = [id for id in wanted if id not in self._watched]
+        fresh = {row.id: row for row in self._directions(missing)} if missing else {}
+        with self._lock:
+            self._watched = {id: self._watched.get(id) or fresh[id] for id in wanted}
+            self._rewatch()
+
+    def set_output(self, device: str | int | None, kind: str | None = None) -> None:
+        """Play through another device from the next take on (a playing take ends)."""
+        self.stop()
+
+        def change() -> None:
+            if self.output is not None:
+                self.output.close()
+            self.output, self._device = None, device
+            if self.model is not None:
+                self.output = open_output(
+                    device, self.sample_rate_hz, kind=kind, device_rate_hz=self._device_rate
+                )
+
+        self._submit(change)
+
+    def snapshot(self) -> Snapshot:
+        """How it is doing; cheap, call it as often as you like."""
+        performance, output = self._performance, self.output
+        playing = performance is not None and self._state in ("playing", "finishing")
+        return Snapshot(
+            state=self._state,
+            frame=self.trace.frames,
+            played_s=performance.played_s if performance is not None else 0.0,
+            real_time_factor=self.lead.real_time_factor,
+            latency_ms=1000 * performance.latency_s if performance is not None and playing else 0.0,
+            underruns=output.underruns if output is not None else 0,
+            message=self._message,
+            output_name=output.name if output is not None else "",
+            amounts=self.controls.amounts(),
+            bypass=self._bypass,
+            take_id=self._take_id,
+        )
+
+    @property
+    def take(self) -> Take | None:
+        """The last take that ended, whole or stopped."""
+        return self._last_take
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until nothing is loading, playing or finishing -> whether that came in time."""
+        return self._idle.wait(timeout_s)
+
+    def close(self) -> None:
+        """End the take and the threads, and give the device back."""
+        if self._closed.is_set():
+            return
+        self.interrupt.set()
+        self._closed.set()
+        self.controls.moved.set()
+        self._commands.put(lambda: None)
+        self._worker.join()
+        if self.output is not None:
+            self.output.close()
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The model's rate."""
+        return int(self.model.spec.sample_rate_hz)
+
+    @property
+    def bypass(self) -> bool:
+        """Where the bypass switch stands."""
+        return self._bypass
+
+    # --- features -----------------------------------------------------------------------------------------
+
+    def _directions(self, ids: Sequence[str]) -> list[Any]:
+        from drawbar.steering import directions_from_bank
+
+        if self.bank is None:
+            raise BadInputError(
+                f"feature {', '.join(ids)}: no bank is open, so there is nothing to steer with"
+            )
+        from drawbar.steering import check_site
+
+        check_site(self.bank, self.model)
+        found = directions_from_bank(self.bank, list(ids))
+        return list(found)
+
+    def _direction(self, id: str) -> Any:
+        return self._rack.get(id) or self._directions([id])[0]
+
+    def _add(self, id: str) -> None:
+        if id in self._rack:
+            return
+        direction = self._watched.get(id) or self._directions([id])[0]
+        with self._lock:
+            self.mixer.add(direction)
+            self._rack[direction.id] = direction
+            self._watched.pop(direction.id, None)
+            self._rewatch()
+
+    def _rewatch(self) -> None:
+        self.observer.watch([*self._rack.values(), *self._watched.values()])
+        self.trace.set_ids(self.observer.slot_of)
+
+    # --- the worker ---------------------------------------------------------------------------------------
+
+    def _submit(self, command: Callable[[], None]) -> None:
+        self._idle.clear()
+        self._commands.put(command)
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            command = self._commands.get()
+            try:
+                command()
+            except DrawbarError as error:
+                self._set_state("error", str(error))
+            except Exception as error:
+                log.exception("the engine failed")
+                self._set_state("error", f"{type(error).__name__}: {error}; the log has the details")
+            if self._commands.empty():
+                self._idle.set()
+        self._idle.set()
+
+    def _set_state(self, state: str, message: str | None = None) -> None:
+        self._state = state
+        if message is not None:
+            self._message = message
+
+    def _load(self) -> None:
+        self._set_state("loading", "")
+        if self._loader is None:
+            return
+        self._adopt(self._loader())
+        self._set_state("idle")
+
+    def _adopt(self, model: Any) -> None:
+        """Prepare everything whose size the model decides."""
+        from drawbar.steering import Mixer
+
+        self.mixer = Mixer((), spec=model.spec, slots=SLOTS, site=model.fingerprint)
+        layers = tuple(self.bank.info.layers) if self.bank is not None else ()
+        self.observer = RowObserver(SLOTS, layers)
+        self.trace = Trace(model.spec.n_q, SLOTS, int(model.spec.sample_rate_hz))
+        self.monitor = Monitor(int(model.spec.sample_rate_hz))
+        self.lead = LeadPolicy(1.0 / float(model.spec.frame_rate_hz))
+        self.model = model
+
+    def _play(self, settings: TakeSettings, number: int) -> None:
+        if number != self._take_id or self._closed.is_set():
+            if number + 1 == self._take_id and self._state in BUSY:
+                self._set_state("done")
+            return
+        self.interrupt.clear()
+        if self.model is None:
+            raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
+        self._set_state("warming", "")
+        if self.output is None:
+            self.output = open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
+        self._prepare(settings)
+        performance = Performance(self, settings, self.output)
+        self._performance = performance
+        try:
+            performance.run()
+        finally:
+            with self.lock:
+                performance.over = True
+            self._last_take = performance.take() or self._last_take
+        self._set_state("done", performance.message)
+
+    def _prepare(self, settings: TakeSettings) -> None:
+        """Sliders as the settings say; features that have a slider keep it, at 0 if not named."""
+        for id in settings.amounts:
+            self._add(id)
+        amounts = {id: settings.amounts.get(id, 0.0) for id in self._rack}
+        self.controls.reset(amounts)
+        for id, amount in amounts.items():
+            self.mixer.set(id, 0.0 if self._bypass and not settings.twin else amount)
+        self.trace.reset()
+
+    def device_lost(self, message: str) -> Output:
+        """The output is gone: the take goes on without sound, and the message says so."""
+        log.warning("output lost: %s", message)
+        self._message = f"{message} The take goes on without sound; choose a device in the audio menu."
+        if self.output is not None:
+            self.output.close()
+        self.output = NullOutput(self.sample_rate_hz, clock=self.clock, reason=message)
+        self.output.start()
+        return self.output
+
+    def playing(self) -> None:
+        """The first audio has been handed over."""
+        self._set_state("playing")
+
+    def finishing(self) -> None:
+        """Everything is generated; the rest is being played."""
+        self._set_state("finishing")
+
+    def _feed(self) -> None:
+        """Keep the output filled from the lead while the worker computes."""
+        while not self.clock.wait(self._closed, FEED_S):
+            performance = self._performance
+            if performance is not None and not performance.over:
+                try:
+                    performance.hand_over()
+                except Exception:
+                    log.exception("the feeder failed")
+                    self.interrupt.set()
