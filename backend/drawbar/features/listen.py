@@ -1,0 +1,125 @@
+"""Sound of any length -> the bank's features that fire in each frame, in bounded memory.
+
+Each chunk is run with the seconds before it as a lead-in, so that the model knows what came before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drawbar.bank import Bank
+from drawbar.errors import BankError
+from drawbar.residuals import ResidualModel
+
+__all__ = ["CHUNK_S", "LEAD_S", "BankEncoder", "ListeningModel", "fired_frames"]
+
+CHUNK_S = 20.0
+LEAD_S = 5.0
+
+Audio = NDArray[np.float32]
+
+
+class _Codec(Protocol):
+    sample_rate_hz: int
+    samples_per_frame: int
+
+    def encode(self, audio: Tensor) -> Tensor: ...
+
+
+class ListeningModel(ResidualModel, Protocol):
+    """The part of a model that listening needs."""
+
+    @property
+    def codec(self) -> Any:
+        """Turns audio [B, 1, N] into tokens [B, K, T]."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fired:
+    """The features that fire in a stretch of frames, as pairs."""
+
+    values: NDArray[np.float16]
+    """[T, n] activations, 0 where nothing more fires."""
+    columns: NDArray[np.int32]
+    """[T, n] places in ``BankEncoder.ids``."""
+
+
+class BankEncoder:
+    """All published features of a bank, layer by layer, as one encoder."""
+
+    def __init__(self, bank: Bank, device: str | torch.device = "cpu") -> None:
+        self.rows = bank.search(limit=bank.count() + 1)
+        if not self.rows:
+            raise BankError(f"the bank {bank.info.name} has no features to listen with; build it first")
+        self.rows.sort(key=lambda row: (row.layer, row.index))
+        self.ids = [row.id for row in self.rows]
+        vectors = bank.vectors(self.ids)
+        layers = np.array([row.layer for row in self.rows])
+        self._k = int(bank.info.sae_settings.get("k", 32))
+        self._parts: list[tuple[int, int, Tensor, Tensor, Tensor]] = []
+        for layer in sorted(set(layers.tolist())):
+            chosen = np.flatnonzero(layers == layer)
+            weight, bias, centre = (
+                torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+                for values in (vectors["W_enc"][chosen].T, vectors["b_enc"][chosen], vectors["b_dec"][layer])
+            )
+            self._parts.append((int(layer), int(chosen[0]), weight, bias, centre))
+        self._device = device
+
+    @property
+    def layers(self) -> list[int]:
+        """The layers whose residuals are needed."""
+        return [part[0] for part in self._parts]
+
+    @torch.no_grad()
+    def encode(self, residuals: dict[int, Tensor]) -> Fired:
+        """{layer: [T, D]} -> what fires."""
+        values, columns = [], []
+        for layer, first, weight, bias, centre in self._parts:
+            x = residuals[layer].to(self._device, torch.float32)
+            pre = torch.addmm(bias, x - centre, weight)
+            top = pre.topk(min(self._k, pre.shape[1]), dim=1)
+            values.append(top.values.relu().cpu())
+            columns.append((top.indices + first).cpu())
+        half = torch.cat(values, 1).clamp(max=65504.0).half().numpy()
+        return Fired(half, torch.cat(columns, 1).to(torch.int32).numpy())
+
+
+def fired_frames(
+    blocks: Iterable[Audio],
+    model: ListeningModel,
+    encoder: BankEncoder,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Fired]:
+    """Blocks of mono audio at the model's rate -> what fires, one result a block.
+
+    Blocks must be whole frames long, except for the last.
+    """
+    codec = model.codec
+    lead = np.zeros(0, dtype=np.float32)
+    keep = round(LEAD_S * codec.sample_rate_hz) // codec.samples_per_frame * codec.samples_per_frame
+    seconds = 0.0
+    for block in blocks:
+        audio = torch.from_numpy(np.concatenate([lead, block]))[None, None]
+        with torch.no_grad():
+            tokens = codec.encode(audio)
+            found = model.residuals(tokens, None, layers=encoder.layers)
+        skip = len(lead) // codec.samples_per_frame + 1  # the lead-in and the start position
+        yield encoder.encode({layer: x[0, skip:] for layer, x in found.items()})
+        lead = (
+            np.concatenate([lead, block])[-keep:] if len(block) % codec.samples_per_frame == 0 else lead[:0]
+        )
+        seconds += len(block) / codec.sample_rate_hz
+        if progress is not None:
+            progress(seconds)

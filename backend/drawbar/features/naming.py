@@ -1,0 +1,61 @@
+"""A concept's name -> the words that a musician would use for it."""
+
+__all__ = ["concept_label", "descriptor_label"]
+
+_WORDS = {
+    "register": "{} register",
+    "lead": "{} lead",
+    "bass": "{} bass",
+    "drums": "{} drums",
+    "chords": "{} chords",
+    "chord": "{} chord",
+    "key": "key of {}",
+    "mode": "{}",
+    "density": "{}",
+    "dynamics": "{}",
+    "tempo": "{}",
+}
+_SPECIAL = {
+    "pattern:arpeggio": "arpeggio",
+    "pattern:strummed": "strummed chords",
+    "pattern:held": "held chords",
+    "motif:return": "returning motif",
+    "hit:kick": "kick drum hits",
+    "hit:snare": "snare drum hits",
+    "hit:cymbal": "cymbal hits",
+    "bass:bass": "bass",
+}
+_DESCRIPTORS = {
+    "loudness_db": ("loud", "quiet"),
+    "centroid_hz": ("bright", "dark"),
+    "rolloff_hz": ("bright top", "dull top"),
+    "flatness": ("noisy", "tonal"),
+    "onset_strength": ("attacks", "steady"),
+    "onset_rate_hz": ("many onsets", "few onsets"),
+    "low_band_share": ("low band", "little low band"),
+    "mid_band_share": ("mid band", "hollow mids"),
+    "high_band_share": ("high band", "little high band"),
+    "pitch_hz": ("high pitch", "low pitch"),
+    "pitch_clarity": ("clear pitch", "no clear pitch"),
+}
+
+
+def concept_label(concept: str) -> str:
+    """``"drums:rock"`` -> ``"rock drums"``; unknown shapes come out as ``"what kind"``."""
+    if concept in _SPECIAL:
+        return _SPECIAL[concept]
+    group, colon, kind = concept.partition(":")
+    if not colon:
+        return group
+    kind = kind[0].upper() + kind[1:] if group == "key" and kind else kind
+    return _WORDS.get(group, "{} " + group).format(kind)
+
+
+def descriptor_label(descriptor: str, high: bool) -> str:
+    """``("centroid_hz", True)`` -> ``"bright"``; chroma becomes ``"note c#"`` or ``"no note c#"``."""
+    if descriptor in _DESCRIPTORS:
+        return _DESCRIPTORS[descriptor][0 if high else 1]
+    words = descriptor.removeprefix("chroma_")
+    if words != descriptor:
+        return f"note {words.upper()}" if high else f"no note {words.upper()}"
+    return f"{'high' if high else 'low'} {descriptor.replace('_', ' ')}"

@@ -1,0 +1,132 @@
+"""Activations and what is true in the same windows -> AUROC of every feature for every concept.
+
+Which concept suits a feature is chosen on training windows; the score that is reported comes from held-
+out ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from drawbar.errors import BadInputError
+
+__all__ = ["ConceptBest", "FeatureBest", "Scores", "auroc", "score"]
+
+_MIN_EXAMPLES = 8  # windows of either kind, below which an AUROC means nothing
+
+
+def auroc(activation: Tensor, truth: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Area under the ROC curve, ties counted half, for all features and concepts.
+
+    Args:
+        activation: [W, F].
+        truth: bool [W, C].
+        valid: bool [W, C]; windows to leave out for a concept (None = none).
+
+    Returns:
+        float32 [F, C]; NaN where a concept has fewer than 8 positive or negative windows.
+    """
+    if len(activation) != len(truth):
+        raise BadInputError(f"{len(activation)} windows of activation but {len(truth)} of truth")
+    if valid is None or bool(valid.all()):
+        return _auroc(activation, truth)
+    columns = []
+    for c in range(truth.shape[1]):
+        keep = valid[:, c]
+        columns.append(_auroc(activation[keep], truth[keep, c : c + 1]))
+    return torch.cat(columns, dim=1)
+
+
+def _auroc(activation: Tensor, truth: Tensor) -> Tensor:
+    positives = truth.double().sum(0)
+    negatives = len(truth) - positives
+    hits = truth.double()
+    sums = [_ranks(part).T @ hits for part in torch.split(activation, 256, dim=1)]
+    area = (torch.cat(sums) - positives * (positives + 1) / 2) / (positives * negatives)
+    poor = (positives < _MIN_EXAMPLES) | (negatives < _MIN_EXAMPLES)
+    return torch.where(poor, torch.nan, area).float()
+
+
+def _ranks(columns: Tensor) -> Tensor:
+    """1-based ranks [W, n] of each column, equal values sharing their mean rank."""
+    w = len(columns)
+    ordered, order = columns.sort(dim=0)
+    new = torch.ones_like(ordered, dtype=torch.bool)
+    new[1:] = ordered[1:] != ordered[:-1]
+    place = torch.arange(w, dtype=torch.float64)[:, None].expand_as(ordered)
+    first = torch.where(new, place, 0.0).cummax(dim=0).values
+    last_mark = torch.ones_like(new)
+    last_mark[:-1] = new[1:]
+    last = torch.where(last_mark, place, float(w)).flip(0).cummin(dim=0).values.flip(0)
+    return torch.empty_like(first).scatter_(0, order, (first + last) / 2 + 1)
+
+
+@dataclass(frozen=True)
+class FeatureBest:
+    """The concept that suits a feature best."""
+
+    feature: int
+    concept: str
+    train: float
+    held_out: float
+    runner_up: str
+    runner_up_train: float
+
+
+@dataclass(frozen=True)
+class ConceptBest:
+    """The feature that suits a concept best."""
+
+    concept: str
+    feature: int
+    train: float
+    held_out: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """AUROC [F, C] on training and on held-out windows."""
+
+    names: tuple[str, ...]
+    train: Tensor
+    held_out: Tensor
+
+    def per_feature(self, among: Sequence[int] | None = None) -> list[FeatureBest]:
+        """Best concept of each feature, chosen on the training windows."""
+        filled = self.train.nan_to_num(0.0)
+        best, order = filled.topk(min(2, filled.shape[1]), dim=1)
+        rows = range(len(filled)) if among is None else among
+        out = []
+        for f in rows:
+            first, second = int(order[f, 0]), int(order[f, -1])
+            held = float(self.held_out[f, first])
+            out.append(
+                FeatureBest(
+                    f, self.names[first], float(best[f, 0]), held, self.names[second], float(best[f, -1])
+                )
+            )
+        return out
+
+    def per_concept(self) -> list[ConceptBest]:
+        """Best feature of each concept, chosen on the training windows; concepts that never vary are left out."""
+        out = []
+        for c, name in enumerate(self.names):
+            column = self.train[:, c]
+            if bool(column.isnan().all()):
+                continue
+            f = int(column.nan_to_num(0.0).argmax())
+            out.append(ConceptBest(name, f, float(column[f]), float(self.held_out[f, c])))
+        return out
+
+
+def score(
+    names: Sequence[str],
+    train: tuple[Tensor, Tensor],
+    held_out: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor] | None = None,
+) -> Scores:
+    """(activation [W, F], truth [W, C]) of both splits -> all scores."""
+    masks: tuple[Tensor | None, Tensor | None] = valid if valid is not None else (None, None)
+    return Scores(tuple(names), auroc(*train, masks[0]), auroc(*held_out, masks[1]))

@@ -1,0 +1,32 @@
+"""A profile <-> one safetensors file."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from drawbar.bank.records import BINS
+from drawbar.features.profile import Pick, Profile
+
+__all__ = ["load_profile", "save_profile"]
+
+
+def save_profile(path: Path, profile: Profile) -> None:
+    """Write it, whole or not at all."""
+    arrays = {f.name: np.asarray(getattr(profile, f.name)) for f in fields(profile) if f.name != "picks"}
+    picks = [[p.feature, BINS.index(p.bin), p.clip, p.start_frame] for p in profile.picks]
+    arrays["picks"] = np.array(picks, dtype=np.int64).reshape(-1, 4)
+    temporary = path.with_suffix(".tmp")
+    save_file(
+        {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in arrays.items()}, temporary
+    )
+    temporary.replace(path)
+
+
+def load_profile(path: Path) -> Profile:
+    """Read it back."""
+    arrays = load_file(path)
+    picks = tuple(Pick(f, BINS[b], clip, start) for f, b, clip, start in arrays.pop("picks").tolist())
+    tokens, clips = int(arrays.pop("tokens")), int(arrays.pop("clips"))
+    return Profile(tokens=tokens, clips=clips, picks=picks, **arrays)

@@ -1,0 +1,192 @@
+"""Everything that the stages found out -> the bank's folder, complete or not there at all."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from drawbar.bank import (
+    Bank,
+    BankInfo,
+    Example,
+    FeatureRecord,
+    Histogram,
+    Label,
+    LabelRecord,
+    LayerDirections,
+    Quantiles,
+)
+from drawbar.features.excerpts import cut_examples
+from drawbar.features.neighbours import nearest_by_cosine
+from drawbar.features.pairs import ShardPairs
+from drawbar.features.profile import Pick, Profile
+from drawbar.features.storage import load_profile
+from drawbar.pipeline.clips import ClipStore
+from drawbar.pipeline.manifest import Stage
+from drawbar.pipeline.progress import ProgressCallback, Reporter
+from drawbar.pipeline.settings import BuildSettings
+from drawbar.sae import SAE, load_sae
+
+__all__ = ["LayerStages", "bank_stage"]
+
+
+@dataclass(frozen=True)
+class LayerStages:
+    """One layer's finished stages."""
+
+    layer: int
+    sae: Stage
+    pairs: Stage
+    profile: Stage
+    labels: Stage
+
+
+class _Layer:
+    """One layer's results, read back."""
+
+    def __init__(self, stages: LayerStages, min_firings: int) -> None:
+        self.layer = stages.layer
+        self.stages = stages
+        self.sae: SAE = load_sae(stages.sae.folder)
+        self.profile: Profile = load_profile(stages.profile.folder / "profile.safetensors")
+        self.alive = np.flatnonzero(self.profile.fired >= min_firings)
+        self.labels: list[dict[str, Any]] = json.loads(
+            (stages.labels.folder / "labels.json").read_text("utf-8")
+        )
+        self.correlations = load_file(stages.labels.folder / "correlations.safetensors")["r"].numpy()
+        self.descriptors: list[str] = stages.labels.facts()["descriptors"]
+
+    def records(self) -> Iterator[FeatureRecord]:
+        profile = self.profile
+        others, cosines = nearest_by_cosine(self.sae.W_dec, self.alive.tolist())
+        for row, feature in enumerate(self.alive.tolist()):
+            quantiles = [_short(v) for v in profile.quantiles[feature].tolist()]
+            yield FeatureRecord(
+                layer=self.layer,
+                index=feature,
+                density=int(profile.fired[feature]) / profile.tokens,
+                clip_density=int(profile.fired_clips[feature]) / profile.clips,
+                quantiles=Quantiles(
+                    quantiles[1], quantiles[2], _short(float(profile.scale[feature])), quantiles[4]
+                ),
+                histogram=Histogram(
+                    tuple(_short(v) for v in profile.edges[feature].tolist()),
+                    tuple(profile.counts[feature].tolist()),
+                ),
+                correlations=self._correlations(feature),
+                neighbours=tuple(
+                    (f"{self.layer}/{other}", round(float(cosine), 4))
+                    for other, cosine in zip(others[row].tolist(), cosines[row], strict=True)
+                ),
+                temporal=_temporal(float(profile.persistence[feature]), float(profile.mean[feature])),
+            )
+
+    def _correlations(self, feature: int) -> dict[str, float]:
+        return {
+            n: round(float(r), 3) for n, r in zip(self.descriptors, self.correlations[feature], strict=True)
+        }
+
+    def label_records(self) -> Iterator[LabelRecord]:
+        for row in self.labels:
+            label = Label(row["text"], row["author"], row["method"], row["score"], row["evidence"])
+            yield LabelRecord(row["feature"], label)
+
+    def directions(self) -> LayerDirections:
+        alive = torch.from_numpy(self.alive)
+        return LayerDirections(
+            index=self.alive.astype(np.int64),
+            W_dec=self.sae.W_dec[alive].numpy(),
+            W_enc=self.sae.W_enc[:, alive].T.contiguous().numpy(),
+            b_enc=self.sae.b_enc[alive].numpy(),
+            b_dec=self.sae.b_dec.numpy()
+            if self.sae.apply_b_dec_to_input
+            else np.zeros(self.sae.d_model, np.float32),
+            scale=self.profile.scale[self.alive],
+            threshold=self.profile.threshold[self.alive],
+        )
+
+    def examples(self, store: ClipStore, window_frames: int) -> Iterator[tuple[str, Example]]:
+        published = set(self.alive.tolist())
+        picks: list[Pick] = [pick for pick in self.profile.picks if pick.feature in published]
+        names = [clip.name for clip in store.clips]
+        licences = [clip.licence for clip in store.clips]
+        pairs = ShardPairs(self.stages.pairs.outputs(".safetensors"))
+        for feature, found in cut_examples(picks, pairs, store.tokens, names, licences, window_frames):
+            for example in found:
+                yield f"{self.layer}/{feature}", example
+
+
+def _short(value: float) -> float:
+    """Five digits: more is noise, and costs room."""
+    return float(f"{value:.5g}")
+
+
+def _temporal(persistence: float, mean: float) -> dict[str, Any]:
+    """Sustained or in single frames: by the chance to fire again 20 ms later."""
+    kind = "sustained" if persistence >= 0.8 else "onset" if persistence < 0.4 else "mixed"
+    return {"type": kind, "persistence": round(persistence, 4), "mean": _short(mean)}
+
+
+def bank_stage(
+    settings: BuildSettings,
+    layers: Sequence[LayerStages],
+    store: ClipStore,
+    model: Any,
+    progress: ProgressCallback | None,
+) -> Stage:
+    """Write ``out/bank``: built beside it and renamed when it is complete."""
+    name = settings.name or f"{model.spec.name} features"
+    key = {
+        "layers": [[part.layer, part.sae.digest, part.profile.digest, part.labels.digest] for part in layers],
+        "name": name,
+        "licence": settings.licence,
+        "created": settings.created,
+        "min_firings": settings.min_firings,
+        "directions": settings.directions,
+    }
+    stage = Stage(settings.out / "bank-work", "bank", 1, key)
+    final = settings.out / "bank"
+    if not stage.begin() and final.is_dir():
+        return stage
+    report = Reporter(progress, "bank", 4, "parts")
+    fresh = stage.folder / "bank"
+    shutil.rmtree(fresh, ignore_errors=True)
+    parts = [_Layer(part, settings.min_firings) for part in layers]
+    info = BankInfo(
+        name=name,
+        model_name=model.spec.name,
+        fingerprint=model.fingerprint,
+        layers=tuple(part.layer for part in parts),
+        d_model=model.spec.d_model,
+        created=settings.created,
+        licence=settings.licence,
+        sae_settings=asdict(settings.sae)
+        | {"metrics": {str(p.layer): p.sae.facts().get("metrics", {}) for p in layers}},
+        corpus=settings.corpus if settings.corpus.startswith("composed:") else "recordings",
+        n_q=model.spec.n_q,
+    )
+    with Bank.create(fresh, info, edits=stage.folder / "edits") as bank:
+        bank.write_features(record for part in parts for record in part.records())
+        report(1)
+        bank.write_labels(record for part in parts for record in part.label_records())
+        report(2)
+        bank.write_directions(((part.layer, part.directions()) for part in parts), dtype=settings.directions)
+        report(3)
+        window = settings.profile.window_frames
+        bank.write_examples(pair for part in parts for pair in part.examples(store, window))
+        report(4)
+    old = settings.out / "bank-old"
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    fresh.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    stage.finish(
+        [], features=sum(len(part.alive) for part in parts), labels=sum(len(part.labels) for part in parts)
+    )
+    return stage

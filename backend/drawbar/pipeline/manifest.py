@@ -1,0 +1,115 @@
+"""A stage's folder and the key of all it depends on -> done, to be continued, or to be made anew.
+
+The key holds the inputs' digests, the configuration and the stage's version. A folder whose key has
+changed is emptied; one that was cut short keeps what it has, and the stage goes on from there.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from drawbar.errors import BadInputError
+
+__all__ = ["Stage", "digest", "write_json"]
+
+MANIFEST = "manifest.json"
+KEY = "key.json"
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a JSON value."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Stage:
+    """One stage's folder."""
+
+    def __init__(self, folder: Path, name: str, version: int, key: dict[str, Any]) -> None:
+        self.folder = folder
+        self.name = name
+        self.key: dict[str, Any] = {"stage": name, "version": version, **key}
+        self.digest = digest(self.key)
+
+    def begin(self) -> bool:
+        """Whether there is work to do; the folder is then ready for it."""
+        if self._read(MANIFEST).get("digest") == self.digest and self._outputs_there():
+            return False
+        if self._read(KEY).get("digest") != self.digest:
+            self._clear()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        write_json(self.folder / KEY, {"digest": self.digest, "key": self.key})
+        return True
+
+    def finish(self, outputs: Iterable[Path], **facts: object) -> None:
+        """Everything is written: list it with sizes, and say with what it was made."""
+        sizes = {str(path.relative_to(self.folder)): path.stat().st_size for path in outputs}
+        manifest = {
+            "digest": self.digest,
+            "key": self.key,
+            "outputs": sizes,
+            "versions": _versions(),
+            "facts": facts,
+        }
+        write_json(self.folder / MANIFEST, manifest)
+
+    def facts(self) -> dict[str, Any]:
+        """What the stage noted when it finished."""
+        facts: dict[str, Any] = self._read(MANIFEST).get("facts", {})
+        return facts
+
+    def outputs(self, suffix: str = "") -> list[Path]:
+        """The files it wrote, in order."""
+        names = sorted(self._read(MANIFEST).get("outputs", {}))
+        return [self.folder / name for name in names if name.endswith(suffix)]
+
+    def _outputs_there(self) -> bool:
+        sizes = self._read(MANIFEST).get("outputs", {})
+        return all(
+            (self.folder / name).is_file() and (self.folder / name).stat().st_size == size
+            for name, size in sizes.items()
+        )
+
+    def _clear(self) -> None:
+        """Empty the folder, but never one that this class did not make."""
+        if not self.folder.exists():
+            return
+        if any(self.folder.iterdir()) and not (self.folder / KEY).is_file():
+            raise BadInputError(
+                f"{self.folder} holds files that no build made; choose another folder for the run"
+            )
+        shutil.rmtree(self.folder)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("torch", "numpy", "safetensors", "drawbar"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

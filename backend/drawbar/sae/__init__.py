@@ -1,0 +1,23 @@
+"""Residuals -> a sparse autoencoder: its features, its training, its metrics and its files."""
+
+from drawbar.sae.checkpoint import check_site, load_sae, save_sae
+from drawbar.sae.metrics import Recovered, SaeMetrics, cross_entropy_recovered, measure, seed_stability
+from drawbar.sae.settings import SaeSettings
+from drawbar.sae.topk import SAE
+from drawbar.sae.train import HistoryRow, TrainedSae, train_sae
+
+__all__ = [
+    "SAE",
+    "HistoryRow",
+    "Recovered",
+    "SaeMetrics",
+    "SaeSettings",
+    "TrainedSae",
+    "check_site",
+    "cross_entropy_recovered",
+    "load_sae",
+    "measure",
+    "save_sae",
+    "seed_stability",
+    "train_sae",
+]

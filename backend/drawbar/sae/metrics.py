@@ -1,0 +1,111 @@
+"""An SAE and residuals, or an SAE in its model -> how much it keeps and how much it costs.
+
+fvu, l0 and dead share need residuals only; the cross-entropy recovered needs a model that lets a residual
+be replaced while it runs.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from drawbar.errors import BadInputError
+from drawbar.sae.topk import SAE
+
+__all__ = ["Recovered", "SaeMetrics", "cross_entropy_recovered", "measure", "seed_stability"]
+
+Splice = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class SaeMetrics:
+    """What every SAE reports."""
+
+    fvu: float
+    """Share of the variance that the reconstruction misses."""
+    l0: float
+    """Features that fire at a position, on average."""
+    dead_share: float
+    """Share of the features that never fired."""
+    tokens: int
+    """Positions that this was measured on."""
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@torch.no_grad()
+def measure(sae: SAE, batches: Iterable[Tensor]) -> SaeMetrics:
+    """fvu, l0 and dead share over batches [N, D], in one pass with float64 sums."""
+    error = squares = fired = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros(sae.d_model, dtype=torch.float64)
+    alive = torch.zeros(sae.d_sae, dtype=torch.bool)
+    n = 0
+    for batch in batches:
+        x = batch.to(sae.W_dec.device, torch.float32)
+        values, indices = sae.top(x)
+        error = error + (x - sae.decode_top(values, indices)).square().sum().double().cpu()
+        centred = (x - sae.b_dec).double()
+        squares = squares + centred.square().sum().cpu()
+        total += centred.sum(0).cpu()
+        fired = fired + (values > 0).sum().double().cpu()
+        alive[indices[values > 0].cpu()] = True
+        n += len(x)
+    if n == 0:
+        raise BadInputError("an SAE cannot be measured on no residuals at all")
+    spread = squares - total.square().sum() / n
+    return SaeMetrics(float(error / spread), float(fired / n), 1 - float(alive.float().mean()), n)
+
+
+@torch.no_grad()
+def seed_stability(a: SAE, b: SAE) -> float:
+    """Mean over a's features of the best cosine with one of b's."""
+    left, right = functional.normalize(a.W_dec, dim=1), functional.normalize(b.W_dec, dim=1)
+    return float(torch.cat([(rows @ right.T).amax(1) for rows in torch.split(left, 1024)]).mean())
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Cross-entropy per codebook (nats) and the share of it that the SAE's reconstruction gives back."""
+
+    clean: tuple[float, ...]
+    spliced: tuple[float, ...]
+    zeroed: tuple[float, ...]
+
+    @property
+    def share(self) -> tuple[float, ...]:
+        """1 = as good as the untouched model, 0 = as bad as a residual of zeros."""
+        return tuple(
+            (zero - spliced) / (zero - clean) if zero > clean else float("nan")
+            for clean, spliced, zero in zip(self.clean, self.spliced, self.zeroed, strict=True)
+        )
+
+
+@torch.no_grad()
+def cross_entropy_recovered(
+    sae: SAE, tokens: Tensor, logits: Callable[[Tensor, Splice | None], Tensor]
+) -> Recovered:
+    """Splice the reconstruction in at the SAE's layer and see how well tokens [B, K, T] are still predicted.
+
+    Args:
+        sae: for the layer that ``logits`` splices at.
+        tokens: clips of one length.
+        logits: (tokens, splice) -> [B, K, T, card]; ``splice`` maps the layer's residuals [N, D] to others,
+            None leaves them. The start position is the caller's to leave alone.
+    """
+
+    def entropy(splice: Splice | None) -> tuple[float, ...]:
+        out = logits(tokens, splice).float()
+        return tuple(
+            float(
+                functional.cross_entropy(
+                    out[:, k].reshape(-1, out.shape[-1]), tokens[:, k].reshape(-1).long()
+                )
+            )
+            for k in range(tokens.shape[1])
+        )
+
+    return Recovered(entropy(None), entropy(sae), entropy(torch.zeros_like))
