@@ -1,0 +1,53 @@
+"""Arguments -> the window (none), the driven window (`--smoke-test SHOT.png`) or the command line."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        return _window(None)
+    if given[0] == "--smoke-test":
+        if len(given) != 2:
+            sys.stderr.write(
+                "drawbar --smoke-test takes one file name, for example: drawbar --smoke-test shot.png\n"
+            )
+            return 2
+        return _window(Path(given[1]))
+    from drawbar.cli import main as command_line
+
+    return int(command_line(given) or 0)
+
+
+def _window(shot: Path | None) -> int:
+    from drawbar_desktop.display import why_no_window
+
+    why = why_no_window()
+    if why is not None:
+        sys.stderr.write(why + "\n")
+        return 1
+    if sys.platform == "win32":
+        import torch  # noqa: F401  (torch's DLLs fail to load after Qt's)
+    try:
+        from PySide6 import QtWidgets  # noqa: F401
+    except ImportError as error:
+        sys.stderr.write(
+            f"Drawbar's window cannot open: {error}; apt-get install libegl1 libgl1 libxcb-cursor0\n"
+        )
+        return 1
+    if shot is not None:
+        from drawbar_desktop.smoke import smoke_test
+
+        return smoke_test(shot)
+    from drawbar_desktop.app import run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""What the window needs of the engine and the bank -> protocols, so that state is tested without either."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BankPort", "FeatureLike", "SnapshotLike", "TraceLike"]
+
+Floats = NDArray[np.float32]
+
+
+class FeatureLike(Protocol):
+    """A feature as a row of the bank (`drawbar.bank.FeatureRow`)."""
+
+    @property
+    def id(self) -> str:
+        """Layer and number, as "3/1407"."""
+        ...
+
+    @property
+    def layer(self) -> int:
+        """Counted from 0."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The best label; empty when nobody has named it."""
+        ...
+
+    @property
+    def label_author(self) -> str:
+        """Who gave the label."""
+        ...
+
+    @property
+    def label_score(self) -> float | None:
+        """How well it predicts the activation."""
+        ...
+
+    @property
+    def density(self) -> float:
+        """Share of frames in which it fires."""
+        ...
+
+    @property
+    def p99(self) -> float:
+        """The 99th percentile of the activation where it fires."""
+        ...
+
+    @property
+    def starred(self) -> bool:
+        """Whether the user likes it."""
+        ...
+
+    @property
+    def verdict(self) -> str:
+        """ "proven", "untested", ..."""
+        ...
+
+
+class BankPort(Protocol):
+    """What the browser and the inspector ask of a bank (`drawbar.bank.Bank`)."""
+
+    def search(self, text: str = "", **filters: Any) -> Sequence[FeatureLike]:
+        """A page of the matches."""
+        ...
+
+    def count(self, text: str = "", **filters: Any) -> int:
+        """How many match."""
+        ...
+
+    def feature(self, id: str) -> Any:
+        """Everything about one feature."""
+        ...
+
+    def examples(self, id: str, bin: str | None = None) -> Sequence[Any]:
+        """Clips in which it fires, as codec tokens."""
+        ...
+
+    def nearest(self, text: str, limit: int = 5) -> Sequence[FeatureLike]:
+        """What the user may have meant."""
+        ...
+
+
+class SnapshotLike(Protocol):
+    """What the engine says of itself when polled (`drawbar.live.Snapshot`)."""
+
+    @property
+    def state(self) -> str:
+        """ "idle", "playing", ..."""
+        ...
+
+    @property
+    def frame(self) -> int:
+        """Frames generated."""
+        ...
+
+    @property
+    def played_s(self) -> float:
+        """Seconds heard."""
+        ...
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of music made in a second; 0 when unknown."""
+        ...
+
+    @property
+    def latency_ms(self) -> float:
+        """From a move to the ear; 0 when unknown."""
+        ...
+
+    @property
+    def underruns(self) -> int:
+        """How often audio was late."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What went wrong, or a hint."""
+        ...
+
+    @property
+    def output_name(self) -> str:
+        """Where the sound goes."""
+        ...
+
+    @property
+    def amounts(self) -> Mapping[str, float]:
+        """What is applied now."""
+        ...
+
+
+class TraceLike(Protocol):
+    """What has been generated so far (`drawbar.live.Trace`)."""
+
+    @property
+    def samples(self) -> int:
+        """Samples handed to the output."""
+        ...
+
+    def audio(self, since_sample: int = 0) -> Floats:
+        """What was heard, `[n]`."""
+        ...
+
+    def activations(self) -> tuple[Sequence[str], Floats]:
+        """Feature ids and activations `[R, T]`."""
+        ...
+
+    def peaks(self, width: int) -> Floats:
+        """Minimum and maximum of what was heard, `[m, 2]`."""
+        ...

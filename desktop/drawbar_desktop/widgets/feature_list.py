@@ -1,0 +1,217 @@
+"""A library's result list -> a virtual list of rows: label, layer, score, badge."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QByteArray,
+    QMimeData,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+)
+
+from drawbar_desktop.state.library import Library
+from drawbar_desktop.state.ports import FeatureLike
+from drawbar_desktop.state.rack import Rack, feature_title
+from drawbar_desktop.theme import DARK, TYPE, font, icon, qcolor
+
+__all__ = ["FEATURE_MIME", "FeatureDelegate", "FeatureList", "FeatureModel"]
+
+FEATURE_MIME = "application/x-drawbar-feature"
+FEATURE_ROLE = Qt.ItemDataRole.UserRole
+ROW_H = 50
+Index = QModelIndex | QPersistentModelIndex
+
+
+class FeatureModel(QAbstractListModel):
+    """As many rows as the search has; a page is fetched when one of its rows is looked at."""
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+        library.changed.connect(self._reset)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """How many features match."""
+        return 0 if parent.isValid() else self._library.count
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """The row's title, or the feature itself for `FEATURE_ROLE`."""
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole, FEATURE_ROLE):
+            return None
+        feature = self._library.row(index.row())
+        if feature is None or role == FEATURE_ROLE:
+            return feature
+        return feature_title(feature)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Rows can be selected and dragged."""
+        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
+
+    def mimeTypes(self) -> list[str]:
+        """Feature ids, one a line."""
+        return [FEATURE_MIME]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        """The ids of the dragged rows."""
+        features = [self._library.row(i.row()) for i in indexes]
+        result = QMimeData()
+        result.setData(FEATURE_MIME, QByteArray("\n".join(f.id for f in features if f).encode()))
+        return result
+
+    def _reset(self) -> None:
+        self.beginResetModel()
+        self.endResetModel()
+
+
+class FeatureDelegate(QStyledItemDelegate):
+    """Paints one row."""
+
+    def __init__(self, rack: Rack, library: Library) -> None:
+        super().__init__()
+        self._rack, self._library = rack, library
+        self._proven = icon("check-decagram", color=DARK.accent)
+        self._star = icon("star", color=DARK.accent)
+        self._in_rack = icon("tune-vertical", color=DARK.text_soft)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        """All rows are equally tall."""
+        return QSize(200, ROW_H)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Title above, layer and author below, score on the right."""
+        feature: FeatureLike | None = index.data(FEATURE_ROLE)
+        if feature is None:
+            return
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rect: QRect = option.rect  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        self._ground(painter, rect, state)
+        right = rect.right() - 12
+        right = self._score(painter, rect, right, feature)
+        right = self._badges(painter, rect, right, feature)
+        left = rect.left() + 14
+        box = QRect(left, rect.top() + 7, right - left - 8, 18)
+        self._title(painter, box, feature)
+        painter.setFont(font(TYPE.small))
+        painter.setPen(QColor(DARK.text_faint))
+        below = f"Layer {feature.layer}   {feature.id}"
+        if feature.label_author:
+            below += f"   {feature.label_author}"
+        box = QRect(left, rect.top() + 26, right - left - 8, 16)
+        text = QFontMetrics(painter.font()).elidedText(below, Qt.TextElideMode.ElideRight, box.width())
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
+        painter.restore()
+
+    def _ground(self, painter: QPainter, rect: QRect, state: QStyle.StateFlag) -> None:
+        box = QRectF(rect).adjusted(4, 1, -4, -1)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if state & QStyle.StateFlag.State_Selected:
+            painter.setBrush(QColor(DARK.accent_dim))
+            painter.drawRoundedRect(box, 7, 7)
+            painter.setBrush(QColor(DARK.accent))
+            painter.drawRoundedRect(QRectF(box.left(), box.top() + 10, 3, box.height() - 20), 1.5, 1.5)
+            if state & QStyle.StateFlag.State_HasFocus:
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(qcolor(DARK.accent, 0.8), 1))
+                painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        elif state & QStyle.StateFlag.State_MouseOver:
+            painter.setBrush(QColor(DARK.raised))
+            painter.drawRoundedRect(box, 7, 7)
+
+    def _title(self, painter: QPainter, box: QRect, feature: FeatureLike) -> None:
+        title = feature_title(feature)
+        face = font(TYPE.body, QFont.Weight.Medium)
+        face.setItalic(not feature.label)
+        painter.setFont(face)
+        metrics = QFontMetrics(face)
+        shown = metrics.elidedText(title, Qt.TextElideMode.ElideRight, box.width())
+        hit = self._library.text.value.strip().lower()
+        at = shown.lower().find(hit) if hit else -1
+        if at >= 0:
+            x = box.left() + metrics.horizontalAdvance(shown[:at])
+            width = metrics.horizontalAdvance(shown[at : at + len(hit)])
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(qcolor(DARK.accent, 0.28))
+            painter.drawRoundedRect(QRectF(x - 1, box.top() + 1, width + 2, box.height() - 1), 3, 3)
+        painter.setPen(QColor(DARK.text if feature.label else DARK.text_soft))
+        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)
+
+    def _score(self, painter: QPainter, rect: QRect, right: int, feature: FeatureLike) -> int:
+        if feature.label_score is None:
+            return right
+        score = max(0.0, min(1.0, feature.label_score))
+        painter.setFont(font(TYPE.small, QFont.Weight.Medium))
+        painter.setPen(QColor(DARK.text_soft))
+        box = QRect(right - 40, rect.top() + 8, 40, 16)
+        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{score:.2f}")
+        groove = QRectF(right - 40, rect.top() + 31, 40, 4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(DARK.well))
+        painter.drawRoundedRect(groove, 2, 2)
+        painter.setBrush(QColor(DARK.accent))
+        painter.drawRoundedRect(QRectF(groove.left(), groove.top(), max(4.0, 40 * score), 4), 2, 2)
+        return right - 44
+
+    def _badges(self, painter: QPainter, rect: QRect, right: int, feature: FeatureLike) -> int:
+        badges = (
+            (feature.id in self._rack, self._in_rack),
+            (feature.verdict == "proven", self._proven),
+            (feature.starred, self._star),
+        )
+        for wanted, picture in badges:
+            if wanted:
+                picture.paint(painter, QRect(right - 18, rect.top() + 8, 16, 16))
+                right -= 22
+        return right
+
+
+class FeatureList(QListView):
+    """The list itself: double-click or Enter adds, dragging carries the id."""
+
+    def __init__(self, library: Library, rack: Rack, add: Callable[[str], object]) -> None:
+        super().__init__()
+        self._library, self._add = library, add
+        self.setModel(FeatureModel(library))
+        self.setItemDelegate(FeatureDelegate(rack, library))
+        self.setUniformItemSizes(True)
+        self.setMouseTracking(True)
+        self.setDragEnabled(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.verticalScrollBar().setSingleStep(ROW_H // 2)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Features")
+        self.doubleClicked.connect(self._activate)
+        self.selectionModel().currentChanged.connect(self._select)
+        rack.layout_changed.connect(self.viewport().update)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter adds the current row."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self._activate(self.currentIndex())
+            return
+        super().keyPressEvent(event)
+
+    def _activate(self, index: QModelIndex) -> None:
+        feature = self._library.row(index.row())
+        if feature is not None:
+            self._add(feature.id)
+
+    def _select(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        feature = self._library.row(current.row()) if current.isValid() else None
+        if feature is not None:
+            self._library.selected.set(feature.id)

@@ -1,0 +1,223 @@
+"""Small things that every panel uses -> labels, tags, buttons, separators and a layout that wraps."""
+
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QLabel,
+    QLayout,
+    QLayoutItem,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from drawbar_desktop.theme import DARK, icon, icon_size
+
+__all__ = [
+    "ElidedLabel",
+    "FlowLayout",
+    "Menu",
+    "Tag",
+    "badge",
+    "label",
+    "separator",
+    "set_flag",
+    "tool_button",
+]
+
+
+def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
+    """A label whose look is the style sheet's `#role`."""
+    result = QLabel(text)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        result.setObjectName(role)
+    result.setWordWrap(wrap)
+    return result
+
+
+def Tag(text: str, *, accent: bool = False, tip: str = "") -> QLabel:
+    """A small framed word: a layer, a verdict."""
+    result = label(text, "tag")
+    result.setProperty("tone", "accent" if accent else "plain")
+    result.setToolTip(tip)
+    result.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+    return result
+
+
+def badge(name: str, tip: str, px: int = 15) -> QLabel:
+    """A small accent-coloured sign with a tooltip."""
+    result = QLabel()
+    result.setPixmap(icon(name, color=DARK.accent).pixmap(px, px))
+    result.setToolTip(tip)
+    result.setAccessibleName(tip)
+    return result
+
+
+class Menu(QComboBox):
+    """A combo box with a chevron of our own."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The style's box, then the chevron."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(DARK.text_soft), 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        x, y = self.width() - 14.0, self.height() / 2
+        painter.drawPolyline(QPolygonF([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)]))
+
+
+def separator() -> QFrame:
+    """A hairline."""
+    line = QFrame()
+    line.setObjectName("separator")
+    return line
+
+
+def tool_button(
+    name: str, tip: str, *, checkable: bool = False, framed: bool = False, px: int = 16
+) -> QToolButton:
+    """An icon button; the tooltip is its accessible name too."""
+    button = QToolButton()
+    button.setIcon(icon(name))
+    button.setIconSize(icon_size(px))
+    button.setToolTip(tip)
+    button.setAccessibleName(tip.split("  ")[0])
+    button.setCheckable(checkable)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if framed:
+        button.setObjectName("framed")
+    return button
+
+
+def set_flag(widget: QWidget, name: str, on: bool) -> None:
+    """Set a property that the style sheet looks at; restyles only when it changed."""
+    value = "true" if on else "false"
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+class ElidedLabel(QLabel):
+    """Up to `lines` lines of text, the last one cut with an ellipsis; the whole text is the tooltip."""
+
+    def __init__(self, text: str = "", role: str = "", lines: int = 1) -> None:
+        super().__init__()
+        self._full, self._lines = text, lines
+        self.setObjectName(role)
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def set_text(self, text: str) -> None:
+        """Show another text."""
+        if text != self._full:
+            self._full = text
+            self.setToolTip(text)
+            self.setAccessibleName(text)
+            self.update()
+
+    def text(self) -> str:
+        """The whole text, not the part that fits."""
+        return self._full
+
+    def sizeHint(self) -> QSize:
+        """Room for all lines."""
+        return QSize(40, self.fontMetrics().lineSpacing() * self._lines + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """As tall as the hint; any width."""
+        return QSize(10, self.sizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the lines that fit."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().windowText().color())
+        metrics = self.fontMetrics()
+        rows = _wrap(self._full, metrics, self.width(), self._lines)
+        top = (self.height() - metrics.lineSpacing() * len(rows)) // 2 if self._lines == 1 else 0
+        for i, row in enumerate(rows):
+            box = QRect(0, top + i * metrics.lineSpacing(), self.width(), metrics.height())
+            painter.drawText(box, self.alignment() | Qt.AlignmentFlag.AlignVCenter, row)
+
+
+def _wrap(text: str, metrics: QFontMetrics, width: int, lines: int) -> list[str]:
+    rows: list[str] = []
+    words = text.split()
+    while words and len(rows) < lines:
+        row = words.pop(0)
+        while words and metrics.horizontalAdvance(f"{row} {words[0]}") <= width:
+            row += " " + words.pop(0)
+        if len(rows) == lines - 1 and words:
+            row, words = " ".join([row, *words]), []
+        rows.append(metrics.elidedText(row, Qt.TextElideMode.ElideRight, width))
+    return rows
+
+
+class FlowLayout(QLayout):
+    """Left to right, then on the next line."""
+
+    def __init__(self, gap: int = 6) -> None:
+        super().__init__()
+        self._items: list[QLayoutItem] = []
+        self._gap = gap
+        self.setContentsMargins(0, 0, 0, 0)
+
+    def addItem(self, item: QLayoutItem) -> None:
+        """Append an item."""
+        self._items.append(item)
+
+    def count(self) -> int:
+        """How many items."""
+        return len(self._items)
+
+    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+        """One item, or None past the end."""
+        return self._items[index] if 0 <= index < len(self._items) else None
+
+    def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+        """Remove one item."""
+        return self._items.pop(index) if 0 <= index < len(self._items) else None
+
+    def expandingDirections(self) -> Qt.Orientation:
+        """It takes no more room than it needs."""
+        return Qt.Orientation(0)
+
+    def hasHeightForWidth(self) -> bool:
+        """Narrower is taller."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        """The height of all lines at this width."""
+        return self._place(QRect(0, 0, width, 0), dry=True)
+
+    def setGeometry(self, rect: QRect) -> None:
+        """Place the items."""
+        super().setGeometry(rect)
+        self._place(rect, dry=False)
+
+    def sizeHint(self) -> QSize:
+        """As small as it may get."""
+        return self.minimumSize()
+
+    def minimumSize(self) -> QSize:
+        """The widest item."""
+        size = QSize(0, 0)
+        for item in self._items:
+            size = size.expandedTo(item.minimumSize())
+        return size
+
+    def _place(self, rect: QRect, *, dry: bool) -> int:
+        x, y, row = rect.x(), rect.y(), 0
+        for item in self._items:
+            hint = item.sizeHint()
+            if x > rect.x() and x + hint.width() > rect.right() + 1:
+                x, y, row = rect.x(), y + row + self._gap, 0
+            if not dry:
+                item.setGeometry(QRect(QPoint(x, y), hint))
+            x += hint.width() + self._gap
+            row = max(row, hint.height())
+        return y + row - rect.y()
