@@ -89,18 +89,18 @@ class _Codebooks:
 
 
 def _spectral_loss(made: Tensor, real: Tensor) -> Tensor:
-    """Log-mel L1 at three resolutions plus linear-magnitude L1 at two."""
+    """Log-mel L1 (attacks and timbre) plus log and linear magnitudes of long windows (pitch)."""
     loss = log_mel_distance(made, real)
-    for size, mels in ((512, 64), (2048, 160)):
+    for size, mels, weight in ((512, 64, 0.5), (2048, 160, 0.5), (4096, 320, 1.0)):
         a = log_mel(made, n_fft=size, hop=size // 4, n_mels=mels)
         b = log_mel(real, n_fft=size, hop=size // 4, n_mels=mels)
-        loss = loss + 0.5 * (a - b).abs().mean()
-    for size in (1024, 4096):
+        loss = loss + weight * (a - b).abs().mean()
+    for size, weight in ((1024, 0.5), (4096, 1.5)):
         window = torch.hann_window(size)
         stft_a = torch.stft(made, size, size // 4, window=window, return_complex=True)
         stft_b = torch.stft(real, size, size // 4, window=window, return_complex=True)
         a, b = (stft_a.real**2 + stft_a.imag**2 + 1e-9).sqrt(), stft_b.abs()
-        loss = loss + 0.5 * (a - b).abs().sum() / (b.sum() + 1.0)
+        loss = loss + weight * (a - b).abs().sum() / (b.sum() + 1.0)
     return loss
 
 
@@ -143,6 +143,8 @@ def train_codec(
         books.restore(saved["books"])
         optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = int(saved["step"]), float(saved["spent_s"])
+        if "draws" in saved:
+            torch.set_rng_state(saved["draws"])
     began = time.monotonic() - spent_s
     warm: list[Tensor] = []
     for step in range(first, settings.steps):
@@ -174,7 +176,7 @@ def train_codec(
             part = folder / "codec.part"
             torch.save(
                 {"codec": codec.state_dict(), "books": books.state(), "optimiser": optimiser.state_dict(),
-                 "step": step + 1, "spent_s": time.monotonic() - began},
+                 "step": step + 1, "spent_s": time.monotonic() - began, "draws": torch.get_rng_state()},
                 part,
             )  # fmt: skip
             part.replace(checkpoint)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spectral import SpectralConfig
 
-__all__ = ["HELD_OUT_SEED", "CodecSettings", "CorpusSettings", "DecoderSettings", "Recipe", "recipe_dict"]
+__all__ = ["HELD_OUT_SEED", "BankSettings", "CodecSettings", "CorpusSettings", "DecoderSettings", "Recipe", "recipe_dict"]
 
 HELD_OUT_SEED = 9_000_000
 """Composer seeds from here on are never trained on; benchmarks and detectors' tests use them."""
@@ -17,7 +17,7 @@ HELD_OUT_SEED = 9_000_000
 class CorpusSettings:
     """What is composed and rendered."""
 
-    pieces: int = 2400
+    pieces: int = 1600
     """Training pieces; their composer seeds are 0 .. pieces - 1."""
     held_out: int = 40
     """Pieces for validation; their seeds start at HELD_OUT_SEED."""
@@ -30,9 +30,9 @@ class CodecSettings:
     """Codec training (AdamW, cosine schedule, EMA codebooks)."""
 
     config: SpectralConfig = field(default_factory=SpectralConfig)
-    steps: int = 2400
-    batch: int = 8
-    clip_frames: int = 50
+    steps: int = 2000
+    batch: int = 6
+    clip_frames: int = 64
     learning_rate: float = 8e-4
     warm_up: int = 100
     """Steps without quantisation, after which k-means fills the codebooks."""
@@ -53,15 +53,15 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 6000
+    steps: int = 2600
     short_frames: int = 500
     short_batch: int = 6
-    long_share: float = 0.35
+    long_share: float = 0.2
     """Share of the steps that train on the whole context instead of short excerpts."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""
     learning_rate: float = 1.5e-3
-    warm_up: int = 200
+    warm_up: int = 100
     weight_decay: float = 0.05
     text_dropout: float = 0.15
     """Share of clips trained with null text, which guidance needs."""
@@ -74,12 +74,22 @@ class DecoderSettings:
 
 
 @dataclass(frozen=True)
+class BankSettings:
+    """The bank that ships with the model; everything else is `drawbar build`'s default."""
+
+    pieces: int = 800
+    """Freshly composed pieces of 30 s, none of them in the decoder's training."""
+    layers: tuple[int, ...] = (3,)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The whole embedded model."""
 
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     codec: CodecSettings = field(default_factory=CodecSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    bank: BankSettings = field(default_factory=BankSettings)
 
 
 def recipe_dict(recipe: Recipe) -> dict[str, object]:

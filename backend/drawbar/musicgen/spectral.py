@@ -1,8 +1,11 @@
 """Codec tokens <-> audio through spectra: the embedded model's codec, causal, decodable frame by frame.
 
 Analysis: two log spectra per frame (long for pitch, short for attacks), causal ConvNeXt blocks, residual vector
-quantisation. Synthesis: causal ConvNeXt blocks and an inverse-STFT head (after Vocos, arXiv 2306.00814). A frame's
-samples are complete once the next frame's tokens are known: the look-ahead is one frame. Knows nothing of training.
+quantisation. Synthesis: causal ConvNeXt blocks, then two heads that are summed: an inverse STFT for noise and attacks
+(after Vocos, arXiv 2306.00814), and a bank of oscillators on a musical grid for tones. The bank's phases run with
+absolute time, so a steady tone is a constant amplitude: an inverse STFT alone, which must guess phases from tokens that
+do not carry them, turns held chords into noise. A frame's samples are complete once the next frame's tokens are known:
+the look-ahead is one frame. Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -45,6 +48,12 @@ class SpectralConfig:
     synth_fft: int = 1280
     hops: int = 2
     """Synthesis spectra per frame."""
+    long_rise: int = 3584
+    """Samples over which the long window rises; it falls over the rest, so that new notes are seen at once."""
+    lowest_hz: float = 27.5
+    """The lowest oscillator."""
+    octaves: tuple[tuple[int, int], ...] = ((3, 12), (6, 36))
+    """The oscillators' grid: so many octaves with so many steps each, from the lowest up."""
 
     def __post_init__(self) -> None:
         hop = self.samples_per_frame // self.hops
@@ -58,7 +67,10 @@ class SpectralConfig:
     def from_dict(cls, values: Mapping[str, object]) -> SpectralConfig:
         """Reads the known fields of a ``config.json`` section; others are ignored."""
         known = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in values.items() if k in known})  # type: ignore[arg-type]
+        given = {k: v for k, v in values.items() if k in known}
+        if "octaves" in given:
+            given["octaves"] = tuple(tuple(pair) for pair in given["octaves"])  # type: ignore[attr-defined]
+        return cls(**given)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
         """The section as it stands in ``config.json``, with its ``model_type``."""
@@ -117,6 +129,40 @@ class _Quantiser(nn.Module):
         return torch.stack(parts).sum(0)
 
 
+class _Oscillators(nn.Module):
+    """Sinusoids on a fixed grid whose phases run with absolute time; amplitudes come from the tone head."""
+
+    turns: Tensor
+    cosine: Tensor
+    sine: Tensor
+
+    def __init__(self, config: SpectralConfig, hop: int) -> None:
+        super().__init__()
+        steps, octave = [], 0.0
+        for octaves, per_octave in config.octaves:
+            steps += [octave + n / per_octave for n in range(octaves * per_octave)]
+            octave += octaves
+        hz = config.lowest_hz * 2.0 ** torch.tensor(steps, dtype=torch.float64)
+        hz = hz[hz < config.sample_rate_hz / 2]
+        self.count = len(hz)
+        turns = hz * (hop / config.sample_rate_hz)
+        samples = torch.arange(-hop, hop, dtype=torch.float64)
+        angles = 2 * torch.pi * (hz / config.sample_rate_hz)[:, None] * samples
+        window = torch.hann_window(2 * hop, dtype=torch.float64)
+        self.register_buffer("turns", turns, persistent=False)
+        self.register_buffer("cosine", (torch.cos(angles) * window).float(), persistent=False)
+        self.register_buffer("sine", (torch.sin(angles) * window).float(), persistent=False)
+
+    def forward(self, amplitudes: Tensor, start: int) -> Tensor:
+        """``amplitudes [B, J, oscillators]`` from hop ``start`` -> windowed tones ``[B, J, 2 * hop]``."""
+        hops = torch.arange(start, start + amplitudes.shape[1], dtype=torch.float64, device=amplitudes.device)
+        spread = torch.arange(self.count, dtype=torch.float64, device=amplitudes.device) * 0.6180339887
+        phase = 2 * torch.pi * ((hops[:, None] * self.turns + spread) % 1.0)
+        real = amplitudes * torch.cos(phase).to(amplitudes.dtype)
+        imaginary = amplitudes * torch.sin(phase).to(amplitudes.dtype)
+        return real @ self.cosine - imaginary @ self.sine
+
+
 class SpectralCodec(nn.Module):
     """The embedded codec. Audio is ``[B, 1, N]`` float32 in -1..1, tokens are ``[B, K, T]`` long."""
 
@@ -143,7 +189,11 @@ class SpectralCodec(nn.Module):
         )
         self.decoder_norm = nn.LayerNorm(c.decoder_width)
         self.head = nn.Linear(c.decoder_width, 2 * c.hops * (c.synth_fft // 2 + 1))
-        self.register_buffer("long_window", torch.hann_window(c.long_fft), persistent=False)
+        self.oscillators = _Oscillators(c, self.hop)
+        self.tone_head = nn.Linear(c.decoder_width, c.hops * self.oscillators.count)
+        rise, fall = torch.hann_window(2 * c.long_rise), torch.hann_window(2 * (c.long_fft - c.long_rise))
+        long_window = torch.cat([rise[: c.long_rise], fall[c.long_fft - c.long_rise :]])
+        self.register_buffer("long_window", long_window, persistent=False)
         self.register_buffer("short_window", torch.hann_window(c.short_fft), persistent=False)
         self.register_buffer("synth_window", torch.hann_window(c.synth_fft), persistent=False)
 
@@ -221,25 +271,28 @@ class SpectralCodec(nn.Module):
     def synthesise(self, z: Tensor) -> Tensor:
         """Quantised vectors ``[B, T, latent]`` -> audio ``[B, 1, T * samples_per_frame]``."""
         c = self.config
-        frames, _ = self.spectra(torch.cat([z, z[:, -1:]], dim=1), None)
+        frames, _ = self.spectra(torch.cat([z, z[:, -1:]], dim=1), None, 0)
         summed = self.overlap_add(frames)
         start = 2 * self.hop
         return summed[:, None, start : start + z.shape[1] * c.samples_per_frame]
 
-    def spectra(self, z: Tensor, states: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
-        """``z [B, T, latent]`` -> windowed synthesis segments ``[B, T * hops, synth_fft]`` and the blocks' states."""
+    def spectra(self, z: Tensor, states: list[Tensor] | None, start: int) -> tuple[Tensor, list[Tensor]]:
+        """``z [B, T, latent]`` from frame ``start`` -> segments ``[B, T * hops, synth_fft]`` and the blocks' states."""
         c = self.config
         x = self.decoder_in(z)
         after: list[Tensor] = []
         for number, block in enumerate(self.decoder):
             x, state = block(x, None if states is None else states[number])
             after.append(state)
-        out = self.head(self.decoder_norm(x)).reshape(z.shape[0], z.shape[1] * c.hops, 2, -1)
+        x = self.decoder_norm(x)
+        levels = self.tone_head(x).reshape(z.shape[0], z.shape[1] * c.hops, -1)
+        tones = self.oscillators(torch.exp(levels.clamp(max=2.0) - 5.0), start * c.hops)
+        out = self.head(x).reshape(z.shape[0], z.shape[1] * c.hops, 2, -1)
         magnitude = torch.exp(out[:, :, 0].clamp(max=6.0))
         phase = out[:, :, 1]
         spectrum = torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
         segments = torch.fft.irfft(spectrum, n=c.synth_fft) * (self.synth_window / 1.5)
-        return segments, after
+        return segments + F.pad(tones, (self.hop, self.hop)), after
 
     def overlap_add(self, segments: Tensor) -> Tensor:
         """Segments ``[B, J, synth_fft]`` -> their sum ``[B, (J + 3) * hop]``."""
@@ -284,6 +337,7 @@ class SpectralStream:
         self._tail = torch.zeros(batch, 3 * codec.hop, device=device)
         self._last: Tensor | None = None
         self._skip = 2 * codec.hop
+        self._frame = 0
 
     @torch.inference_mode()
     def push(self, tokens: Tensor) -> Tensor:
@@ -302,15 +356,16 @@ class SpectralStream:
 
     def snapshot(self) -> object:
         """The state as it stands; cheap (no tensor is ever written in place)."""
-        return (list(self._states), self._tail, self._last, self._skip)
+        return (list(self._states), self._tail, self._last, self._skip, self._frame)
 
     def restore(self, state: object) -> None:
         """Goes back to a ``snapshot``."""
-        states, self._tail, self._last, self._skip = state  # type: ignore[misc]
+        states, self._tail, self._last, self._skip, self._frame = state  # type: ignore[misc]
         self._states = list(states)
 
     def _run(self, z: Tensor) -> Tensor:
-        segments, self._states = self.codec.spectra(z, self._states)
+        segments, self._states = self.codec.spectra(z, self._states, self._frame)
+        self._frame += z.shape[1]
         summed = self.codec.overlap_add(segments)
         keep = 3 * self.codec.hop
         summed = torch.cat([summed[:, :keep] + self._tail, summed[:, keep:]], dim=1)

@@ -1,0 +1,114 @@
+"""The recipe: excerpts ask for what is heard in them, and a stopped training goes on to the same weights."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from drawbar.bundled.codec_training import train_codec
+from drawbar.bundled.decoder_training import excerpt_prompt, train_decoder
+from drawbar.bundled.material import Material
+from drawbar.bundled.recipe import HELD_OUT_SEED, CodecSettings, DecoderSettings
+from drawbar.bundled.text import make_tokenizer
+from drawbar.corpus import CONCEPTS, annotate, compose
+from drawbar.musicgen.spectral import SpectralConfig
+
+CODEC = CodecSettings(
+    config=SpectralConfig(encoder_width=16, decoder_width=16, encoder_blocks=1, decoder_blocks=1, latent=8, card=16),
+    steps=6, batch=2, clip_frames=16, warm_up=2, checkpoint_every=3,
+)  # fmt: skip
+DECODER = DecoderSettings(
+    d_model=32, layers=1, heads=2, d_ff=32, text_layers=1, context_frames=60, steps=4, short_frames=20,
+    short_batch=2, batch=1, warm_up=2, checkpoint_every=2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> Material:
+    """Four training pieces and one held-out one: noise for audio, real events and truth."""
+    folder = tmp_path / "material"
+    folder.mkdir()
+    for seed in (0, 1, 2, 3, HELD_OUT_SEED):
+        piece = compose(seed=seed, seconds=4.0)
+        noise = np.random.default_rng(seed).normal(0, 3000, 4 * 32000).astype(np.int16)
+        np.save(folder / f"{seed}.npy", noise)
+        np.save(folder / f"{seed}.concepts.npy", annotate(piece).concepts)
+        (folder / f"{seed}.json").write_text(piece.to_json())
+    return Material(folder)
+
+
+def quiet(_line: str) -> None:
+    """Says nothing."""
+
+
+def test_a_stopped_codec_training_ends_with_the_same_weights(tmp_path: Path, material: Material) -> None:
+    whole = train_codec(tmp_path / "whole", material, CODEC, quiet)
+
+    class Stop(Exception):
+        pass
+
+    def stop_at_checkpoint(line: str) -> None:
+        if '"step": 6' in line:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_codec(tmp_path / "cut", material, CODEC, stop_at_checkpoint)
+    resumed = train_codec(tmp_path / "cut", material, CODEC, quiet)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_stopped_decoder_training_ends_with_the_same_weights(tmp_path: Path, material: Material) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.mkdir()
+    for seed in material.seeds() + material.seeds(held_out=True):
+        drawn = np.random.default_rng(seed).integers(0, 1024, (4, 200)).astype(np.uint16)
+        np.save(tokens / f"{seed}.npy", drawn)
+    whole = train_decoder(tmp_path / "whole", material, tokens, DECODER, quiet)
+
+    class Stop(Exception):
+        pass
+
+    def stop_at_checkpoint(line: str) -> None:
+        if '"step": 4' in line:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_decoder(tmp_path / "cut", material, tokens, DECODER, stop_at_checkpoint)
+    resumed = train_decoder(tmp_path / "cut", material, tokens, DECODER, quiet)
+    for name, value in whole.modules().state_dict().items():
+        assert torch.equal(value, resumed.modules().state_dict()[name]), name
+
+
+def test_an_excerpt_is_not_asked_for_parts_that_are_silent_in_it() -> None:
+    piece = next(p for p in (compose(seed=s, seconds=30.0) for s in range(99)) if p.part("drums") and p.part("chords"))
+    silent = np.ones((1500, len(CONCEPTS)), dtype=bool)
+    silent[:500, [i for i, name in enumerate(CONCEPTS) if name.split(":")[0] == "drums"]] = False
+    rng = random.Random(1)
+    early = {excerpt_prompt(piece, silent, 0, 500, rng) for _ in range(40)}
+    late = {excerpt_prompt(piece, silent, 600, 500, rng) for _ in range(40)}
+    assert not any(" drums" in p.replace("no drums", "").replace("without drums", "") for p in early)
+    assert any("drums" in p for p in late)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Slow piano in A minor, with drums", "slow piano in a minor with drums </s>"),
+        ("sad tune in c#", "minor melody in c sharp </s>"),
+    ],
+)
+def test_the_tokenizer_speaks_the_composers_words(text: str, words: str) -> None:
+    tokenizer = make_tokenizer()
+    found = tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
+    assert " ".join(w for w in found if w != "<unk>") == words
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    from drawbar.errors import BadInputError
+
+    with pytest.raises(BadInputError, match="3 heads"):
+        replace(DECODER, heads=3)
