@@ -19,11 +19,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from drawbar.errors import CancelledError, DrawbarError
+from drawbar.errors import BadInputError, CancelledError, DrawbarError
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
     from drawbar.musicgen import Model
+    from drawbar.pipeline import Progress
 
 __all__ = ["app", "main"]
 
@@ -190,6 +191,101 @@ def compose(
 
 
 @app.command()
+def build(
+    out: Annotated[Path, typer.Argument(help="The run's folder; the bank appears in OUT/bank.")],
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", help="composed:N, a corpus folder, or a folder of recordings.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="BuildSettings as JSON; options win.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="embedded, a folder, or a name.")] = None,
+    layer: Annotated[list[int] | None, typer.Option("--layer", help="Counted from 0; repeat.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The bank's name.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Of the bank.")] = None,
+    features: Annotated[int | None, typer.Option("--features", min=1, help="Features of the SAE.")] = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Features that may fire at once.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of the SAE.")] = None,
+    soundfont: FontOption = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a bank from audio; a build that was killed goes on where it stopped."""
+    given = _read_config(config)
+    options: dict[str, object] = {
+        "out": out,
+        "corpus": corpus,
+        "model": model,
+        "name": name,
+        "licence": licence,
+        "device": device,
+    }
+    options |= {"layers": layer or None, "soundfont": str(soundfont) if soundfont else None}
+    sae = {"d_sae": features, "k": k, "steps": steps}
+    given |= {key: value for key, value in options.items() if value is not None}
+    given["sae"] = dict(given.get("sae") or {}) | {
+        key: value for key, value in sae.items() if value is not None
+    }
+    if not given.get("corpus"):
+        raise typer.BadParameter("say what to build from: composed:N or a folder", param_hint="--corpus")
+    from drawbar import pipeline
+
+    settings = _settings(pipeline.BuildSettings, given)
+    with _progress("building") as tell:
+        result = pipeline.build(
+            settings, lambda moment: tell(_moment(moment), moment.done / max(moment.total, 1))
+        )
+    for path, why in result.failed:
+        _say(f"left out {path}: {why}")
+    if as_json:
+        _out_json(result)
+        return
+    _say(f"{result.features} features and {result.labels} labels from {result.clips} clips")
+    _out(str(result.bank))
+
+
+def _moment(moment: "Progress") -> str:
+    rate = f", {moment.per_s:.1f} {moment.unit}/s" if moment.per_s else ""
+    return " ".join(
+        f"{moment.stage}: {moment.done} of {moment.total} {moment.unit}{rate} {moment.note}".split()
+    )
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"{path}: not a readable JSON file ({error}); write the settings as one object"
+        ) from error
+    if not isinstance(given, dict):
+        raise BadInputError(f"{path}: holds {type(given).__name__}; write the settings as one JSON object")
+    return given
+
+
+def _settings(kind: type[Any], given: Mapping[str, Any]) -> Any:
+    """A (nested) settings record from JSON values; what is None keeps its default."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(given) - set(fields))
+    if unknown:
+        raise BadInputError(f"unknown settings {', '.join(unknown)}; there are {', '.join(fields)}")
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        nested: Any = fields[name].default_factory
+        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
+            value = _settings(nested, value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise BadInputError(f"settings that do not fit: {error}") from error
+
+
+@app.command()
 def analyse(
     file: Annotated[Path, typer.Argument(help="A sound file of any format, rate and length.")],
     top: Annotated[int, typer.Option("--top", min=1, help="How many features.")] = 20,
@@ -304,16 +400,16 @@ def render(
     bank: BankOption = None,
     guidance: Annotated[float, typer.Option("--guidance", help="How closely the prompt is followed.")] = 3.0,
     temperature: Annotated[float, typer.Option("--temperature")] = 1.0,
-    top_k: Annotated[int, typer.Option("--top-k", min=1)] = 250,
+    top_k: Annotated[int, typer.Option("--top-k", min=0, help="0: no limit.")] = 250,
     device: DeviceOption = "cpu",
 ) -> None:
     """Play a prompt into a file, with sliders; the same command writes the same bytes."""
-    from drawbar.live import TakeSettings
-    from drawbar.live import render as play
-
     amounts = dict(_amount(text) for text in amount or [])
     if out.suffix.lower() not in (".wav", ".flac"):
         raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
+    from drawbar.live import TakeSettings
+    from drawbar.live import render as play
+
     chosen = secrets.randbelow(2**31) if seed is None else seed
     opened = _open_bank(bank) if amounts else None
     by_id: dict[str, float] = {}
@@ -333,8 +429,9 @@ def render(
         amounts=by_id,
         twin=False,
     )
-    with _notes.status(f"playing {seconds:g} s, seed {chosen}"):
-        take = play(loaded, opened, settings)
+    with _progress(f"playing {seconds:g} s, seed {chosen}") as tell:
+        what = f"playing {seconds:g} s, seed {chosen}"
+        take = play(loaded, opened, settings, progress=lambda done, total: tell(what, done / max(total, 1)))
         take.save(out)
     _say(f"seed {chosen}")
     _out(str(out))
@@ -428,6 +525,43 @@ def bench_steering(
     opened, loaded = _open_bank(bank), _load_model(model, device)
     with _progress("steering") as tell:
         result = bench.run(loaded, opened, feature=feature, detector=detector, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
+@bench_app.command("search")
+def bench_search(
+    features: Annotated[int, typer.Option("--features", min=1, help="How many the bank has.")] = 100_000,
+    as_json: JsonFlag = False,
+) -> None:
+    """How long a keystroke in the browser takes, in a synthetic bank."""
+    from drawbar.bench import search as bench
+
+    with _notes.status(f"building a bank of {features} features and typing in it"):
+        result = bench.run(features=features)
+    if as_json:
+        _out_json(result)
+        return
+    columns = ("what", "n", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+    _table(columns, [[row[column] for column in columns] for row in result["rows"]])
+    _out(f"goal: p95 <= {result['target_p95_ms']} ms, {'reached' if result['reached'] else 'not reached'}")
+
+
+@bench_app.command("live")
+def bench_live(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="How long is played on the null output.")
+    ] = 60.0,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Real-time margin, under-runs, and the delay from slider to ear."""
+    from drawbar.bench import live as bench
+
+    opened, loaded = _open_bank(bank), _load_model(model, device)
+    with _progress("playing") as tell:
+        result = bench.run(loaded, opened, seconds=seconds, progress=tell)
     _show(result, bench.rows(result), as_json)
 
 

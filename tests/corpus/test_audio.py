@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from numpy.typing import NDArray
+
 from drawbar.corpus.audio import read_audio, stream_audio
 from drawbar.errors import AudioFileError, BadInputError
-from numpy.typing import NDArray
 
 RATE = 32_000
 

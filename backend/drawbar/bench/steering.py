@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from drawbar.bench.clips import Progress, generated_clips, load_detectors
 from drawbar.errors import BadInputError
 from drawbar.listening import Detectors
-from drawbar.steering import Mixer, directions_from_bank
+from drawbar.steering import Mixer, check_site, directions_from_bank
 
 __all__ = ["AMOUNTS", "PROMPTS", "SEEDS", "rows", "run"]
 
@@ -47,6 +47,7 @@ def run(
     judges = detectors or load_detectors()
     if detector not in judges.names:
         raise BadInputError(f"no detector is called {detector!r}; there are {', '.join(judges.names)}")
+    check_site(bank, model)
     started = time.monotonic()
     row = bank.resolve(feature)
     amounts = (0.0, *(sign * amount for amount in AMOUNTS for sign in (1, -1)))

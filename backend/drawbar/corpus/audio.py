@@ -1,8 +1,8 @@
-"""A sound file of any format, rate and channel count -> float32 mono at one rate, whole or block by block.
+"""A sound file of any format and rate -> float32 mono at one rate, whole or block by block.
 
 Whatever libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF ...) is mixed to mono and resampled statefully, so a
-file of hours takes the memory of one block. A file that breaks off is used as far as it goes. It knows nothing
-of models.
+file of hours takes the memory of one block. A file that breaks off is used as far as it goes. It knows
+nothing of models.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from drawbar.errors import AudioFileError, BadInputError
 from numpy.typing import NDArray
+
+from drawbar.errors import AudioFileError, BadInputError
 
 __all__ = ["MIN_SECONDS", "read_audio", "stream_audio"]
 

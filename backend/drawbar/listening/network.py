@@ -21,6 +21,7 @@ class _Mix(nn.Module):
         self.conv = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``x`` [B, W, S] -> the same shape."""
         out: Tensor = x + self.conv(torch.relu(self.norm(x)))
         return out
 
@@ -50,6 +51,7 @@ class DetectorNet(nn.Module):
         self.head = nn.Conv1d(width, n_factors, 1)
 
     def forward(self, mel: Tensor) -> Tensor:
+        """``mel`` [B, 80, T] -> logits [B, C, ceil(T / 4)]."""
         x = self.picture(((mel + 2.0) / 1.5).unsqueeze(1))
         x = self.mix(self.fold(x.flatten(1, 2)))
         out: Tensor = self.head(self.drop(x))

@@ -1,0 +1,1 @@
+"""Features and judges -> proof that a slider does what its label says: controls and cards."""
