@@ -80,11 +80,22 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Block(spec) for _ in range(spec.n_layers))
         self.norm = nn.LayerNorm(spec.d_model)
         self.head = nn.Linear(spec.d_model, spec.n_q * spec.card, bias=False)
-        offsets = torch.arange(spec.n_q).view(1, spec.n_q, 1) * (spec.card + 1)
-        self.register_buffer("book_offsets", offsets, persistent=False)
-        positions = sinusoidal_positions(spec.max_steps, spec.d_model)
-        self.register_buffer("positions", positions, persistent=False)
-        self.reset_parameters()
+        self.register_buffer("book_offsets", torch.empty(0), persistent=False)
+        self.register_buffer("positions", torch.empty(0), persistent=False)
+        if self.embed.weight.device.type != "meta":
+            self.restore_buffers()
+            self.reset_parameters()
+
+    def restore_buffers(self) -> None:
+        """Computes what is not stored: the codebooks' offsets and the table of positions."""
+        spec, device = self.spec, self.embed.weight.device
+        self.book_offsets = (torch.arange(spec.n_q).view(1, spec.n_q, 1) * (spec.card + 1)).to(device)
+        self.positions = sinusoidal_positions(spec.max_steps, spec.d_model).to(self.embed.weight)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The blocks in order; block n writes the residual of layer n."""
+        return [block for block in self.layers if isinstance(block, Block)]
 
     def reset_parameters(self) -> None:
         """Truncated normal, standard deviation ``1/sqrt(inputs)``, divided by ``sqrt(2 n)`` in block n (audiocraft)."""
@@ -128,9 +139,11 @@ class Decoder(nn.Module):
             seen = seen | ~seen.any(dim=1, keepdim=True)
             bias = torch.zeros(seen.shape, dtype=projected.dtype, device=projected.device)
             bias = bias.masked_fill(~seen, float("-inf"))[:, None, None, :]
-        return [block.text_keys(projected) for block in self.layers], bias
+        return [block.text_keys(projected) for block in self.blocks], bias
 
-    def forward(self, steps: Tensor, text_states: Tensor | None = None, text_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, steps: Tensor, text_states: Tensor | None = None, text_mask: Tensor | None = None
+    ) -> Tensor:
         """Steps ``[B, K, S]`` long, text states ``[B, L, Dt]``, mask ``[B, L]`` -> logits ``[B, K, S, card]``.
 
         Position s predicts step s + 1. Without text states (or with an all-False mask row) the text is null.

@@ -1,0 +1,285 @@
+"""A name or folder and a device -> a model that can be played, asked for logits and residuals, or run in batches.
+
+The one place where network, text encoder, codec, sampling and steering meet. Knows nothing of banks, SAEs or sound
+cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from drawbar.errors import BadInputError, DeviceError
+from drawbar.musicgen.codec import Codec
+from drawbar.musicgen.delay import logits_to_frames, to_steps
+from drawbar.musicgen.folder import read_folder, resolve
+from drawbar.musicgen.generation import Generation, GenerationSettings
+from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.ports import Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.prompt import TextEncoder
+from drawbar.musicgen.sampling import Sampler
+from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.step import Interventions, Stepper, TextMemory
+from drawbar.musicgen.stream import Stream
+from drawbar.musicgen.weights import fingerprint
+
+__all__ = ["Model", "load_model"]
+
+Prompts = Sequence[str | None] | str | None
+
+
+def load_model(name: str | Path = "embedded", device: str = "cpu") -> Model:
+    """``"embedded"``, a folder in either released layout, or a Hub name that is in the local cache -> the model.
+
+    Raises CheckpointError for a folder that does not fit together, NotSupportedError for melody, style and stereo
+    variants, DeviceError for a device that is not there.
+    """
+    place = torch.device(device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
+    folder, label = resolve(name)
+    spec, decoder, text, codec = read_folder(folder, label, place)
+    return Model(spec, decoder, text, codec)
+
+
+class Model:
+    """A loaded MusicGen. Its methods may be called from one thread at a time."""
+
+    def __init__(self, spec: ModelSpec, decoder: Decoder, text: TextEncoder | None, codec: Codec) -> None:
+        self.spec = spec
+        self.decoder = decoder
+        self.text = text
+        self.codec = codec
+        self.fingerprint = fingerprint(decoder.state_dict())
+        """SHA-256 of the language model's weights: the site that banks, SAEs and directions belong to."""
+        self.device = decoder.positions.device
+        self._stepper = Stepper(decoder)
+
+    # --- teacher-forced -----------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def logits(
+        self,
+        tokens: Tensor,
+        prompts: Prompts = None,
+        *,
+        steering: Steering | None = None,
+        automation: Lanes | None = None,
+    ) -> Tensor:
+        """Tokens ``[B, K, T]`` -> logits ``[B, K, T, card]`` of the conditional branch, without guidance.
+
+        Those past the valid steps (the last ``delays[k]`` frames of codebook k) are NaN. Steering applies at every
+        position with today's amounts, or with the automation's. Raises BadInputError for tokens that do not fit.
+        """
+        steps = self._steps(tokens)
+        x = self._forward(steps, prompts, steering, automation, {})
+        batch, _, length = steps.shape
+        logits = self._stepper.logits(x).view(batch, length, self.spec.n_q, self.spec.card).transpose(1, 2)
+        return logits_to_frames(logits, self.spec.delays, tokens.shape[2])
+
+    @torch.inference_mode()
+    def residuals(
+        self,
+        tokens: Tensor,
+        prompts: Prompts = None,
+        layers: Sequence[int] = (),
+        *,
+        steering: Steering | None = None,
+        automation: Lanes | None = None,
+    ) -> dict[int, Tensor]:
+        """Tokens ``[B, K, T]`` -> layer -> residual ``[B, S, D]`` with ``S = T + 1`` (the start step, then frames).
+
+        Layer n is the output of block n, counted from 0, after steering; the activation shown at frame t stands at
+        position t + 1. Blocks beyond the last layer asked for are not computed. Raises BadInputError for a layer
+        that the model does not have.
+        """
+        steps = self._steps(tokens)
+        for layer in layers:
+            if not 0 <= layer < self.spec.n_layers:
+                raise BadInputError(f"layer {layer}: the model has layers 0..{self.spec.n_layers - 1}")
+        if not layers:
+            return {}
+        batch, _, length = steps.shape
+        shape = (batch * length, self.spec.d_model)
+        seen = {layer: torch.empty(shape, device=self.device) for layer in layers}
+        self._forward(steps, prompts, steering, automation, seen, max(layers))
+        return {layer: x.view(batch, length, -1) for layer, x in seen.items()}
+
+    # --- generating ---------------------------------------------------------------------------------------
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        seed: int = 0,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        seconds: float | None = None,
+        steering: Steering | None = None,
+        prefix: Tensor | None = None,
+        automation: Lanes | None = None,
+        observers: Sequence[Observer] = (),
+        twin: bool = False,
+    ) -> Stream:
+        """One take, frame by frame (a context manager that is iterated).
+
+        ``seconds`` counts the prefix in; None is endless. ``prefix`` is ``[K, P]`` or ``[1, K, P]``; the stream
+        begins behind it. ``guidance`` None leaves the null branch out. ``twin`` decodes the unsteered take of the
+        same seed beside it. Raises BadInputError for settings that do not fit.
+        """
+        if automation is not None and steering is None:
+            raise BadInputError("automation without steering: give the mixer whose sliders it moves")
+        layers = sorted({layer for observer in observers for layer in observer.layers})
+        if layers and not 0 <= layers[0] <= layers[-1] < self.spec.n_layers:
+            raise BadInputError(
+                f"observers of layers {layers}: the model has layers 0..{self.spec.n_layers - 1}"
+            )
+        frames = None if seconds is None else self.spec.frames(seconds)
+        settings = GenerationSettings((int(seed),), guidance, frames, twin)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        forced = self._prefix(prefix, 1, frames)
+
+        def begin() -> tuple[Generation, SteeringRun | None]:
+            run = None if steering is None else steering.start(automation)
+            text = self._text([prompt], settings)
+            return Generation(self._stepper, text, sampler, settings, [run], forced, layers), run
+
+        return Stream(begin, observers, twin)
+
+    def generate(
+        self,
+        prompts: Prompts = None,
+        seeds: Sequence[int] = (0,),
+        seconds: float = 8.0,
+        *,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        steering: Steering | Sequence[Steering | None] | None = None,
+        automation: Lanes | None = None,
+        prefix: Tensor | None = None,
+        batch: int = 16,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """Clips offline -> tokens ``[B, K, T]``, a prefix included; the same tokens as streams of those settings.
+
+        One prompt serves all seeds and one seed all prompts; ``steering`` is one for all clips or one per clip.
+        ``batch`` clips run at once (another batch size may round differently). ``progress`` is called with frames
+        done and frames in all; what it raises ends the work. Raises BadInputError for lengths that do not fit.
+        """
+        texts = [prompts] if prompts is None or isinstance(prompts, str) else list(prompts)
+        clips = max(len(texts), len(seeds))
+        if {len(texts), len(seeds)} - {1, clips} or batch < 1:
+            raise BadInputError(
+                f"{len(texts)} prompts and {len(seeds)} seeds: give as many of both, or one of either"
+            )
+        texts, numbers = texts * (clips // len(texts)), list(seeds) * (clips // len(seeds))
+        shared = steering if not isinstance(steering, Sequence) else None
+        each = list(steering) if isinstance(steering, Sequence) else None
+        if each is not None and len(each) != clips:
+            raise BadInputError(f"{len(each)} steerings for {clips} clips: give one for all, or one per clip")
+        frames = self.spec.frames(seconds)
+        forced = self._prefix(prefix, clips, frames)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        results = []
+        for first in range(0, clips, batch):
+            part = slice(first, min(first + batch, clips))
+            settings = GenerationSettings(tuple(int(s) for s in numbers[part]), guidance, frames)
+            chosen = [shared] if each is None else each[part]
+            runs = [None if one is None else one.start(automation) for one in chosen]
+            text = self._text(texts[part], settings)
+            generation = Generation(
+                self._stepper, text, sampler, settings, runs, None if forced is None else forced[part]
+            )
+            while generation.position < frames + self.spec.max_delay:
+                generation.step()
+                if progress is not None and generation.position <= frames:
+                    progress(first * frames + generation.position * (part.stop - first), clips * frames)
+            results.append(generation.tokens(0, frames))
+        return torch.cat(results)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _steps(self, tokens: Tensor) -> Tensor:
+        self._checked(tokens)
+        return to_steps(tokens.to(self.device), self.spec.delays, self.spec.card, valid_only=True)
+
+    def _checked(self, tokens: Tensor) -> None:
+        if tokens.ndim != 3 or tokens.shape[1] != self.spec.n_q or tokens.shape[2] == 0:
+            raise BadInputError(
+                f"tokens of shape {list(tokens.shape)}: the model takes [B, {self.spec.n_q}, T], T > 0"
+            )
+        low, high = int(tokens.min()), int(tokens.max())
+        if low < 0 or high >= self.spec.card:
+            raise BadInputError(f"token {low if low < 0 else high} is outside 0..{self.spec.card - 1}")
+
+    def _encoded(self, prompts: Sequence[str | None]) -> tuple[Tensor, Tensor] | None:
+        """States and mask, or None when every prompt is null (which then adds nothing at all)."""
+        if all(prompt is None or not prompt.strip() for prompt in prompts):
+            return None
+        if self.text is None:
+            raise BadInputError(
+                f"model {self.spec.name!r} has no text encoder here: only null prompts (None) work"
+            )
+        states, mask = self.text.encode(prompts)
+        return (states, mask) if bool(mask.any()) else None
+
+    def _text(self, prompts: Sequence[str | None], settings: GenerationSettings) -> TextMemory | None:
+        """The cross-attention memory of the rows ``[conditional, null] * tracks``."""
+        with torch.inference_mode():
+            encoded = self._encoded(prompts)
+            if encoded is None:
+                return None
+            states, mask = encoded
+            if settings.guidance is not None:
+                states, mask = torch.cat([states, states]), torch.cat([mask, torch.zeros_like(mask)])
+            if settings.twin:
+                states, mask = states.repeat(2, 1, 1), mask.repeat(2, 1)
+            return self._stepper.text(states, mask)
+
+    def _forward(
+        self,
+        steps: Tensor,
+        prompts: Prompts,
+        steering: Steering | None,
+        automation: Lanes | None,
+        seen: dict[int, Tensor],
+        last: int | None = None,
+    ) -> Tensor:
+        batch, _, length = steps.shape
+        texts = [prompts] * batch if prompts is None or isinstance(prompts, str) else list(prompts)
+        if len(texts) != batch:
+            raise BadInputError(f"{len(texts)} prompts for {batch} clips: give one per clip, or one for all")
+        encoded = self._encoded(texts)
+        text = None if encoded is None else self._stepper.text(*encoded)
+        changes = None if steering is None else _changes(steering.settled(automation), batch, length)
+        return self._stepper.forward(steps, None, text, changes, seen, last)
+
+    def _prefix(self, prefix: Tensor | None, clips: int, frames: int | None) -> Tensor | None:
+        if prefix is None or prefix.shape[-1] == 0:
+            return None
+        tokens = (prefix if prefix.ndim == 3 else prefix[None]).cpu().long()
+        self._checked(tokens)
+        if tokens.shape[0] not in (1, clips):
+            raise BadInputError(
+                f"a prefix of {tokens.shape[0]} clips for {clips}: give one for all, or one per clip"
+            )
+        if frames is not None and tokens.shape[2] >= frames:
+            raise BadInputError(
+                f"the prefix has {tokens.shape[2]} frames, the whole take only {frames}: make it longer"
+            )
+        return tokens.expand(clips, -1, -1)
+
+
+def _changes(run: SteeringRun, batch: int, length: int) -> Interventions:
+    """Steering of ``batch`` conditional rows at all of ``length`` positions."""
+    result = Interventions()
+    for layer, vectors in run.added(0, length).items():
+        result.add[layer] = vectors[0].expand(batch, -1, -1).reshape(batch * length, -1)
+    for layer, hold in run.holds(0, length).items():
+        result.edit[layer] = lambda x, hold=hold: hold.apply(x.view(batch, length, -1), 0).view_as(x)  # type: ignore[misc]
+    return result

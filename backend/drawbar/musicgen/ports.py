@@ -1,0 +1,94 @@
+"""What the generator asks of its guests -> the shapes of steering, automation and observers, without knowing any.
+
+``drawbar.steering`` steers; live meters and feature searches observe. The generator only calls these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+__all__ = ["Hold", "Lanes", "Observer", "Steering", "SteeringRun"]
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Watches residuals while a stream plays."""
+
+    @property
+    def name(self) -> str:
+        """The key of its result in ``Frame.observed``."""
+        ...
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers it wants to see."""
+        ...
+
+    def observe(self, residuals: dict[int, Tensor]) -> Tensor:
+        """Layer -> residual ``[D]`` (conditional branch, after steering) of one frame -> anything worth keeping."""
+        ...
+
+
+class Lanes(Protocol):
+    """Amounts over time."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The features that have a lane."""
+        ...
+
+    def amount(self, id: str, frame: int) -> float:
+        """The amount at a frame; NaN means off."""
+        ...
+
+
+class Hold(Protocol):
+    """An edit that depends on the residual itself (clamp, mute)."""
+
+    def apply(self, x: Tensor, branch: int) -> Tensor:
+        """Residuals ``[N, n, D]`` of the conditional (0) or the null branch (1), n positions -> the edited ones."""
+        ...
+
+
+class SteeringRun(Protocol):
+    """Steering of one stream: amounts by position, remembered so that any position can be computed again."""
+
+    def advance(self, position: int) -> bool:
+        """Moves to a position (one further, or back after ``rewind``); True if anything differs from before."""
+        ...
+
+    def added(self, first: int, count: int) -> dict[int, Tensor]:
+        """Layer -> ``[2, count, D]`` to add at positions from ``first`` (conditional, null); nothing where all is 0."""
+        ...
+
+    def holds(self, first: int, count: int) -> dict[int, Hold]:
+        """Layer -> the edit at those positions; nothing where all is off."""
+        ...
+
+    def rewind(self, position: int) -> None:
+        """Forgets what was decided for this position and later ones."""
+        ...
+
+    def amounts(self) -> Mapping[str, float]:
+        """The amounts at the present position."""
+        ...
+
+    @property
+    def recorded(self) -> Lanes:
+        """What was applied, as automation that replays it exactly."""
+        ...
+
+
+class Steering(Protocol):
+    """Something that steers, such as a mixer of sliders."""
+
+    def start(self, lanes: Lanes | None = None) -> SteeringRun:
+        """The steering of one stream; a lane overrides its slider."""
+        ...
+
+    def settled(self, lanes: Lanes | None = None) -> SteeringRun:
+        """The same with today's amounts at every position, for a teacher-forced pass."""
+        ...

@@ -1,0 +1,110 @@
+"""A bank's rows -> unit vectors with a layer, a scale and an encoder, tied to the site they were made on.
+
+Knows nothing of sliders or of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from drawbar.errors import BadInputError, SiteMismatchError
+
+__all__ = ["Branch", "Direction", "Mode", "check_site", "directions_from_bank"]
+
+Mode = Literal["add", "clamp", "mute"]
+Branch = Literal["both", "conditional"]
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """What one slider moves. Raises BadInputError for a vector that is not finite or not of unit length."""
+
+    id: str
+    """The feature, ``layer/index``."""
+    layer: int
+    """The residual it is added to: the output of block ``layer``, counted from 0."""
+    vector: Tensor
+    """``[D]`` float32, unit length."""
+    scale: float
+    """99th percentile of the feature's activation where it fires, in residual units: amount 1 adds ``scale * vector``."""
+    encoder: Tensor | None = None
+    """``[D]``: the activation is ``relu(encoder . x + bias)``; ``clamp`` and ``mute`` need it."""
+    bias: float = 0.0
+    threshold: float = 0.0
+    """Activations up to this count as silence."""
+    mode: Mode = "add"
+    """``add``: amount in units of ``scale``; ``clamp``: hold the activation at ``amount * scale``; ``mute``: take
+    the share ``amount`` (0 to 1) of the activation away."""
+    branch: Branch = "both"
+    """Which guidance branches it acts on."""
+
+    def __post_init__(self) -> None:
+        if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
+            raise BadInputError(
+                f"direction {self.id}: its vector must be one finite row, not {list(self.vector.shape)}"
+            )
+        length = float(self.vector.norm())
+        if abs(length - 1) > 1e-2:
+            raise BadInputError(f"direction {self.id}: its vector has length {length:.3g}; divide it by that")
+        if not 0 <= self.scale < float("inf"):
+            raise BadInputError(f"direction {self.id}: scale {self.scale} must be a finite number, 0 or more")
+        if self.mode not in ("add", "clamp", "mute") or self.branch not in ("both", "conditional"):
+            raise BadInputError(
+                f"direction {self.id}: mode {self.mode!r}, branch {self.branch!r} are not known"
+            )
+        if self.mode != "add" and (self.encoder is None or self.encoder.shape != self.vector.shape):
+            raise BadInputError(
+                f"direction {self.id}: {self.mode} needs the feature's encoder row; use add instead"
+            )
+
+
+class _Bank(Protocol):
+    @property
+    def info(self) -> Any: ...
+
+    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]: ...
+
+
+def check_site(bank: _Bank, model: Any) -> None:
+    """Raises SiteMismatchError, naming both sites, unless ``bank`` was made from ``model``."""
+    theirs, ours = str(bank.info.fingerprint), str(model.fingerprint)
+    if theirs != ours:
+        layers = ", ".join(str(layer) for layer in bank.info.layers)
+        raise SiteMismatchError(
+            f"bank {bank.info.name!r} belongs to model {bank.info.model_name!r} {theirs[:12]} (layers {layers}), "
+            f"not to the loaded model {model.spec.name!r} {ours[:12]}: load that model, or a bank made from this one"
+        )
+
+
+def directions_from_bank(
+    bank: _Bank, ids: Sequence[str], *, mode: Mode = "add", branch: Branch = "both"
+) -> list[Direction]:
+    """Feature ids -> their directions. Raises BankError or BadInputError for an id that the bank does not have."""
+    if not ids:
+        return []
+    rows = bank.vectors(list(ids))
+    result = []
+    for place, id in enumerate(ids):
+        layer = int(id.split("/", 1)[0])
+        encoder = torch.as_tensor(rows["W_enc"][place]).float()
+        shift = torch.as_tensor(rows["b_dec"][layer]).float()
+        vector = torch.as_tensor(rows["W_dec"][place]).float()
+        result.append(
+            Direction(
+                id=id,
+                layer=layer,
+                vector=vector / vector.norm().clamp_min(1e-12),
+                scale=float(rows["scale"][place]),
+                encoder=encoder,
+                bias=float(rows["b_enc"][place]) - float(encoder @ shift),
+                threshold=float(rows["threshold"][place]),
+                mode=mode,
+                branch=branch,
+            )
+        )
+    return result
