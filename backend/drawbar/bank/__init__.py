@@ -1,5 +1,7 @@
 """Features with their labels, evidence, directions and examples -> a bank to search, read and share."""
 
+from drawbar.bank.bundle import BundleContents, export_bank, import_bank, read_bundle
+from drawbar.bank.checks import verify
 from drawbar.bank.records import (
     BINS,
     BankInfo,
@@ -24,6 +26,7 @@ __all__ = [
     "BINS",
     "Bank",
     "BankInfo",
+    "BundleContents",
     "Example",
     "Facets",
     "Feature",
@@ -37,5 +40,9 @@ __all__ = [
     "Quantiles",
     "Query",
     "Sort",
+    "export_bank",
+    "import_bank",
     "parse_id",
+    "read_bundle",
+    "verify",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from drawbar.bank.database import Database
 from drawbar.bank.words import words_of
 
-__all__ = ["PROVEN", "SHELVES", "build_listing", "read_column", "read_columns"]
+__all__ = ["PROVEN", "SHELVES", "build_listing", "read_authors", "read_column", "read_columns"]
 
 PROVEN = "proven"
 SHELVES = ("proven", "named", "unnamed")
@@ -19,10 +19,11 @@ SHELVES = ("proven", "named", "unnamed")
 # The order in which proof counts: proven, then strength of the evidence, then the best label's score.
 _RANKED = """
 INSERT INTO listing (rank, feature, label, label_key, author, score)
-SELECT row_number() OVER (ORDER BY f.verdict = 'proven' DESC, f.proof DESC, b.score DESC, f.layer, f.idx),
+SELECT row_number() OVER (
+           ORDER BY f.verdict = 'proven' DESC, f.proof DESC, b.n IS NULL, b.score DESC, f.layer, f.idx),
        f.n, coalesce(b.text, ''), coalesce(b.text_key, ''), coalesce(b.author, ''), b.score
 FROM feature f LEFT JOIN (
-    SELECT feature, text, text_key, author, score,
+    SELECT n, feature, text, text_key, author, score,
            row_number() OVER (PARTITION BY feature ORDER BY method = 'people' DESC, score DESC, n) AS place
     FROM label) b ON b.feature = f.n AND b.place = 1
 """
@@ -103,6 +104,12 @@ def read_column(database: Database, name: str) -> NDArray[Any] | None:
     """One stored column, read-only, or None."""
     row = database.row("SELECT dtype, data FROM shape WHERE name = ?", (name,))
     return None if row is None else np.frombuffer(row[1], np.dtype(row[0]).newbyteorder("<"))
+
+
+def read_authors(database: Database) -> list[str]:
+    """Everyone who has labelled a feature, by name."""
+    rows = database.rows("SELECT substr(name, 8) FROM shape WHERE name LIKE 'author:%' ORDER BY name")
+    return [name for (name,) in rows]
 
 
 def read_columns(database: Database) -> dict[str, NDArray[Any]]:

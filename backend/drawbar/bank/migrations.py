@@ -18,7 +18,9 @@ class Migration:
 
 
 BANK_MIGRATIONS: tuple[Migration, ...] = (
-    Migration("meta", ("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",)),
+    Migration(
+        "meta", ("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT",)
+    ),
     Migration(
         "features",
         (
@@ -28,7 +30,8 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
                 p50 REAL NOT NULL, p90 REAL NOT NULL, p99 REAL NOT NULL, p999 REAL NOT NULL,
                 verdict TEXT NOT NULL, proof REAL, usable_low REAL, usable_high REAL, tags TEXT NOT NULL,
                 histogram TEXT NOT NULL, correlations TEXT NOT NULL, neighbours TEXT NOT NULL,
-                temporal TEXT NOT NULL, evidence TEXT, UNIQUE (layer, idx))""",
+                temporal TEXT NOT NULL, evidence TEXT, UNIQUE (layer, idx),
+                CHECK (layer BETWEEN 0 AND 999999 AND idx BETWEEN 0 AND 999999999)) STRICT""",
         ),
     ),
     Migration(
@@ -37,7 +40,7 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
             """CREATE TABLE label (
                 n INTEGER PRIMARY KEY, feature INTEGER NOT NULL REFERENCES feature (n) ON DELETE CASCADE,
                 text TEXT NOT NULL, text_key TEXT NOT NULL, author TEXT NOT NULL, method TEXT NOT NULL,
-                score REAL, evidence TEXT NOT NULL, UNIQUE (feature, author, method, text))""",
+                score REAL, evidence TEXT NOT NULL, UNIQUE (feature, author, method, text)) STRICT""",
             "CREATE INDEX label_text_key ON label (text_key)",
             "CREATE INDEX label_author ON label (author)",
         ),
@@ -47,11 +50,11 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
         (
             """CREATE TABLE clip (
                 n INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL, licence TEXT NOT NULL,
-                first_row INTEGER NOT NULL, frames INTEGER NOT NULL, start_frame INTEGER NOT NULL)""",
+                first_row INTEGER NOT NULL, frames INTEGER NOT NULL, start_frame INTEGER NOT NULL) STRICT""",
             """CREATE TABLE example (
                 n INTEGER PRIMARY KEY, feature INTEGER NOT NULL REFERENCES feature (n) ON DELETE CASCADE,
                 clip INTEGER NOT NULL REFERENCES clip (n), bin TEXT NOT NULL,
-                first_row INTEGER NOT NULL, peak REAL NOT NULL)""",
+                first_row INTEGER NOT NULL, peak REAL NOT NULL) STRICT""",
             "CREATE INDEX example_feature ON example (feature)",
         ),
     ),
@@ -61,9 +64,9 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
             # Row number = place in the standard order, so that what FTS5 finds comes out ranked.
             """CREATE TABLE listing (
                 rank INTEGER PRIMARY KEY, feature INTEGER NOT NULL UNIQUE,
-                label TEXT NOT NULL, label_key TEXT NOT NULL, author TEXT NOT NULL, score REAL)""",
+                label TEXT NOT NULL, label_key TEXT NOT NULL, author TEXT NOT NULL, score REAL) STRICT""",
             "CREATE INDEX listing_label ON listing (label_key, rank)",
-            "CREATE TABLE shape (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL)",
+            "CREATE TABLE shape (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL) STRICT",
             """CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, detail=none,
                 prefix='1 2 3', tokenize="ascii tokenchars '#'")""",
             "CREATE VIRTUAL TABLE vocabulary USING fts5vocab('words', 'row')",
@@ -78,9 +81,9 @@ USER_MIGRATIONS: tuple[Migration, ...] = (
         (
             """CREATE TABLE user_label (
                 n INTEGER PRIMARY KEY, feature TEXT NOT NULL, text TEXT NOT NULL, author TEXT NOT NULL,
-                UNIQUE (feature, author, text))""",
-            "CREATE TABLE mark (feature TEXT, name TEXT, PRIMARY KEY (feature, name)) WITHOUT ROWID",
-            "CREATE TABLE shelf (feature TEXT, name TEXT, PRIMARY KEY (name, feature)) WITHOUT ROWID",
+                UNIQUE (feature, author, text)) STRICT""",
+            "CREATE TABLE mark (feature TEXT, name TEXT, PRIMARY KEY (feature, name)) WITHOUT ROWID, STRICT",
+            "CREATE TABLE shelf (feature TEXT, name TEXT, PRIMARY KEY (name, feature)) WITHOUT ROWID, STRICT",
         ),
     ),
 )

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
 from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
-from drawbar.bank.listing import SHELVES, read_column, read_columns
+from drawbar.bank.listing import SHELVES, read_authors, read_column, read_columns
 from drawbar.bank.records import Facets, Sort, parse_id
-from drawbar.bank.words import Wanted, key_of, wanted, words_of
+from drawbar.bank.words import Wanted, clean_text, key_of, wanted, words_of
 from drawbar.errors import BadInputError
 
 __all__ = ["Finder", "Query"]
@@ -114,7 +114,7 @@ class Finder:
         layers = {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
         by_verdict = np.bincount(self._columns["verdict"][shown], minlength=len(names))
         by_shelf = np.bincount(self._columns["shelf"][shown], minlength=len(SHELVES))
-        authors = [a for (a,) in self._database.rows("SELECT DISTINCT author FROM label ORDER BY author")]
+        authors = read_authors(self._database)
         authors += sorted({a for pairs in self._edits.labels.values() for _, a in pairs} - set(authors))
         shelves = {"all": int(shown.sum())} | {n: int(c) for n, c in zip(SHELVES, by_shelf, strict=True)}
         shelves[STARRED] = int((self._of(self._edits.marks[STARRED]) & shown).sum())
@@ -248,7 +248,7 @@ class Finder:
         return found
 
     def _by_author(self, author: str) -> Mask:
-        bits = read_column(self._database, f"author:{author}")
+        bits = read_column(self._database, f"author:{clean_text(author)}")
         mask = self._none() if bits is None else np.unpackbits(bits, count=len(self._none())).astype(bool)
         mask |= self._of(f for f, pairs in self._edits.labels.items() if any(a == author for _, a in pairs))
         return mask

@@ -116,6 +116,10 @@ class TensorReader:
         """The shape of every tensor."""
         return {name: tuple(piece.get_shape()) for name, piece in self._slices.items()}
 
+    def dtypes(self) -> Mapping[str, str]:
+        """The safetensors type of every tensor: F16, F32, I64, U16."""
+        return {name: str(piece.get_dtype()) for name, piece in self._slices.items()}
+
     def slice(self, name: str, first: int, end: int) -> Array:
         """Rows ``first`` to ``end`` of a tensor. Raises BankError where there are none such."""
         if name not in self._slices or not 0 <= first <= end <= self._slices[name].get_shape()[0]:

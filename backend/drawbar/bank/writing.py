@@ -68,8 +68,8 @@ def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any
         "temporal": dict(record.temporal),
     }
     return (
-        record.layer,
-        record.index,
+        int(record.layer),
+        int(record.index),
         float(record.density),
         float(record.clip_density),
         *(float(getattr(record.quantiles, name)) for name in ("p50", "p90", "p99", "p999")),
@@ -191,10 +191,10 @@ def _clip(writer: TensorWriter, database: Database, example: Example, seen: dict
     """The row of the example's tokens, written if they are new."""
     tokens = np.ascontiguousarray(example.tokens.T, np.uint16)
     name, licence = clean_text(example.clip), clean_text(example.licence)
-    key: Mapping[str, object] = {"name": name, "start": example.start_frame, "licence": licence}
+    key: Mapping[str, object] = {"name": name, "start": int(example.start_frame), "licence": licence}
     digest = hashlib.sha256(to_json("clip", key).encode() + tokens.tobytes()).hexdigest()
     if digest not in seen:
         seen[digest] = len(seen) + 1
-        place = (writer.append("tokens", tokens), len(tokens), example.start_frame)
+        place = (writer.append("tokens", tokens), len(tokens), int(example.start_frame))
         database.run(_CLIP, (seen[digest], digest, name, licence, *place))
     return seen[digest]

@@ -102,7 +102,7 @@ def _peak_mb() -> float | None:
 
 
 def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> dict[str, Any]:
-    """Build the bank, type 24 searches letter by letter -> ``rows`` for the table and the ``target``'s verdict.
+    """Build the bank, type 24 searches letter by letter -> ``rows`` for the table, and the target.
 
     ``rows``: what, n, p50_ms, p95_ms, p99_ms, max_ms. Also the sizes and how long the building took.
     """

@@ -1,0 +1,140 @@
+"""A bank folder from anyone -> nothing, or a BankError that says what is wrong with it."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from drawbar.bank.database import Database
+from drawbar.bank.migrations import BANK_MIGRATIONS, migrate, version_of
+from drawbar.bank.records import BINS, BankInfo
+from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
+from drawbar.bank.tensors import TensorReader
+from drawbar.errors import BankError
+
+__all__ = ["sha256_of", "verify"]
+
+_NUMBER = "NOT IN ('integer', 'real')"
+_MISSHAPEN = {
+    "tags": "SELECT 1 FROM feature, json_each(tags) e WHERE e.type <> 'text'",
+    "correlations": f"SELECT 1 FROM feature, json_each(correlations) e WHERE e.type {_NUMBER}",
+    "neighbours": f"""SELECT 1 FROM feature, json_each(neighbours) e WHERE e.type <> 'array'
+        OR json_array_length(e.value) <> 2 OR json_type(e.value, '$[0]') <> 'text'
+        OR json_type(e.value, '$[1]') {_NUMBER}""",
+    "histogram": f"""SELECT 1 FROM feature, json_tree(histogram) e WHERE e.type NOT IN ('object', 'array')
+        AND (e.type {_NUMBER} OR e.path NOT IN ('$.edges', '$.counts'))""",
+    "kinds": """SELECT 1 FROM feature WHERE json_type(tags) <> 'array' OR json_type(temporal) <> 'object'
+        OR json_type(neighbours) <> 'array' OR json_type(histogram) <> 'object'
+        OR json_type(correlations) <> 'object'
+        OR coalesce(json_type(evidence), 'object') <> 'object'""",
+    "evidence": "SELECT 1 FROM label WHERE json_type(evidence) <> 'object'",
+    "bin": f"SELECT 1 FROM example WHERE bin NOT IN ({', '.join(map(repr, BINS))})",
+}
+"""Each finds a row that reading would stumble over; text that is not JSON at all fails the query."""
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'words\\_%' ESCAPE '\\'"
+_FTS_TABLES = {f"words_{part}" for part in ("data", "idx", "content", "docsize", "config")}
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(folder: Path) -> None:
+    """Check everything that opening a bank takes on trust: schema, rows, digests, shapes and ranges.
+
+    Raises BankError. Reads every byte of the bank once.
+    """
+    database = Database(folder / DATABASE, writable=False)
+    try:
+        _check_schema(database)
+        _check_rows(database)
+        files = _check_digests(database, folder)
+        with Bank.open(folder) as bank:
+            info = bank.info
+        if DIRECTIONS in files:
+            _check_directions(folder / DIRECTIONS, info)
+        _check_examples(database, folder / EXAMPLES if EXAMPLES in files else None, info)
+    finally:
+        database.close()
+
+
+def _check_digests(database: Database, folder: Path) -> set[str]:
+    try:
+        marks = json.loads(database.value("SELECT value FROM meta WHERE name = 'files'"))
+        digests = {str(name): str(mark["sha256"]) for name, mark in marks.items()}
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise _wrong(database, f"it does not say which files belong to it ({error!r})") from error
+    for name, digest in digests.items():
+        path = folder / name
+        if name not in (DIRECTIONS, EXAMPLES) or not path.is_file() or sha256_of(path) != digest:
+            raise BankError(f"{path} is missing or was changed after it was made; fetch the bank again")
+    return set(digests)
+
+
+def _wrong(database: Database, what: str) -> BankError:
+    return BankError(f"{database.path}: {what}; do not use this bank, fetch it from a source that you trust")
+
+
+def _check_schema(database: Database) -> None:
+    """Exactly our tables: no trigger, view or column that someone else put in."""
+    version = version_of(database)
+    if version > len(BANK_MIGRATIONS):
+        raise _wrong(database, f"format {version} is newer than this Drawbar")
+    ours = Database()
+    migrate(ours, BANK_MIGRATIONS[:version])
+    if sorted(map(str, database.rows(_SCHEMA))) != sorted(map(str, ours.rows(_SCHEMA))):
+        raise _wrong(database, "its tables are not those of a bank")
+    hidden = database.rows(
+        "SELECT type, name, tbl_name FROM sqlite_master WHERE name LIKE 'words\\_%' ESCAPE '\\'"
+    )
+    if any(kind != "table" or name not in _FTS_TABLES or table != name for kind, name, table in hidden):
+        raise _wrong(database, "its search index is not one")
+    ours.close()
+
+
+def _check_rows(database: Database) -> None:
+    if (found := database.value("PRAGMA integrity_check(1)")) != "ok":
+        raise _wrong(database, f"it is damaged ({found})")
+    if database.row("PRAGMA foreign_key_check") is not None:
+        raise _wrong(database, "labels or examples belong to no feature")
+    for what, sql in _MISSHAPEN.items():
+        if database.row(sql) is not None:
+            raise _wrong(database, f"its {what} cannot be read")
+
+
+def _check_directions(path: Path, info: BankInfo) -> None:
+    """Every layer's rows have the sizes that the bank's description says."""
+    reader = TensorReader(path)
+    shapes, dtypes = reader.shapes(), reader.dtypes()
+    for layer in {name.partition(".")[0] for name in shapes}:
+        n = shapes.get(f"{layer}.index", (-1,))[0]
+        expected = {
+            "W_dec": (n, info.d_model),
+            "W_enc": (n, info.d_model),
+            "b_enc": (n,),
+            "b_dec": (info.d_model,),
+        }
+        expected |= {"scale": (n,), "threshold": (n,)}
+        whole = all(shapes.get(f"{layer}.{name}") == shape for name, shape in expected.items())
+        kinds = {dtypes[f"{layer}.{name}"] for name in expected} if whole else set()
+        if not whole or not kinds <= {"F16", "F32"} or dtypes[f"{layer}.index"] != "I64":
+            raise BankError(f"{path}: the rows of layer {layer} do not fit together; fetch the bank again")
+
+
+def _check_examples(database: Database, path: Path | None, info: BankInfo) -> None:
+    """Every example's rows lie inside the file."""
+    tokens, first = database.rows("SELECT max(first_row + frames), min(min(first_row, frames)) FROM clip")[0]
+    sql = "SELECT max(e.first_row + c.frames), min(e.first_row) FROM example e JOIN clip c ON c.n = e.clip"
+    shares, first_share = database.rows(sql)[0]
+    if tokens is None and shares is None:
+        return
+    if path is None:
+        raise _wrong(database, "it lists examples but has no file of them")
+    reader = TensorReader(path)
+    shapes, dtypes = reader.shapes(), reader.dtypes()
+    kinds = {"tokens": ("U16", shapes.get("tokens", ())[1:]), "activations": ("F16", ())}
+    sound = kinds["tokens"][1] == (info.n_q,) and all(dtypes.get(n) == kind for n, (kind, _) in kinds.items())
+    sound = sound and tokens <= shapes["tokens"][0] and (shares or 0) <= shapes["activations"][0]
+    if not sound or min(first, first_share or 0) < 0:
+        raise BankError(f"{path} does not hold the examples that the bank lists; fetch the bank again")
