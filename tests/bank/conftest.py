@@ -2,8 +2,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.bank.small_bank import INFO, fill
 
-from bank.small_bank import INFO, fill
 from drawbar.bank import Bank
 from drawbar.bench.synthetic import synthetic_bank
 

@@ -2,8 +2,8 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.bank.small_bank import INFO, fill
 
-from bank.small_bank import INFO, fill
 from drawbar.bank import Bank, Label, LabelRecord
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError

@@ -3,11 +3,12 @@ import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.bank.small_bank import INFO, fill, record
 
-from bank.small_bank import INFO, fill, record
 from drawbar.bank import Bank, BankInfo, Example, Label, LabelRecord, LayerDirections, verify
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES
 from drawbar.bench.synthetic import synthetic_bank
@@ -138,7 +139,7 @@ def test_no_ids_give_empty_vectors_and_unknown_ones_are_named(bank: Bank) -> Non
     ],
 )
 def test_directions_that_cannot_be_right_are_refused(
-    bank: Bank, change: dict[str, np.ndarray], message: str
+    bank: Bank, change: dict[str, Any], message: str
 ) -> None:
     with bank, pytest.raises(BadInputError, match=message):
         bank.write_directions([(3, replace(directions([0, 2]), **change))])
@@ -221,9 +222,10 @@ def test_new_labels_keep_a_banks_identity_and_new_directions_change_it(bank: Ban
 
 
 def test_a_reader_cannot_write(small: Bank) -> None:
-    for write in (lambda: small.write_labels([]), small.finish, lambda: small.clear_labels("a", "b")):
-        with pytest.raises(BankError, match="open for reading"):
-            write()
+    with pytest.raises(BankError, match="open for reading"):
+        small.write_labels([])
+    with pytest.raises(BankError, match="open for reading"):
+        small.finish()
 
 
 def test_a_build_that_died_is_unfinished_for_readers_and_can_go_on(tmp_path: Path) -> None:
