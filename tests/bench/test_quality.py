@@ -93,7 +93,7 @@ def test_the_quality_table_has_every_measure(monkeypatch: pytest.MonkeyPatch, tm
         detectors=FakeJudges(),  # type: ignore[arg-type]
         progress=lambda _what, share: told.append(share),
     )
-    assert [len(call["seeds"]) for call in fake.calls] == [20, 4]
+    assert [len(call["seeds"]) for call in fake.calls] == [16, 8]
     assert {call["guidance"] for call in fake.calls} == {3.0}
     drums = result["prompts"]["factors"]["drums"]
     assert drums["balanced_accuracy"] == 1.0  # the fake plays what it is asked for

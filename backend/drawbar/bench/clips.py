@@ -62,7 +62,7 @@ def generated_clips(
     seeds: Sequence[int],
     seconds: float,
     *,
-    batch: int = 20,
+    batch: int = 16,
     told: Callable[[float], None] | None = None,
     **settings: Any,
 ) -> Iterator[NDArray[np.float32]]:

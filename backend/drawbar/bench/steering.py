@@ -1,4 +1,4 @@
-"""A model and its bank -> does a slider do what its label says, up against down, over fresh seeds?"""
+"""A model and its bank -> whether a slider does what its label says, up against down."""
 
 import time
 from collections.abc import Mapping

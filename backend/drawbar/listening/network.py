@@ -1,4 +1,4 @@
-"""Log-mel pictures -> one logit per factor and 80 ms step: the small convolutional net of the detectors."""
+"""Log-mel pictures -> one logit per factor and 80 ms: the convolutional net of the detectors."""
 
 import torch
 from torch import Tensor, nn
