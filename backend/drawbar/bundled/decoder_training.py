@@ -136,7 +136,13 @@ def new_language(settings: DecoderSettings) -> Language:
         d_model=settings.d_model, n_layers=settings.layers, n_heads=settings.heads, d_ff=settings.d_ff,
         context_frames=settings.context_frames, text_dim=settings.d_model,
     )  # fmt: skip
-    return Language(Decoder(spec), make_text_encoder(settings), make_tokenizer())
+    decoder = Decoder(spec)
+    with torch.no_grad():
+        # Tokens must be heard over the positions (amplitude 1), and the likeliest next token is the same again.
+        decoder.embed.weight.normal_(std=0.5)
+        books = decoder.embed.weight.view(spec.n_q, spec.card + 1, -1)[:, : spec.card]
+        decoder.head.weight.copy_(0.08 * books.reshape(spec.n_q * spec.card, -1))
+    return Language(decoder, make_text_encoder(settings), make_tokenizer())
 
 
 def train_decoder(

@@ -60,7 +60,7 @@ class DecoderSettings:
     """Share of the steps that train on the whole context instead of short excerpts."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 2e-3
     warm_up: int = 100
     weight_decay: float = 0.05
     text_dropout: float = 0.15
