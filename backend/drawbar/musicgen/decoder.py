@@ -143,10 +143,12 @@ class Model:
         sampler = Sampler(self.spec.card, temperature, top_k, self.device)
         forced = self._prefix(prefix, 1, frames)
 
+        kept = None if automation is None else automation.kept
+
         def begin() -> tuple[Generation, SteeringRun | None]:
             run = None if steering is None else steering.start(automation)
             text = self._text([prompt], settings)
-            return Generation(self._stepper, text, sampler, settings, [run], forced, layers), run
+            return Generation(self._stepper, text, sampler, settings, [run], forced, layers, kept), run
 
         return Stream(begin, observers, twin)
 
@@ -193,7 +195,13 @@ class Model:
             runs = [None if one is None else one.start(automation) for one in chosen]
             text = self._text(texts[part], settings)
             generation = Generation(
-                self._stepper, text, sampler, settings, runs, None if forced is None else forced[part]
+                self._stepper,
+                text,
+                sampler,
+                settings,
+                runs,
+                None if forced is None else forced[part],
+                kept=None if automation is None else automation.kept,
             )
             while generation.position < frames + self.spec.max_delay:
                 generation.step()

@@ -48,8 +48,12 @@ class Generation:
         steering: Sequence[SteeringRun | None],
         prefix: Tensor | None = None,
         watched: Sequence[int] = (),
+        kept: Mapping[tuple[int, int], int] | None = None,
     ) -> None:
-        """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``."""
+        """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``.
+
+        ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``).
+        """
         self.spec = stepper.spec
         self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
         self.clips = len(settings.seeds)
@@ -73,6 +77,8 @@ class Generation:
         """The next position to compute."""
         self.committed = 0
         """Entries of frames before this one are forced."""
+        self.kept: dict[tuple[int, int], int] = dict(kept or {}) if self.clips == 1 else {}
+        """``(codebook, frame)`` -> tokens decided before a rewind from a position that was computed again."""
         self._still: Interventions | None = None
         self.watch = {
             layer: torch.zeros(self.rows, self.spec.d_model, device=self._device) for layer in watched
@@ -111,9 +117,16 @@ class Generation:
         return torch.stack(parts, dim=1)
 
     def rewind(self, frame: int) -> None:
-        """Goes back to where frame ``frame`` begins; entries of earlier frames stay and are forced."""
+        """Goes back to where frame ``frame`` begins; entries of earlier frames stay and are forced.
+
+        Those of them that are predicted from the positions computed again are noted in ``kept``.
+        """
         if not 0 <= frame <= self.position:
             raise BadInputError(f"cannot go back to frame {frame}: {self.position} positions are computed")
+        self.kept = {place: token for place, token in self.kept.items() if place[1] < frame}
+        for book, delay in enumerate(self.spec.delays):
+            for earlier in range(max(0, frame - delay), frame):
+                self.kept[book, earlier] = int(self._steps[0, book, earlier + delay + 1])
         self.position = self.committed = frame
         self._still = None
         for run, _ in self._runs:
@@ -184,6 +197,8 @@ class Generation:
         for frame, book in places:
             if frame >= self.committed and (end is None or frame < end):
                 self._steps[:, book, position + 1] = drawn[:, book]
+                if (book, frame) in self.kept:
+                    self._steps[0, book, position + 1] = self.kept[book, frame]
 
     # --- memory -------------------------------------------------------------------------------------------
 

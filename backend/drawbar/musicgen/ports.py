@@ -44,6 +44,15 @@ class Lanes(Protocol):
         """The amount at a frame; NaN means off."""
         ...
 
+    @property
+    def kept(self) -> Mapping[tuple[int, int], int]:
+        """``(codebook, frame)`` -> tokens that a rewind kept, taken over by a replay."""
+        ...
+
+    def keeping(self, kept: Mapping[tuple[int, int], int]) -> Lanes:
+        """The same amounts with these kept tokens."""
+        ...
+
 
 class Hold(Protocol):
     """An edit that depends on the residual itself (clamp, mute)."""

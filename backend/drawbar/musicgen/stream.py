@@ -54,6 +54,7 @@ class Stream:
         self._entered = False
         self._next = 0
         self._first = 0
+        self._kept: dict[tuple[int, int], int] = {}
         self._observed: dict[int, dict[str, Tensor]] = {}
         self._amounts: dict[int, dict[str, float]] = {}
 
@@ -68,6 +69,8 @@ class Stream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._generation is not None:
+            self._kept = self._generation.kept
         self._generation = None
 
     def __iter__(self) -> Self:
@@ -108,7 +111,9 @@ class Stream:
     @property
     def recorded(self) -> Lanes | None:
         """The steering as it was applied: as automation it replays to the same tokens. None without steering."""
-        return None if self._run is None else self._run.recorded
+        if self._run is None:
+            return None
+        return self._run.recorded.keeping(self._kept if self._generation is None else self._generation.kept)
 
     def rewind(self, frame: int) -> None:
         """Goes back so that ``frame`` comes next; earlier frames stay as they are, later entries are decided again.

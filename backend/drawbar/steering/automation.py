@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,15 @@ class Lane:
 
 
 class Automation:
-    """Lanes by feature. Raises BadInputError when two lanes belong to one feature."""
+    """Lanes by feature. Raises BadInputError when two lanes belong to one feature.
 
-    def __init__(self, lanes: Iterable[Lane] = ()) -> None:
+    ``kept`` maps ``(codebook, frame)`` to the tokens that a rewind kept although their position was computed again
+    with other amounts (at most ``K (K - 1) / 2`` per rewind); a replay takes them over and so gives the same take.
+    """
+
+    def __init__(self, lanes: Iterable[Lane] = (), kept: Mapping[tuple[int, int], int] | None = None) -> None:
         self.lanes: tuple[Lane, ...] = tuple(lanes)
+        self.kept: dict[tuple[int, int], int] = dict(kept or {})
         self._by_id = {lane.id: lane for lane in self.lanes}
         if len(self._by_id) != len(self.lanes):
             raise BadInputError("two lanes belong to the same feature: join their points")
@@ -68,24 +73,33 @@ class Automation:
         """The amount of a feature that has a lane, at a frame."""
         return self._by_id[id].amount(frame)
 
-    def to_json(self) -> dict[str, list[list[float | None]]]:
-        """Plain values; off is null."""
-        return {
+    def keeping(self, kept: Mapping[tuple[int, int], int]) -> Automation:
+        """The same lanes with these kept tokens."""
+        return Automation(self.lanes, kept)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: ``{"lanes": {id: [[frame, amount], ...]}, "kept": [[codebook, frame, token], ...]}``.
+
+        Off is null.
+        """
+        lanes = {
             lane.id: [[frame, None if math.isnan(amount) else amount] for frame, amount in lane.points]
             for lane in self.lanes
         }
+        return {"lanes": lanes, "kept": [[*place, token] for place, token in sorted(self.kept.items())]}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Sequence[Sequence[Any]]]) -> Automation:
+    def from_json(cls, values: Mapping[str, Any]) -> Automation:
         """The inverse of ``to_json``. Raises BadInputError for anything else."""
         try:
-            return cls(
+            lanes = [
                 Lane(id, tuple((int(f), math.nan if a is None else float(a)) for f, a in points))
-                for id, points in values.items()
-            )
-        except (TypeError, ValueError, AttributeError) as error:
+                for id, points in values["lanes"].items()
+            ]
+            return cls(lanes, {(int(k), int(t)): int(token) for k, t, token in values.get("kept", ())})
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise BadInputError(
-                f"this is not automation ({error}): expected id -> [[frame, amount], ...]"
+                f"this is not automation ({error}): expected lanes of id -> [[frame, amount], ...]"
             ) from error
 
     def __eq__(self, other: object) -> bool:
