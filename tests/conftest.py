@@ -1,0 +1,32 @@
+"""Every test -> no network, no files in the user's own folder, no window on the user's screen."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports Qt or huggingface_hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if sys.platform.startswith("linux") and "DRAWBAR_TEST_DISPLAY" not in os.environ:
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Takes, settings and logs of the tests go to a temporary folder."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAWBAR_HOME", str(home))
+        yield home
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs an accelerator where there is none."""
+    if item.get_closest_marker("accelerator"):
+        import torch
+
+        if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+            pytest.skip("needs a CUDA or Metal device; this machine has none")
