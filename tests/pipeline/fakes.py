@@ -2,11 +2,14 @@
 
 import numpy as np
 import torch
-from drawbar.listening.mel import log_mel
-from drawbar.musicgen.spec import ModelSpec
 from torch import Tensor
 
-SPEC = ModelSpec(name="fake", d_model=16, n_layers=3, n_heads=2, d_ff=32, card=64, context_frames=1500, text_dim=8)
+from drawbar.listening.mel import log_mel
+from drawbar.musicgen.spec import ModelSpec
+
+SPEC = ModelSpec(
+    name="fake", d_model=16, n_layers=3, n_heads=2, d_ff=32, card=64, context_frames=1500, text_dim=8
+)
 
 
 class FakeCodec:
@@ -17,11 +20,12 @@ class FakeCodec:
     samples_per_frame = 640
     n_q = 4
     card = 64
+    fingerprint = "f" * 64
 
     def encode(self, audio: Tensor) -> Tensor:
         frames = -(-audio.shape[-1] // 640)
         padded = torch.nn.functional.pad(audio, (0, frames * 640 + 1024 - audio.shape[-1]))
-        mel = log_mel(padded[:, 0], n_fft=1024, hop=640, n_mels=8)[..., :frames]  # [B, 8, T]
+        mel = log_mel(padded[:, 0], n_fft=1024, hop=640, n_mels=8)[..., :frames]
         bands = mel.view(len(mel), 4, 2, frames).mean(2)
         return ((bands + 5) / 7 * 63).round().clamp(0, 63).long()
 
@@ -33,7 +37,7 @@ class FakeCodec:
 
 
 class FakeModel:
-    """Residuals: one fixed random vector per token, a short memory, and one matrix a layer. Causal, any length."""
+    """Residuals: one random vector per token, a short memory, one matrix a layer. Causal, any length."""
 
     spec = SPEC
     codec = FakeCodec()
@@ -45,9 +49,7 @@ class FakeModel:
         self._mixers = torch.randn(3, 16, 16, generator=generator) / 4
         self.calls = 0
 
-    def residuals(
-        self, tokens: Tensor, prompts: object = None, *, layers: list[int]
-    ) -> dict[int, Tensor]:
+    def residuals(self, tokens: Tensor, prompts: object = None, *, layers: list[int]) -> dict[int, Tensor]:
         self.calls += 1
         start = torch.full_like(tokens[..., :1], 64)
         steps = torch.cat([start, tokens], -1)  # [B, K, S]

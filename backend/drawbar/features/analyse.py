@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from drawbar.bank import Bank, FeatureRow
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import AudioFileError, BadInputError
-from drawbar.features.listen import CHUNK_S, BankEncoder, Fired, ListeningModel, fired_frames
+from drawbar.features.listen import BankEncoder, Fired, ListeningModel, chunk_frames, fired_frames
 
 __all__ = ["Analysis", "AnalysisRow", "analyse", "intervals"]
 
@@ -92,11 +92,12 @@ def analyse(
     bank.require_site(model.fingerprint)
     encoder = BankEncoder(bank)
     codec = model.codec
+    size = chunk_frames(model)[0] * codec.samples_per_frame
     samples = 0
 
     def blocks() -> Iterator[NDArray[np.float32]]:
         nonlocal samples
-        for block in _blocks(source, codec.sample_rate_hz):
+        for block in _blocks(source, codec.sample_rate_hz, size):
             samples += len(block)
             yield block
 
@@ -104,16 +105,17 @@ def analyse(
     return _summary(fired, encoder, samples / codec.sample_rate_hz, top)
 
 
-def _blocks(source: str | Path | NDArray[np.float32], rate_hz: int) -> Iterator[NDArray[np.float32]]:
+def _blocks(
+    source: str | Path | NDArray[np.float32], rate_hz: int, size: int
+) -> Iterator[NDArray[np.float32]]:
     if isinstance(source, str | Path):
-        yield from stream_audio(source, rate_hz, block_s=CHUNK_S)
+        yield from stream_audio(source, rate_hz, block_s=size / rate_hz)
         return
     audio = np.asarray(source, dtype=np.float32)
     if audio.ndim != 1 or audio.size < rate_hz // 10 or not np.isfinite(audio).all():
         raise AudioFileError(
             f"audio of shape {audio.shape}: give finite mono samples [N], at least 0.1 s of them"
         )
-    size = round(CHUNK_S * rate_hz)
     for start in range(0, len(audio), size):
         yield audio[start : start + size]
 

@@ -68,7 +68,7 @@ def window_curves(
 def score_descriptors(
     names: Sequence[str], train: tuple[Tensor, Tensor], held_out: tuple[Tensor, Tensor]
 ) -> Scores:
-    """(activation [W, F], descriptors [W, n]) of both splits -> scores for "high" and "low" of each descriptor.
+    """(activation [W, F], descriptors [W, n]) of both splits -> scores for "high" and "low" of each.
 
     The thirds are cut on the training windows.
     """
@@ -88,7 +88,7 @@ def score_descriptors(
 
 
 def correlations(activation: Tensor, curves: Tensor) -> Tensor:
-    """Pearson correlation of [W, F] with curves [W, n] -> [F, n]; leaves NaN windows out, constants give 0."""
+    """Pearson correlation of [W, F] with curves [W, n] -> [F, n]; NaN windows left out, constants give 0."""
     columns = []
     for c in range(curves.shape[1]):
         keep = ~curves[:, c].isnan()

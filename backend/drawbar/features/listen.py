@@ -16,23 +16,21 @@ from drawbar.bank import Bank
 from drawbar.errors import BankError
 from drawbar.residuals import ResidualModel
 
-__all__ = ["CHUNK_S", "LEAD_S", "BankEncoder", "ListeningModel", "fired_frames"]
+__all__ = ["BankEncoder", "Fired", "ListeningModel", "chunk_frames", "fired_frames"]
 
-CHUNK_S = 20.0
-LEAD_S = 5.0
+_CHUNK_FRAMES = 1000  # 20 s
+_LEAD_FRAMES = 250  # 5 s
 
 Audio = NDArray[np.float32]
 
 
-class _Codec(Protocol):
-    sample_rate_hz: int
-    samples_per_frame: int
-
-    def encode(self, audio: Tensor) -> Tensor: ...
-
-
 class ListeningModel(ResidualModel, Protocol):
     """The part of a model that listening needs."""
+
+    @property
+    def spec(self) -> Any:
+        """Its sizes; ``context_frames`` bounds a chunk."""
+        ...
 
     @property
     def codec(self) -> Any:
@@ -43,6 +41,13 @@ class ListeningModel(ResidualModel, Protocol):
     def fingerprint(self) -> str:
         """Of the weights."""
         ...
+
+
+def chunk_frames(model: ListeningModel) -> tuple[int, int]:
+    """Frames of a chunk and of its lead-in: 1000 and 250, or what the model's context holds."""
+    context = int(model.spec.context_frames)
+    lead = min(_LEAD_FRAMES, context // 4)
+    return min(_CHUNK_FRAMES, context - lead), lead
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def fired_frames(
     """
     codec = model.codec
     lead = np.zeros(0, dtype=np.float32)
-    keep = round(LEAD_S * codec.sample_rate_hz) // codec.samples_per_frame * codec.samples_per_frame
+    keep = chunk_frames(model)[1] * codec.samples_per_frame
     seconds = 0.0
     for block in blocks:
         audio = torch.from_numpy(np.concatenate([lead, block]))[None, None]
@@ -117,9 +122,7 @@ def fired_frames(
             found = model.residuals(tokens, None, layers=encoder.layers)
         skip = len(lead) // codec.samples_per_frame + 1  # the lead-in and the start position
         yield encoder.encode({layer: x[0, skip:] for layer, x in found.items()})
-        lead = (
-            np.concatenate([lead, block])[-keep:] if len(block) % codec.samples_per_frame == 0 else lead[:0]
-        )
+        lead = np.concatenate([lead, block])[-keep:] if keep else lead
         seconds += len(block) / codec.sample_rate_hz
         if progress is not None:
             progress(seconds)

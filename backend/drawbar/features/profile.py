@@ -218,9 +218,8 @@ class _Best:
 
     def of(self, feature: int) -> list[tuple[int, float]]:
         """(window number, mean), highest key first."""
-        rows = zip(
-            self._keys[feature].tolist(), self._numbers[feature].tolist(), self._means[feature].tolist()
-        )
+        columns = (x[feature].tolist() for x in (self._keys, self._numbers, self._means))
+        rows = zip(*columns, strict=True)
         return [(number, mean) for key, number, mean in rows if key > 0]
 
 

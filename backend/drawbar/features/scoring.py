@@ -110,7 +110,7 @@ class Scores:
         return out
 
     def per_concept(self) -> list[ConceptBest]:
-        """Best feature of each concept, chosen on the training windows; concepts that never vary are left out."""
+        """Best feature of each concept, chosen on the training windows; not for concepts that never vary."""
         out = []
         for c, name in enumerate(self.names):
             column = self.train[:, c]

@@ -207,7 +207,7 @@ class _Recordings:
         ]
 
     def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
-        """Consecutive excerpts; silent ones, and a last one below 1 s that is not the only one, are left out."""
+        """Consecutive excerpts, without silent ones and without a remainder below 1 s."""
         name = self.tracks[track].id
         for number, block in enumerate(stream_audio(self._files[track], rate_hz, block_s=self._clip_s)):
             if np.abs(block).max() < _SILENT or (number and len(block) < _MIN_EXCERPT_S * rate_hz):

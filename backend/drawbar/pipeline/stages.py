@@ -47,7 +47,7 @@ def tokens_stage(
     """Audio -> codec tokens, in shards of whole tracks; unreadable files are listed, not fatal."""
     key = {
         "corpus": source.key(),
-        "codec": model.fingerprint,
+        "codec": model.codec.fingerprint,
         "held_out": settings.held_out,
         "max_clips": settings.max_clips,
         "context": model.spec.context_frames,

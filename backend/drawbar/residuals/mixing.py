@@ -19,8 +19,8 @@ __all__ = ["MixedBatches"]
 class MixedBatches(Iterator[Tensor]):
     """Pass after pass over a :class:`RowSource` in batches of ``batch`` rows, each pass in another order.
 
-    A block is about ``block_rows`` rows: memory is that many residuals, twice while they are shuffled. The
-    stream depends on the seed, the clips and the sizes only; ``state_dict`` holds less than one batch of rows.
+    A block is about ``block_rows`` rows: memory is that many residuals, twice while they are shuffled.
+    The stream depends on seed, clips and sizes only; ``state_dict`` holds less than one batch of rows.
     """
 
     def __init__(

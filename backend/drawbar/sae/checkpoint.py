@@ -97,8 +97,9 @@ def check_site(
     wanted = sae.layer if layer is None else layer
     if sae.fingerprint != fingerprint or sae.layer != wanted:
         raise SiteMismatchError(
-            f"this SAE belongs to model {sae.fingerprint[:12] or 'unknown'} layer {sae.layer}, but {model_name} "
-            f"is {fingerprint[:12]} layer {wanted}: load the model it was made from, or build one for this model"
+            f"this SAE belongs to model {sae.fingerprint[:12] or 'unknown'} layer {sae.layer}, but "
+            f"{model_name} is {fingerprint[:12]} layer {wanted}: load the model it was made from, or build "
+            "an SAE for this one"
         )
 
 

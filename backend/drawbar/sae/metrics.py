@@ -6,6 +6,7 @@ be replaced while it runs.
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +16,6 @@ from drawbar.errors import BadInputError
 from drawbar.sae.topk import SAE
 
 __all__ = ["Recovered", "SaeMetrics", "cross_entropy_recovered", "measure", "seed_stability"]
-
-Splice = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,28 +83,56 @@ class Recovered:
         )
 
 
-@torch.no_grad()
-def cross_entropy_recovered(
-    sae: SAE, tokens: Tensor, logits: Callable[[Tensor, Splice | None], Tensor]
-) -> Recovered:
+class TeacherForced(Protocol):
+    """The part of a model that this needs."""
+
+    def logits(self, tokens: Tensor, prompts: None = None, *, steering: Any = None) -> Tensor:
+        """Tokens [B, K, T] -> logits [B, K, T, card]; NaN where nothing is predicted."""
+        ...
+
+
+def cross_entropy_recovered(sae: SAE, model: TeacherForced, tokens: Tensor) -> Recovered:
     """Splice the reconstruction in at the SAE's layer and see how well tokens [B, K, T] are still predicted.
 
-    Args:
-        sae: for the layer that ``logits`` splices at.
-        tokens: clips of one length.
-        logits: (tokens, splice) -> [B, K, T, card]; ``splice`` maps the layer's residuals [N, D] to others,
-            None leaves them. The start position is the caller's to leave alone.
+    Null text; the start position keeps its own residual. The zero is a residual of zeros.
     """
 
-    def entropy(splice: Splice | None) -> tuple[float, ...]:
-        out = logits(tokens, splice).float()
-        return tuple(
-            float(
-                functional.cross_entropy(
-                    out[:, k].reshape(-1, out.shape[-1]), tokens[:, k].reshape(-1).long()
-                )
-            )
-            for k in range(tokens.shape[1])
-        )
+    def entropy(replace: Callable[[Tensor], Tensor] | None) -> tuple[float, ...]:
+        splice = None if replace is None else _Splice(sae.layer, replace)
+        out = model.logits(tokens, None, steering=splice).float()
+        return tuple(_entropy(out[:, k], tokens[:, k].to(out.device)) for k in range(tokens.shape[1]))
 
     return Recovered(entropy(None), entropy(sae), entropy(torch.zeros_like))
+
+
+def _entropy(logits: Tensor, targets: Tensor) -> float:
+    """Mean over the positions [B, T] that are predicted at all, in nats."""
+    known = ~logits[..., 0].isnan()
+    return float(functional.cross_entropy(logits[known], targets[known].long()))
+
+
+class _Splice:
+    """Replaces a layer's residuals; to the model it is steering: an edit that is always on."""
+
+    recorded = None
+
+    def __init__(self, layer: int, replace: Callable[[Tensor], Tensor]) -> None:
+        self._layer, self._replace = layer, replace
+
+    def start(self, lanes: object = None) -> "_Splice":
+        return self
+
+    def settled(self, lanes: object = None) -> "_Splice":
+        return self
+
+    def added(self, first: int, count: int) -> dict[int, Tensor]:
+        return {}
+
+    def holds(self, first: int, count: int) -> "dict[int, _Splice]":
+        return {self._layer: self}
+
+    @torch.no_grad()
+    def apply(self, x: Tensor, branch: int) -> Tensor:
+        """[N, n, D] with the start position first."""
+        found = self._replace(x[:, 1:].reshape(-1, x.shape[-1]))
+        return torch.cat([x[:, :1], found.view(len(x), -1, x.shape[-1])], 1)

@@ -21,7 +21,7 @@ def sparse_kernels(device: torch.device) -> bool:
 
 
 def encode_pairs(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows [N, D] -> relu of their k largest ``x @ weight + bias``: values and indices [N, k], and all [N, F].
+    """Rows [N, D] -> relu of their k largest ``x @ weight + bias``: values, indices [N, k] and all [N, F].
 
     Gradients flow through the values only; the full product is returned detached, for the dead features.
     """

@@ -99,7 +99,7 @@ class SAE(nn.Module):
 
     @torch.no_grad()
     def folded(self, scale: float) -> "SAE":
-        """The same SAE for residuals before ``x * scale``; its activations are in the residual's own units."""
+        """The same SAE for residuals before ``x * scale``: activations in the residual's own units."""
         if not scale > 0:
             raise BadInputError(f"an SAE cannot be folded with scale {scale}: it must be positive")
         out = self.empty_like()

@@ -1,0 +1,54 @@
+"""Random residuals -> the SAE's two forms, dense and by pairs, agree; so do their gradients."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from drawbar.errors import BadInputError
+from drawbar.sae import SAE
+from drawbar.sae.sparse import decode_pairs, encode_pairs
+
+
+def some_sae(d_model: int = 12, d_sae: int = 40, k: int = 5) -> SAE:
+    generator = torch.Generator().manual_seed(0)
+    sae = SAE(d_model, d_sae, k, layer=2, fingerprint="f" * 64)
+    sae.initialise(generator, mean=torch.randn(d_model, generator=generator))
+    with torch.no_grad():
+        sae.b_enc.copy_(torch.randn(d_sae, generator=generator) * 0.1)
+    return sae
+
+
+def some_rows(n: int = 64, d_model: int = 12) -> Tensor:
+    return torch.randn(n, d_model, generator=torch.Generator().manual_seed(1)) * 3
+
+
+def test_at_most_k_features_fire_and_none_below_zero() -> None:
+    a = some_sae().encode(some_rows()).detach()
+    assert int((a > 0).sum(1).max()) <= 5
+    assert float(a.min()) == 0.0
+
+
+def test_decoding_pairs_equals_decoding_all_features() -> None:
+    sae, x = some_sae(), some_rows()
+    torch.testing.assert_close(sae(x), sae.decode(sae.encode(x)), atol=1e-5, rtol=1e-5)
+
+
+def test_sparse_gradients_equal_dense_ones() -> None:
+    sae, x = some_sae(), some_rows()
+    wanted = torch.autograd.grad((sae.decode(sae.encode(x)) - x).square().sum(), list(sae.parameters()))
+    values, indices, _ = encode_pairs(sae.centre(x), sae.W_enc, sae.b_enc, sae.k)
+    ours = (decode_pairs(values, indices, sae.W_dec) + sae.b_dec - x).square().sum()
+    for expected, found in zip(wanted, torch.autograd.grad(ours, list(sae.parameters())), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+
+
+def test_folding_the_scale_in_gives_activations_in_residual_units() -> None:
+    sae, x = some_sae(), some_rows()
+    folded = sae.folded(0.25)
+    torch.testing.assert_close(folded.encode(x * 4) * 0.25, sae.encode(x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(folded(x * 4) * 0.25, sae(x), atol=1e-4, rtol=1e-4)
+
+
+def test_more_firing_features_than_there_are_is_refused() -> None:
+    with pytest.raises(BadInputError, match="k=9"):
+        SAE(4, 8, 9)
