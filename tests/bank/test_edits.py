@@ -1,5 +1,6 @@
 import random
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.bank.small_bank import INFO, fill
@@ -141,3 +142,16 @@ def test_edits_of_unknown_features_and_of_self_filling_shelves_are_refused(small
         small.shelve("3/1", "Proven")
     with pytest.raises(BadInputError):
         small.add_label("drums", "x")
+
+
+def test_windows_that_make_their_first_edit_at_once_all_succeed(small: Bank, tmp_path: Path) -> None:
+    banks = [reopened(small, tmp_path) for _ in range(4)]
+    names = ["3/0", "3/1", "3/2", "3/5"]
+    threads = [Thread(target=bank.star, args=(name,)) for bank, name in zip(banks, names, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {row.id for row in small.search(shelf="starred")} == set(names)
+    for bank in banks:
+        bank.close()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.bank.small_bank import INFO, fill, record
 
-from drawbar.bank import Bank, BankInfo, Example, Label, LabelRecord, LayerDirections, verify
+from drawbar.bank import Bank, BankInfo, Example, Label, LabelRecord, LayerDirections, store, verify
+from drawbar.bank.migrations import BANK_MIGRATIONS, Migration
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
@@ -334,3 +335,20 @@ def test_info_with_nested_settings_comes_back(tmp_path: Path) -> None:
     Bank.create(tmp_path / "b", info, edits=tmp_path).close()
     with Bank.open(tmp_path / "b", edits=tmp_path) as bank:
         assert bank.info == info
+
+
+def test_an_older_bank_is_read_as_it_is_and_brought_up_to_date_only_for_writing(
+    small: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = (*BANK_MIGRATIONS, Migration("more", ("ALTER TABLE feature ADD COLUMN more INTEGER",)))
+    monkeypatch.setattr(store, "BANK_MIGRATIONS", newer)
+    before = (small.folder / DATABASE).read_bytes()
+    with Bank.open(small.folder, edits=tmp_path / "edits") as reader:
+        assert [row.id for row in reader.search("drums")] == ["3/1", "3/0"]
+        with pytest.raises(BankError, match="open for reading"):
+            reader.finish()
+    assert (small.folder / DATABASE).read_bytes() == before
+    small.close()
+    Bank.open(small.folder, writable=True, edits=tmp_path / "edits").close()
+    assert (small.folder / DATABASE).read_bytes() != before
+    Bank.open(small.folder, edits=tmp_path / "edits").close()

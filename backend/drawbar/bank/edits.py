@@ -1,5 +1,6 @@
 """One user's labels, stars, hidden marks and shelves -> a small database apart from the bank."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ class UserEdits:
         self.path = path
         self._database: Database | None = None
         self._seen = -1
+        self._lock = threading.RLock()
         self.version = 0
         """Rises whenever the content below has changed, by this process or by another."""
         self.labels: dict[str, list[tuple[str, str]]] = {}
@@ -38,13 +40,14 @@ class UserEdits:
 
     def refresh(self) -> None:
         """Read again what another window may have changed; costs nothing when nothing did."""
-        if self._database is None and (self.path is None or not self.path.exists()):
-            return
-        database = self._opened()
-        seen = int(database.value("PRAGMA data_version"))
-        if seen != self._seen:
-            self._seen = seen
-            self._load(database)
+        with self._lock:
+            if self._database is None and (self.path is None or not self.path.exists()):
+                return
+            database = self._opened()
+            seen = int(database.value("PRAGMA data_version"))
+            if seen != self._seen:
+                self._seen = seen
+                self._load(database)
 
     def add_label(self, feature: str, text: str, author: str) -> None:
         """Give ``feature`` a label; the newest is the one that rows show. Raises BadInputError."""
@@ -88,10 +91,11 @@ class UserEdits:
 
     @contextmanager
     def _change(self) -> Iterator[Database]:
-        database = self._opened()
-        with database.atomic():
-            yield database
-        self._load(database)
+        with self._lock:
+            database = self._opened()
+            with database.atomic():
+                yield database
+            self._load(database)
 
     def _opened(self) -> Database:
         if self._database is None:

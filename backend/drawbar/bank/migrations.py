@@ -105,9 +105,17 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> int:
         raise BankError(
             f"{database.path} has format {version}; this Drawbar knows up to {len(migrations)}, update it"
         )
-    for number, migration in enumerate(migrations[version:], start=version + 1):
-        with database.atomic():
-            for statement in migration.statements:
-                database.run(statement)
-            database.run(f"PRAGMA user_version = {number:d}")
-    return len(migrations) - version
+    return sum(
+        _step(database, number, step) for number, step in enumerate(migrations, start=1) if number > version
+    )
+
+
+def _step(database: Database, number: int, migration: Migration) -> bool:
+    """Apply one migration, unless another process did so meanwhile."""
+    with database.atomic():
+        if version_of(database) >= number:
+            return False
+        for statement in migration.statements:
+            database.run(statement)
+        database.run(f"PRAGMA user_version = {number:d}")
+    return True
