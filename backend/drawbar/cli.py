@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,15 +130,21 @@ def _progress(what: str) -> Iterator[Callable[[str, float], None]]:
         parts.TimeRemainingColumn(),
         console=_notes,
         transient=True,
+        disable=not _notes.is_terminal,
     ) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda now, share: bar.update(task, description=now, completed=min(max(share, 0.0), 1.0))
 
 
+def _status(what: str) -> AbstractContextManager[object]:
+    """A spinner on stderr, where there is a terminal to spin on."""
+    return _notes.status(what) if _notes.is_terminal else nullcontext()
+
+
 def _load_model(name: str, device: str = "cpu") -> "Model":
     from drawbar.musicgen import load_model
 
-    with _notes.status(f"loading the model {name}"):
+    with _status(f"loading the model {name}"):
         return load_model(name, device=device)
 
 
@@ -301,7 +307,7 @@ def analyse(
     from drawbar.features import analyse as listen
 
     opened, loaded = _open_bank(bank), _load_model(model, device)
-    with _notes.status(f"listening to {file.name}"):
+    with _status(f"listening to {file.name}"):
         result = listen(file, loaded, opened, top=top)
     if as_json:
         _out_json({"file": str(file), **result.to_dict()})
@@ -536,7 +542,7 @@ def bench_search(
     """How long a keystroke in the browser takes, in a synthetic bank."""
     from drawbar.bench import search as bench
 
-    with _notes.status(f"building a bank of {features} features and typing in it"):
+    with _status(f"building a bank of {features} features and typing in it"):
         result = bench.run(features=features)
     if as_json:
         _out_json(result)
