@@ -1,6 +1,8 @@
 """Composition root: engine, bank, state and window meet only here -> a running application."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load_embedde
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
 from drawbar_desktop.state.ports import FeatureLike
 from drawbar_desktop.state.rack import feature_title
+from drawbar_desktop.state.transport import BUSY
 from drawbar_desktop.theme import apply_theme
 from drawbar_desktop.widgets.window import Actions, MainWindow
 
@@ -136,21 +139,25 @@ class App:
         """Stop what plays, or start a take with the shown settings."""
         if self._engine is None or self._loaded is None:
             return
-        if self.transport.playing.value:
+        if self._engine.snapshot().state in BUSY:
             self._engine.stop()
         else:
-            transport = self.transport
-            settings = self._loaded.settings(
-                prompt=transport.prompt.value,
-                seed=transport.take_seed(),
-                seconds=transport.seconds.value,
-                amounts=self.rack.effective(),
-                twin=True,
-            )
-            self.timeline.start(transport.seconds.value)
-            self._engine.set_bypass(transport.bypass.value)
-            self._engine.play(settings)
+            self._play(self._engine, self._loaded)
         self.poll_text()
+
+    def _play(self, engine: EnginePort, loaded: Loaded) -> None:
+        transport = self.transport
+        settings = loaded.settings(
+            prompt=transport.prompt.value,
+            seed=transport.take_seed(),
+            seconds=transport.seconds.value,
+            amounts=self.rack.effective(),
+            twin=True,
+        )
+        self.timeline.start(transport.seconds.value)
+        engine.set_bypass(transport.bypass.value)
+        with self._told():
+            engine.play(settings)
 
     def add(self, id: str) -> None:
         """Put a feature in the rack and show it in the inspector."""
@@ -178,15 +185,21 @@ class App:
 
     def listen(self, example: Any) -> None:
         """Play an example, if this engine can."""
-        preview = getattr(self._engine, "preview", None)
-        if preview is None:
-            self.window.status.notify("This engine cannot play examples yet")
+        if self._loaded is None or self._loaded.preview is None or self._engine is None:
             return
+        if self._engine.snapshot().state in BUSY:
+            self.window.status.notify("Examples can be heard when nothing is playing. Space stops the take")
+            return
+        preview = self._loaded.preview
+        self.window.status.notify(f"Playing an example of {example.clip}")
         self._jobs.run(lambda: preview(example.tokens), self._tell_error)
 
     def export(self) -> None:
         """Ask for a file name and save the take there."""
-        take = self._take()
+        if self._engine is None or self._engine.snapshot().state in BUSY:
+            self.window.status.notify("The take can be exported when it has ended. Space ends it now")
+            return
+        take = self._engine.take
         if take is None:
             self.window.status.notify("There is nothing to export yet. Press Space to play a take")
             return
@@ -200,7 +213,7 @@ class App:
     def export_to(self, path: Path) -> None:
         """Save the take as WAV or FLAC, off the window's thread."""
         target = path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav")
-        take = self._take()
+        take = self._engine.take if self._engine is not None else None
         if take is None:
             return
 
@@ -241,7 +254,7 @@ class App:
         failed = snapshot.state == "error"
         words = STATES.get(snapshot.state, snapshot.state)
         self.window.status.set_phase(f"{words}: {snapshot.message}" if failed else words, error=failed)
-        self.window.status.set_output(snapshot.output_name)
+        self.window.status.set_output(self._output_words(snapshot.output_name))
 
     # -- to the engine --------------------------------------------------------------------------------
 
@@ -251,10 +264,8 @@ class App:
 
     def _send_added(self, id: str) -> None:
         if self._engine is not None:
-            try:
+            with self._told():
                 self._engine.add_feature(id)
-            except DrawbarError as error:
-                self.window.status.notify(str(error))
 
     def _send_removed(self, id: str) -> None:
         if self._engine is not None:
@@ -265,9 +276,8 @@ class App:
             self._engine.set_bypass(on)
 
     def _send_gain(self, db: float) -> None:
-        set_gain = getattr(self._engine, "set_gain", None)
-        if set_gain is not None:
-            set_gain(10 ** (db / 20))
+        if self._engine is not None:
+            self._engine.set_gain_db(db)
 
     def _watch(self) -> None:
         if self._engine is None:
@@ -275,7 +285,8 @@ class App:
         in_rack = [strip.id for strip in self.rack.strips]
         ids = [*in_rack, *(id for id in self._best if id not in in_rack)][: max(WATCHED, len(in_rack))]
         self.timeline.set_scales({id: f.p99 for id in ids if (f := self._feature(id)) is not None})
-        self._engine.watch(ids)
+        with self._told():
+            self._engine.watch(ids)
 
     # -- small things ---------------------------------------------------------------------------------
 
@@ -287,9 +298,19 @@ class App:
                 return None
         return self._features.get(id)
 
-    def _take(self) -> Any:
-        take = getattr(self._engine, "take", None)
-        return take() if callable(take) else take
+    def _output_words(self, name: str) -> str:
+        reason = getattr(getattr(self._engine, "output", None), "reason", "")
+        return (
+            f"{name}: {reason}" if name and reason else name or "The sound device opens with the first take"
+        )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the engine refuses is said in the status line."""
+        try:
+            yield
+        except DrawbarError as error:
+            self.window.status.notify(str(error))
 
     def _tell_error(self, _: Any, error: Exception | None) -> None:
         if error is not None:

@@ -1,4 +1,4 @@
-"""The environment -> None when a window can open, else one line that says what is missing and what to do."""
+"""The environment -> None when a window can open, else one line: what is missing, what to do."""
 
 import ctypes
 import ctypes.util

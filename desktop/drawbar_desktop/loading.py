@@ -1,8 +1,8 @@
-"""Nothing -> model, bank and engine, loaded phase by phase on a worker thread; knows nothing of Qt."""
+"""Nothing -> model, bank and engine, loaded phase by phase on a worker thread, without Qt."""
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,11 @@ class EnginePort(Protocol):
         """Begin a take."""
         ...
 
+    @property
+    def take(self) -> Any:
+        """The last take that ended, or None."""
+        ...
+
     def stop(self) -> object:
         """End it."""
         ...
@@ -36,6 +41,10 @@ class EnginePort(Protocol):
 
     def set_bypass(self, on: bool) -> object:
         """Switch between the take and its unsteered twin."""
+        ...
+
+    def set_gain_db(self, gain_db: float) -> object:
+        """The listener's volume."""
         ...
 
     def add_feature(self, id: str) -> object:
@@ -70,6 +79,8 @@ class Loaded:
     frame_rate_hz: float = 50.0
     sample_rate_hz: int = 32_000
     name: str = ""
+    preview: Callable[[Any], object] | None = None
+    """Plays codec tokens `[K, T]` and returns when they have been heard."""
     notice: str = ""
 
 
@@ -119,7 +130,7 @@ def load_embedded(say: Say) -> Loaded:
     model = load_model("embedded", device="cpu")
     say("Opening the bank")
     bank, notice = _open_bank(model)
-    say("Opening the sound device")
+    say("Starting the engine")
     engine: Any = Engine(model, bank)
     return Loaded(
         engine=engine,
@@ -130,7 +141,32 @@ def load_embedded(say: Say) -> Loaded:
         sample_rate_hz=model.spec.sample_rate_hz,
         name=model.spec.name,
         notice=notice,
+        preview=lambda tokens: _preview(model, tokens),
     )
+
+
+def _preview(model: Any, tokens: Any) -> None:
+    import time
+
+    import torch
+
+    from drawbar.live import open_output
+
+    with torch.inference_mode():
+        audio = model.codec.decode(torch.from_numpy(tokens.astype("int64"))[None])[0, 0].numpy()
+    output = open_output(None, model.spec.sample_rate_hz)
+    try:
+        output.start()
+        done = 0
+        while done < len(audio):
+            done += output.write(audio[done:])
+            time.sleep(0.02)
+        output.finish()
+        while output.queued() and not output.failed:
+            time.sleep(0.02)
+        time.sleep(output.latency_s)
+    finally:
+        output.close()
 
 
 def _open_bank(model: Any) -> tuple[Any, str]:
@@ -143,7 +179,7 @@ def _open_bank(model: Any) -> tuple[Any, str]:
     if not folder.exists():
         return None, f"There is no bank in {folder}: the model plays, but there are no sliders to add."
     try:
-        bank: Mapping[str, Any] | Any = Bank.open(folder)
+        bank = Bank.open(folder)
         check_site(bank, model)
     except DrawbarError as error:
         return None, f"The bank cannot be used: {error}"

@@ -62,7 +62,6 @@ def _drive(application: QApplication, app: App, shot: Path, size: tuple[int, int
         raise SmokeError(
             f"the screenshot could not be saved as {shot}; give a path that ends in .png in a writable folder"
         )
-    app.toggle_play()
 
 
 def _heard(app: App, seconds: float) -> bool:
@@ -85,7 +84,7 @@ def _drag(app: App, id: str, amount: float) -> None:
     slider = app.window.rack.strips[id].slider
     start = app.window.rack.centre_of(id)
     end = QPoint(start.x(), round(slider.y_of(amount)))
-    for i, at in enumerate((start, (start + end) / 2, end, end)):
+    for i, at in enumerate((start, QPoint(start.x(), (start.y() + end.y()) // 2), end, end)):
         kind = (
             QEvent.Type.MouseButtonPress,
             QEvent.Type.MouseMove,

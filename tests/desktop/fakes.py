@@ -152,7 +152,7 @@ class FakeTrace:
         return self.frame * 640
 
     def audio(self, since_sample: int = 0) -> NDArray[np.float32]:
-        return self._wave[since_sample : self.frame * 640].astype(np.float32)
+        return np.asarray(self._wave[since_sample : self.frame * 640], np.float32)
 
     def activations(self) -> tuple[Sequence[str], NDArray[np.float32]]:
         t = np.arange(self.frame) / 50
@@ -213,6 +213,7 @@ class FakeEngine:
             self.step(gone, ahead=gone * (self._factor - 1))
         return self._snapshot
 
+    @property
     def take(self) -> FakeTake | None:
         return FakeTake(self._settings) if self._settings else None
 
@@ -221,6 +222,9 @@ class FakeEngine:
 
     def set_bypass(self, on: bool) -> None:
         self.calls.append(("bypass", on))
+
+    def set_gain_db(self, gain_db: float) -> None:
+        self.calls.append(("gain", gain_db))
 
     def add_feature(self, id: str) -> None:
         self.calls.append(("add", id))

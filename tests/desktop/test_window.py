@@ -1,11 +1,12 @@
 """The real window over a fake engine, on Qt's offscreen platform: what gestures do."""
 
+from typing import Any
+
 import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 from drawbar_desktop.app import App
@@ -15,7 +16,7 @@ from drawbar_desktop.widgets.feature_list import FEATURE_MIME
 LEFT = Qt.MouseButton.LeftButton
 
 
-def drag(qtbot: QtBot, app: App, id: str, amount: float, modifier: Qt.KeyboardModifier | None = None) -> None:
+def drag(qtbot: Any, app: App, id: str, amount: float, modifier: Qt.KeyboardModifier | None = None) -> None:
     """Grab the cap and pull it to where `amount` is."""
     slider = app.window.rack.strips[id].slider
     start = app.window.rack.centre_of(id)
@@ -46,7 +47,7 @@ def first(app: App) -> str:
 
 
 def test_a_drag_sets_the_amount_tells_the_engine_and_is_one_step(
-    qtbot: QtBot, app: App, engine: FakeEngine, first: str
+    qtbot: Any, app: App, engine: FakeEngine, first: str
 ) -> None:
     depth = app.undo.depth
     drag(qtbot, app, first, 1.2)
@@ -59,12 +60,12 @@ def test_a_drag_sets_the_amount_tells_the_engine_and_is_one_step(
     assert engine.calls[-1] == ("amount", first, 0.0)
 
 
-def test_shift_makes_a_drag_ten_times_finer(qtbot: QtBot, app: App, first: str) -> None:
+def test_shift_makes_a_drag_ten_times_finer(qtbot: Any, app: App, first: str) -> None:
     drag(qtbot, app, first, 1.0, Qt.KeyboardModifier.ShiftModifier)
     assert app.rack.strip(first).amount == pytest.approx(0.1, abs=0.02)
 
 
-def test_double_click_resets_and_so_does_control_click(qtbot: QtBot, app: App, first: str) -> None:
+def test_double_click_resets_and_so_does_control_click(qtbot: Any, app: App, first: str) -> None:
     slider = app.window.rack.strips[first].slider
     app.rack.set_amount(first, 1.0)
     qtbot.mouseDClick(slider, LEFT, pos=app.window.rack.centre_of(first))
@@ -74,7 +75,7 @@ def test_double_click_resets_and_so_does_control_click(qtbot: QtBot, app: App, f
     assert app.rack.strip(first).amount == 0.0
 
 
-def test_arrows_and_wheel_step(qtbot: QtBot, app: App, first: str) -> None:
+def test_arrows_and_wheel_step(qtbot: Any, app: App, first: str) -> None:
     slider = app.window.rack.strips[first].slider
     qtbot.keyClick(slider, Qt.Key.Key_Up)
     assert app.rack.strip(first).amount == pytest.approx(0.05)
@@ -88,7 +89,7 @@ def test_arrows_and_wheel_step(qtbot: QtBot, app: App, first: str) -> None:
     assert app.rack.strip(first).amount == pytest.approx(0.01)
 
 
-def test_the_read_out_takes_a_typed_value(qtbot: QtBot, app: App, first: str) -> None:
+def test_the_read_out_takes_a_typed_value(qtbot: Any, app: App, first: str) -> None:
     value = app.window.rack.strips[first].value
     value.setFocus()
     value.setText("-1.25")
@@ -100,7 +101,7 @@ def test_the_read_out_takes_a_typed_value(qtbot: QtBot, app: App, first: str) ->
     assert app.rack.strip(first).amount == -1.25
 
 
-def test_typing_in_the_search_field_filters_the_list(qtbot: QtBot, app: App) -> None:
+def test_typing_in_the_search_field_filters_the_list(qtbot: Any, app: App) -> None:
     qtbot.keyClicks(app.window.browser.search, "drum")
     assert app.window.browser.list.model().rowCount() == 2
     proven = app.window.browser.chips.button(1)
@@ -111,7 +112,7 @@ def test_typing_in_the_search_field_filters_the_list(qtbot: QtBot, app: App) -> 
     assert "Did you mean" in app.window.browser.empty.hint.text()
 
 
-def test_enter_and_double_click_add_to_the_rack(qtbot: QtBot, app: App, engine: FakeEngine) -> None:
+def test_enter_and_double_click_add_to_the_rack(qtbot: Any, app: App, engine: FakeEngine) -> None:
     features = app.window.browser.list
     features.setCurrentIndex(features.model().index(0, 0))
     qtbot.keyClick(features, Qt.Key.Key_Return)
@@ -131,7 +132,7 @@ def test_a_feature_dropped_on_the_rack_is_added(app: App, bank: FakeBank) -> Non
 
 
 def test_space_plays_and_stops_wherever_the_focus_is(
-    qtbot: QtBot, app: App, engine: FakeEngine, first: str
+    qtbot: Any, app: App, engine: FakeEngine, first: str
 ) -> None:
     app.window.activateWindow()
     app.transport.set_seed(7)
@@ -146,7 +147,7 @@ def test_space_plays_and_stops_wherever_the_focus_is(
     assert (settings.seed, settings.amounts, settings.twin) == (7, {first: 0.5}, True)
 
 
-def test_space_in_the_prompt_is_a_space(qtbot: QtBot, app: App) -> None:
+def test_space_in_the_prompt_is_a_space(qtbot: Any, app: App) -> None:
     app.window.activateWindow()
     app.window.transport.prompt.setFocus()
     qtbot.keyClicks(app.window.transport.prompt, "slow piano b/?")
@@ -155,7 +156,7 @@ def test_space_in_the_prompt_is_a_space(qtbot: QtBot, app: App) -> None:
     assert not app.transport.bypass.value
 
 
-def test_b_bypasses_and_slash_searches(qtbot: QtBot, app: App, engine: FakeEngine) -> None:
+def test_b_bypasses_and_slash_searches(qtbot: Any, app: App, engine: FakeEngine) -> None:
     app.window.activateWindow()
     qtbot.keyClick(app.window, Qt.Key.Key_B)
     assert engine.calls[-1] == ("bypass", True)
@@ -164,7 +165,7 @@ def test_b_bypasses_and_slash_searches(qtbot: QtBot, app: App, engine: FakeEngin
     assert app.window.browser.search.hasFocus()
 
 
-def test_the_question_mark_shows_the_keys_and_any_key_hides_them(qtbot: QtBot, app: App) -> None:
+def test_the_question_mark_shows_the_keys_and_any_key_hides_them(qtbot: Any, app: App) -> None:
     app.window.activateWindow()
     app.window.overlay.toggle()
     assert app.window.overlay.isVisible()
@@ -206,7 +207,7 @@ def test_the_rack_is_what_the_heat_map_shows_first(app: App, engine: FakeEngine,
     assert engine.trace.ids[0] == bank.rows[50].id
 
 
-def test_mute_solo_and_remove_buttons(qtbot: QtBot, app: App, engine: FakeEngine, first: str) -> None:
+def test_mute_solo_and_remove_buttons(qtbot: Any, app: App, engine: FakeEngine, first: str) -> None:
     strip = app.window.rack.strips[first]
     app.rack.set_amount(first, 1.0)
     strip.mute.click()
@@ -233,7 +234,7 @@ def test_an_engine_error_is_shown_with_its_message(app: App, engine: FakeEngine)
     assert not app.transport.playing.value
 
 
-def test_missing_assets_are_said_in_the_window(qtbot: QtBot, qapp: object) -> None:
+def test_missing_assets_are_said_in_the_window(qtbot: Any, qapp: object) -> None:
     def load(say: object) -> object:
         raise RuntimeError("assets/model has no config.json; run python -m drawbar.bundled")
 
@@ -245,7 +246,7 @@ def test_missing_assets_are_said_in_the_window(qtbot: QtBot, qapp: object) -> No
     app.window.close()
 
 
-def test_loading_happens_off_the_windows_thread_with_a_visible_phase(qtbot: QtBot, qapp: object) -> None:
+def test_loading_happens_off_the_windows_thread_with_a_visible_phase(qtbot: Any, qapp: object) -> None:
     import threading
 
     go, seen = threading.Event(), []

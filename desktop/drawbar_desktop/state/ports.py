@@ -1,4 +1,4 @@
-"""What the window needs of the engine and the bank -> protocols, so that state is tested without either."""
+"""What the window needs of engine and bank -> protocols, so that state is tested without them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol

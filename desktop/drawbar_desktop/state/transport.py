@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.state.ports import SnapshotLike
 
-__all__ = ["LENGTHS_S", "Readout", "Transport", "format_time"]
+__all__ = ["BUSY", "LENGTHS_S", "Readout", "Transport", "format_time"]
 
 LENGTHS_S: tuple[float | None, ...] = (8.0, 15.0, 30.0, 60.0, 120.0, None)
 SEED_MAX = 2**31 - 1

@@ -1,4 +1,4 @@
-"""An amount -> a bipolar drawbar with a notch at zero; gestures on it -> calls on the rack's state."""
+"""An amount -> a bipolar drawbar with a notch at zero; gestures -> calls on the rack's state."""
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (

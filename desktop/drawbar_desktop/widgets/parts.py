@@ -174,7 +174,7 @@ class FlowLayout(QLayout):
         """How many items."""
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
+    def itemAt(self, index: int) -> QLayoutItem | None:
         """One item, or None past the end."""
         return self._items[index] if 0 <= index < len(self._items) else None
 

@@ -1,4 +1,4 @@
-"""Text and the words in it that the model does not know -> one field that says so at its right end."""
+"""Text, and the words in it that the model does not know -> one field that names them."""
 
 from collections.abc import Sequence
 

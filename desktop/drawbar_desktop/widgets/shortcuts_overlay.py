@@ -41,6 +41,7 @@ class ShortcutsOverlay(QWidget):
             grid.addWidget(label(meaning, "soft"), row, 1)
         column = QVBoxLayout(self)
         column.addWidget(card, 0, Qt.AlignmentFlag.AlignCenter)
+        self._under = parent
         parent.installEventFilter(self)
         self.hide()
 
@@ -49,7 +50,7 @@ class ShortcutsOverlay(QWidget):
         if self.isVisible():
             self.hide()
             return
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._under.rect())
         self.raise_()
         self.show()
         self.setFocus()
@@ -65,5 +66,5 @@ class ShortcutsOverlay(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stay as large as the window."""
         if event.type() == QEvent.Type.Resize and self.isVisible():
-            self.setGeometry(self.parentWidget().rect())
+            self.setGeometry(self._under.rect())
         return False

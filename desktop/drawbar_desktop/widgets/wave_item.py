@@ -1,4 +1,4 @@
-"""Peaks in seconds -> one plot item: heard audio bright, generated but unheard audio dim."""
+"""Peaks over time -> one plot item: heard audio bright, audio still to be heard dim."""
 
 import numpy as np
 import pyqtgraph as pg
@@ -11,7 +11,7 @@ from drawbar_desktop.theme import DARK, qcolor
 __all__ = ["WaveItem"]
 
 
-class WaveItem(pg.GraphicsObject):  # type: ignore[misc]
+class WaveItem(pg.GraphicsObject):
     """The outline of min and max over time, filled; split at the playhead without new data."""
 
     def __init__(self) -> None:
