@@ -567,7 +567,7 @@ def bench_live(
 
     opened, loaded = _open_bank(bank), _load_model(model, device)
     with _progress("playing") as tell:
-        result = bench.run(loaded, opened, seconds=seconds, progress=tell)
+        result = bench.run(loaded, opened, seconds=seconds, sliders=sliders, twin=twin, progress=tell)
     _show(result, bench.rows(result), as_json)
 
 
