@@ -167,7 +167,7 @@ def train_decoder(
     training, held_out = _Excerpts(material, tokens, settings), _Excerpts(material, tokens, settings, held_out=True)
     weights = torch.tensor(_BOOK_WEIGHTS)
     began = time.monotonic() - spent_s
-    recent = torch.zeros(4)
+    recent: Tensor | None = None
     for step in range(first, settings.steps):
         rate = settings.learning_rate * min(1.0, (step + 1) / settings.warm_up)
         progress = step / settings.steps
@@ -181,7 +181,7 @@ def train_decoder(
         decay = min(0.998, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
-        recent = recent * 0.98 + losses.detach() * 0.02 if step else losses.detach()
+        recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             live = {k: v.clone() for k, v in modules.state_dict().items()}
             modules.load_state_dict(average)

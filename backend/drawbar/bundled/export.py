@@ -56,11 +56,12 @@ def export_detectors(
     folder: Path, codec: SpectralCodec, material: Material, tokens: Path, say: Callable[[str], None]
 ) -> None:
     """Trains the judges on round trips of composed audio; writes them with their held-out AUROC."""
-    shown = {"": 0.0}
+    last = -1.0
 
     def progress(what: str, share: float) -> None:
-        if share - shown.get(what, -1.0) >= 0.1 or what not in shown:
-            shown[what] = share
+        nonlocal last
+        if share - last >= 0.1:
+            last = share
             say(f"detectors: {what} {share:.0%}")
 
     detectors = train_detectors(
