@@ -8,6 +8,7 @@ output filled while the worker is busy with a slow frame.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -155,6 +156,10 @@ class Engine:
         """The listener's volume; takes are not touched by it."""
         if self.monitor is not None:
             self.monitor.set_gain_db(gain_db)
+
+    def set_gain(self, gain: float) -> None:
+        """The same as a factor, 0 to 2."""
+        self.set_gain_db(20 * math.log10(max(gain, 1e-5)))
 
     def add_feature(self, id: str) -> None:
         """Give a feature of the bank a slider. Raises BadInputError, SiteMismatchError."""

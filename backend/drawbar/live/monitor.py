@@ -31,14 +31,16 @@ class Gain:
 
     def process(self, samples: Floats) -> Floats:
         """Samples ``[n]`` -> samples ``[n]``."""
+        if not self._left and self._now == 1.0:
+            return samples
         if not self._left:
-            return samples if self._now == 1.0 else np.asarray(samples * self._now, np.float32)
+            return np.asarray(samples * self._now, np.float32)
         done = self._step - self._left + np.arange(1, len(samples) + 1)
         share = np.minimum(done / self._step, 1.0)
         gains = self._start + (self._target - self._start) * share
         self._left = max(0, self._left - len(samples))
         self._now = float(gains[-1]) if len(samples) else self._now
-        return (samples * gains).astype(np.float32)
+        return np.asarray(samples * gains, np.float32)
 
 
 class Limiter:

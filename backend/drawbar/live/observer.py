@@ -22,15 +22,29 @@ class WatchedRow(Protocol):
     """What a meter needs of a feature (`drawbar.steering.Direction` has it)."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The feature."""
+        ...
+
     @property
-    def layer(self) -> int: ...
+    def layer(self) -> int:
+        """Whose residual it reads."""
+        ...
+
     @property
-    def encoder(self) -> Tensor | None: ...
+    def encoder(self) -> Tensor | None:
+        """``[D]``, or None where it is not known."""
+        ...
+
     @property
-    def bias(self) -> float: ...
+    def bias(self) -> float:
+        """Added to the product."""
+        ...
+
     @property
-    def threshold(self) -> float: ...
+    def threshold(self) -> float:
+        """Activations up to this count as silence."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ class NullOutput:
         """Play what the clock says has been played by now."""
         if self.started_at_s is None:
             return
-        due = int((self._clock.now() - self.started_at_s) * self.sample_rate_hz) - self._time
+        due = round((self._clock.now() - self.started_at_s) * self.sample_rate_hz) - self._time
         if due <= 0:
             return
         block = self._ring.read(due)

@@ -16,7 +16,7 @@ import torch
 from drawbar.live.bypass import Bypass
 from drawbar.live.ring import Floats
 from drawbar.live.rollback import Block, Pending
-from drawbar.live.take import Take, TakeSettings, lanes_of
+from drawbar.live.take import Take, TakeSettings, stored
 
 if TYPE_CHECKING:
     from drawbar.live.engine import Engine
@@ -26,7 +26,6 @@ __all__ = ["Performance"]
 
 FIRST_S = 0.06
 """Audio that is ready before the first sample is handed over (and after an under-run)."""
-MARGIN_S = 0.015
 FADE_S = 0.01
 REWIND_INTERVAL_S = 0.04
 
@@ -74,7 +73,7 @@ class Performance:
         steps = codec.look_ahead + (0 if self.engine.rollback else max(spec.delays))
         if self.engine.rollback:
             lead_s = min(lead_s, self._low_water_s() + self.frame_s)
-        return lead_s + steps * self.frame_s + self.output.latency_s
+        return float(lead_s + steps * self.frame_s + self.output.latency_s)
 
     def take(self) -> Take | None:
         """What was generated and handed over, or None if nothing was."""
@@ -83,13 +82,13 @@ class Performance:
             return None
         bank = self.engine.bank
         twin = trace.twin() if self.settings.twin else None
-        frames = -(-trace.samples // int(model.spec.samples_per_frame))
+        frames = -(-trace.samples // int(model.spec.samples_per_frame)) + model.codec.look_ahead
         return Take(
             audio=trace.steered(),
             sample_rate_hz=self.rate,
             tokens=trace.tokens()[:, :frames],
             settings=self.settings,
-            automation=lanes_of(self._recorded),
+            automation=stored(self._recorded),
             bank=bank.info.name if bank is not None else "",
             site=model.fingerprint,
             twin_audio=twin,
@@ -220,7 +219,7 @@ class Performance:
     def _low_water_s(self) -> float:
         """What must stay ready while frames are decided again: their first needs one position per delay."""
         delays = self.engine.model.spec.delays
-        return max(self.output.min_fill_s, self.engine.lead.redo_s(max(delays) + 1) + MARGIN_S)
+        return max(self.output.min_fill_s, self.engine.lead.redo_s(max(delays) + 1))
 
     def _rewind(self) -> int | None:
         """Go back to the first frame that can be redone in time -> it, or None when there is none."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from drawbar.errors import BadInputError, CancelledError
-from drawbar.live.take import Take, TakeSettings, lanes_of
+from drawbar.live.take import Take, TakeSettings, stored
 
 __all__ = ["render"]
 
@@ -71,7 +71,7 @@ def render(
         sample_rate_hz=int(model.spec.sample_rate_hz),
         tokens=torch.stack(tokens, dim=1).to(torch.int32).numpy().astype(np.uint16),
         settings=settings,
-        automation=lanes_of(recorded),
+        automation=stored(recorded),
         bank=bank.info.name if bank is not None else "",
         site=model.fingerprint,
         twin_audio=sound[1, 0] if settings.twin else None,

@@ -11,7 +11,7 @@ import json
 import math
 import platform
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,11 +25,11 @@ from drawbar.live import soundfiles
 from drawbar.live.controls import checked_amount
 from drawbar.live.ring import Floats
 
-__all__ = ["Lanes", "Take", "TakeSettings", "lanes_of", "load_record", "load_settings", "versions"]
+__all__ = ["Stored", "Take", "TakeSettings", "load_record", "load_settings", "stored", "versions"]
 
 FORMAT = 1
-Lanes = Mapping[str, Sequence[Sequence[float | None]]]
-"""Feature id -> [frame, amount] points, as automation is stored; no amount is off."""
+Stored = Mapping[str, Any]
+"""Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def lanes_of(automation: Any) -> Lanes:
+def stored(automation: Any) -> Stored:
     """An `Automation` of `drawbar.steering`, or None -> its points by feature id."""
     return {} if automation is None else dict(automation.to_json())
 
@@ -118,9 +118,9 @@ class Take:
     """The steered audio ``[N]``, before the listener's gain and limiter."""
     sample_rate_hz: int
     tokens: NDArray[np.uint16]
-    """The final tokens ``[K, T]``."""
+    """The final tokens ``[K, T]``; a stopped take has those that its last samples needed, too."""
     settings: TakeSettings
-    automation: Lanes = field(default_factory=dict)
+    automation: Stored = field(default_factory=dict)
     """The amounts as they were applied, ramps included."""
     bank: str = ""
     site: str = ""
@@ -144,7 +144,7 @@ class Take:
         return {
             "format": FORMAT,
             "settings": self.settings.to_dict(),
-            "automation": {id: [list(point) for point in points] for id, points in self.automation.items()},
+            "automation": dict(self.automation),
             "bank": self.bank,
             "site": self.site,
             "versions": self.versions,

@@ -1,0 +1,378 @@
+"""A model and a bank -> real-time margin, cost of steering, under-runs, slider-to-ear, start.
+
+The machine's own limits are measured first. What is compared runs interleaved (A B B A) in one process, warm;
+the median and the 99th percentile are over single frames.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from drawbar.errors import BadInputError
+from drawbar.live import Engine, NullOutput, TakeSettings, render
+from drawbar.musicgen import load_model
+from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
+
+__all__ = ["machine", "rows", "run"]
+
+Progress = Callable[[str, float], object]
+Times = NDArray[np.float64]
+PROMPT = "piano in a minor with drums and bass"
+FRAME_MS = 20.0
+MOVE_HZ = 30.0
+BLOCK = 25
+"""Frames of one stream before the other has its turn."""
+THRESHOLD_DB = -20.0
+
+
+def run(
+    model: Any,
+    bank: Any = None,
+    *,
+    seconds: float = 60.0,
+    sliders: int = 8,
+    twin: bool = False,
+    frames: int = 300,
+    moves: int = 8,
+    move_amount: float = 2.0,
+    rollback: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure everything; ``seconds`` is the length of the live run, ``twin`` whether that run has a
+    bypass twin.
+
+    Without a bank the sliders are random directions. Raises BadInputError for fewer than 1 slider or 50
+    frames.
+    """
+    if sliders < 1 or frames < 50 or seconds <= 0:
+        raise BadInputError(
+            f"{sliders} sliders, {frames} frames, {seconds} s: use at least 1, 50 and a positive time"
+        )
+    tell = progress or (lambda _what, _share: None)
+    desk = _Desk(model, bank, sliders)
+    tell("measuring the machine", 0.0)
+    result: dict[str, Any] = {"machine": machine(model.device), "model": model.spec.name, "sliders": sliders}
+    result["features"] = list(desk.ids)
+    tell("measuring frames", 0.05)
+    result["frame"] = _frame_times(model, desk, frames, twin=False)
+    tell("measuring frames with the twin", 0.15)
+    result["frame_with_twin"] = _frame_times(model, desk, frames, twin=True)
+    tell("measuring what steering costs", 0.25)
+    result["steering"] = _steering_cost(model, desk, frames)
+    tell("measuring the start", 0.35)
+    result["start"] = _start(model, desk)
+    tell(f"playing {seconds:g} s", 0.4)
+    result["live"] = _play(model, desk, seconds, twin, rollback)
+    tell("moving sliders", 0.8)
+    result["slider_to_ear"] = _slider_to_ear(model, desk, moves, move_amount, rollback)
+    return result
+
+
+def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The limits of the machine: memory bandwidth, matrix product, the smallest operation."""
+    place = torch.device(device)
+    source = torch.ones(32 << 20, device=place)
+    target = torch.empty_like(source)
+    square = torch.ones(1024, 1024, device=place)
+    small = torch.ones(1, device=place)
+    copy_s = _best(lambda: target.copy_(source), 7, place)
+    gemm_s = _best(lambda: square @ square, 9, place)
+    launch_s = _best(lambda: [small.add_(1) for _ in range(1000)], 5, place) / 1000
+    return {
+        "device": torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "bandwidth_gb_s": round(2 * source.numel() * 4 / copy_s / 1e9, 1),
+        "gemm_gflop_s": round(2 * 1024**3 / gemm_s / 1e9, 1),
+        "launch_us": round(1e6 * launch_s, 2),
+    }
+
+
+def _best(work: Callable[[], object], times: int, place: torch.device) -> float:
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        if place.type == "cuda":
+            torch.cuda.synchronize(place)
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+class _Desk:
+    """The sliders of a benchmark: the bank's best features, or random directions."""
+
+    def __init__(self, model: Any, bank: Any, sliders: int) -> None:
+        self.model, self.bank = model, bank
+        if bank is not None:
+            check_site(bank, model)
+            self.ids = tuple(row.id for row in bank.search(limit=sliders))
+            self.directions = directions_from_bank(bank, list(self.ids))
+        else:
+            self.directions = _random_directions(model.spec, sliders)
+            self.ids = tuple(d.id for d in self.directions)
+
+    def mixer(self, amount: float) -> Mixer:
+        """A mixer with every slider at an amount."""
+        mixer = Mixer(self.directions, spec=self.model.spec, site=self.model.fingerprint)
+        for id in self.ids:
+            mixer.set(id, amount)
+        return mixer
+
+    def source(self) -> Any:
+        """A bank for the engine: the real one, or one of the random directions."""
+        return self.bank if self.bank is not None else _RandomBank(self.model, self.directions)
+
+
+def _random_directions(spec: Any, count: int) -> list[Direction]:
+    rng = torch.Generator().manual_seed(1)
+    layers = sorted({spec.n_layers // 2, max(0, spec.n_layers // 2 - 1)})
+    found = []
+    for n in range(count):
+        vector = torch.randn(spec.d_model, generator=rng)
+        vector = vector / vector.norm()
+        layer = layers[n % len(layers)]
+        found.append(Direction(f"{layer}/{n}", layer, vector, 3.0, encoder=vector, threshold=0.5))
+    return found
+
+
+class _RandomBank:
+    """Just enough of a bank for the engine."""
+
+    def __init__(self, model: Any, directions: Sequence[Direction]) -> None:
+        self._rows = {d.id: d for d in directions}
+        layers = tuple(sorted({d.layer for d in directions}))
+        self._zeros = {layer: np.zeros(model.spec.d_model, np.float32) for layer in layers}
+        names = {"name": "random directions", "model_name": model.spec.name, "layers": layers}
+        self.info: Any = type("Info", (), {**names, "fingerprint": model.fingerprint})()
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+        """As `drawbar.bank.Bank.vectors`."""
+        rows = np.stack([self._rows[id].vector.numpy() for id in ids])
+        ones = np.ones(len(ids), np.float32)
+        arrays = {"W_dec": rows, "W_enc": rows, "b_enc": 0 * ones, "b_dec": self._zeros}
+        return {**arrays, "scale": 3 * ones, "threshold": 0.5 * ones}
+
+
+class _Player:
+    """A stream and its codec, stepped frame by frame with a watch in hand."""
+
+    def __init__(self, model: Any, steering: Any, frames: int, twin: bool) -> None:
+        seconds = (frames + 2 * BLOCK) / model.spec.frame_rate_hz
+        self._stream = model.stream(PROMPT, seed=7, seconds=seconds, steering=steering, twin=twin)
+        self._stream.__enter__()
+        self._codec = model.codec.stream(2 if twin else 1)
+        self.steps: list[float] = []
+        self.decodes: list[float] = []
+
+    def go(self, count: int, keep: bool = True) -> None:
+        """The next ``count`` frames."""
+        for _ in range(count):
+            began = time.perf_counter()
+            frame = next(self._stream)
+            stepped = time.perf_counter()
+            twin = [] if frame.twin_tokens is None else [frame.twin_tokens]
+            self._codec.push(torch.stack([frame.tokens, *twin])[..., None]).cpu()
+            ended = time.perf_counter()
+            if keep:
+                self.steps.append(stepped - began)
+                self.decodes.append(ended - stepped)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._stream.__exit__(None, None, None)
+
+
+def _ms(values: Sequence[float] | Times, quantile: float) -> float:
+    return round(1000 * float(np.quantile(np.asarray(values), quantile)), 3)
+
+
+def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> dict[str, Any]:
+    player = _Player(model, desk.mixer(0.5), frames, twin)
+    player.go(BLOCK, keep=False)
+    player.go(frames)
+    player.close()
+    both = np.add(player.steps, player.decodes)
+    return {
+        "step_ms": _ms(player.steps, 0.5),
+        "step_p99_ms": _ms(player.steps, 0.99),
+        "codec_ms": _ms(player.decodes, 0.5),
+        "codec_p99_ms": _ms(player.decodes, 0.99),
+        "p99_ms": _ms(both, 0.99),
+        "margin": round(FRAME_MS / _ms(both, 0.99), 2),
+        "margin_at_median": round(FRAME_MS / _ms(both, 0.5), 2),
+    }
+
+
+def _steering_cost(model: Any, desk: _Desk, frames: int) -> dict[str, Any]:
+    plain, steered = _Player(model, None, frames, False), _Player(model, desk.mixer(0.5), frames, False)
+    for player in (plain, steered):
+        player.go(BLOCK, keep=False)
+    blocks = max(1, frames // (2 * BLOCK))
+    ratios = []
+    for _ in range(blocks):
+        for player in (plain, steered, steered, plain):
+            player.go(BLOCK if len(player.steps) + BLOCK <= frames else 0)
+        ratios.append(np.median(steered.steps[-2 * BLOCK :]) / np.median(plain.steps[-2 * BLOCK :]))
+    plain.close()
+    steered.close()
+    return {
+        "plain_ms": _ms(plain.steps, 0.5),
+        "steered_ms": _ms(steered.steps, 0.5),
+        "ratio": round(float(np.median(ratios)), 3),
+    }
+
+
+def _start(model: Any, desk: _Desk) -> dict[str, Any]:
+    """Seconds to the first sample from loading (imports done; embedded model only) and from play."""
+    clock = time.perf_counter
+    began = clock()
+    loaded = model
+    if model.spec.name == "embedded":
+        loaded = load_model("embedded", str(model.device))
+    ready = clock()
+    output = NullOutput(int(model.spec.sample_rate_hz))
+    with Engine(loaded, desk.source(), output) as engine:
+        pressed = clock()
+        engine.play(TakeSettings(PROMPT, 3, 0.5))
+        engine.wait(60)
+        first = output.started_at_s if output.started_at_s is not None else float("nan")
+    found = {"play_to_sound_s": round(first - pressed, 3)}
+    if loaded is not model:
+        found["load_to_sound_s"] = round(ready - began + first - pressed, 3)
+    return found
+
+
+def _play(model: Any, desk: _Desk, seconds: float, twin: bool, rollback: bool) -> dict[str, Any]:
+    """Play on the null output while every slider moves at random, as a hand on the window would move it."""
+    output = NullOutput(int(model.spec.sample_rate_hz))
+    over = threading.Event()
+    leads: list[float] = []
+    with Engine(model, desk.source(), output, rollback=rollback) as engine:
+        for id in desk.ids:
+            engine.add_feature(id)
+
+        def move() -> None:
+            rng = random.Random(5)
+            while not over.wait(1 / MOVE_HZ):
+                engine.set_amount(rng.choice(desk.ids), round(rng.uniform(-1, 1), 3))
+                snapshot = engine.snapshot()
+                leads.append(snapshot.latency_ms)
+
+        hand = threading.Thread(target=move, daemon=True)
+        hand.start()
+        engine.play(TakeSettings(PROMPT, 11, seconds, amounts=dict.fromkeys(desk.ids, 0.0), twin=twin))
+        engine.wait(4 * seconds + 60)
+        over.set()
+        hand.join()
+        snapshot, take = engine.snapshot(), engine.take
+    return {
+        "seconds": seconds,
+        "twin": twin,
+        "rollback": rollback,
+        "underruns": snapshot.underruns,
+        "missed_ms": round(1000 * output.missed_samples / output.sample_rate_hz, 1),
+        "real_time_factor": round(snapshot.real_time_factor, 2),
+        "rewinds": len(take.rewinds) if take is not None else 0,
+        "estimated_latency_ms": round(float(np.median(leads)), 1) if leads else None,
+        "finished": take is not None and take.complete,
+        "message": snapshot.message,
+    }
+
+
+def _slider_to_ear(model: Any, desk: _Desk, moves: int, amount: float, rollback: bool) -> dict[str, Any]:
+    """From a move to the first frame at the output that differs enough from the take without it."""
+    rng = random.Random(9)
+    found: list[float] = []
+    for number in range(moves):
+        id = desk.ids[number % len(desk.ids)]
+        settings = TakeSettings(PROMPT, 20 + number, 4.0, amounts={id: 0.0})
+        unmoved = render(model, desk.source(), settings).audio
+        delay_s = _one_move(model, desk, settings, id, amount, 1.2 + rng.random(), unmoved, rollback)
+        if delay_s is not None:
+            found.append(1000 * delay_s)
+    ordered = sorted(found)
+    return {
+        "moves": moves,
+        "heard": len(found),
+        "median_ms": round(float(np.median(found)), 1) if found else None,
+        "worst_ms": round(ordered[-1], 1) if found else None,
+        "best_ms": round(ordered[0], 1) if found else None,
+        "amount": amount,
+        "output_fill_ms": 1000 * NullOutput.min_fill_s,
+    }
+
+
+def _one_move(
+    model: Any,
+    desk: _Desk,
+    settings: TakeSettings,
+    id: str,
+    amount: float,
+    after_s: float,
+    unmoved: NDArray[np.float32],
+    rollback: bool,
+) -> float | None:
+    output = NullOutput(int(model.spec.sample_rate_hz), record=True)
+    with Engine(model, desk.source(), output, rollback=rollback) as engine:
+        engine.play(settings)
+        never = threading.Event()
+        while engine.snapshot().played_s < after_s and engine.snapshot().state != "error":
+            never.wait(0.003)
+        moved_at = time.perf_counter()
+        engine.set_amount(id, amount)
+        engine.wait(60)
+        underruns, monitor_delay = output.underruns, engine.monitor.delay if engine.monitor else 0
+        begun = output.started_at_s
+    if underruns or begun is None:
+        return None
+    heard = output.recorded()[monitor_delay:]
+    first = _first_difference(heard, unmoved, int(model.spec.samples_per_frame))
+    return None if first is None else begun + (first + monitor_delay) / output.sample_rate_hz - moved_at
+
+
+def _first_difference(heard: NDArray[np.float32], unmoved: NDArray[np.float32], frame: int) -> int | None:
+    """The first sample of the first whole frame whose difference is above the threshold, relative to its
+    signal.
+    """
+    count = min(len(heard), len(unmoved)) // frame
+    signal = unmoved[: count * frame].reshape(count, frame).astype(np.float64)
+    change = heard[: count * frame].reshape(count, frame) - signal
+    loud = np.maximum((signal**2).mean(1), 1e-8)
+    over = (change**2).mean(1) > loud * 10 ** (THRESHOLD_DB / 10)
+    return int(np.argmax(over)) * frame if over.any() else None
+
+
+def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+    """(measure, value, goal) lines for the table."""
+    limits, plain, both = result["machine"], result["frame"], result["frame_with_twin"]
+    live, ear, start = result["live"], result["slider_to_ear"], result["start"]
+    found: list[tuple[str, object, str]] = [
+        ("machine", f"{limits['device']}, {limits['threads']} threads", ""),
+        ("memory bandwidth", f"{limits['bandwidth_gb_s']} GB/s", ""),
+        ("matrix product, float32", f"{limits['gemm_gflop_s']} GFLOP/s", ""),
+        ("smallest operation", f"{limits['launch_us']} us", ""),
+        ("step, median / p99", f"{plain['step_ms']} / {plain['step_p99_ms']} ms", ""),
+        ("codec, median / p99", f"{plain['codec_ms']} / {plain['codec_p99_ms']} ms", ""),
+        (f"20 ms / p99(step + codec), {result['sliders']} sliders", plain["margin"], ">= 2"),
+        ("... at the median", plain["margin_at_median"], ""),
+        ("... with the bypass twin", both["margin"], ">= 1.5"),
+        (f"step with {result['sliders']} sliders / without", result["steering"]["ratio"], "<= 1.02"),
+        ("play to first sound", f"{start['play_to_sound_s']} s", ""),
+    ]
+    if "load_to_sound_s" in start:
+        found.append(("cold start to first sound", f"{start['load_to_sound_s']} s", "<= 5 s"))
+    shown = "not heard" if ear["median_ms"] is None else f"{ear['median_ms']} / {ear['worst_ms']} ms"
+    return [
+        *found,
+        (f"under-runs in {live['seconds']:g} s of moves", live["underruns"], "0"),
+        ("... real-time factor", live["real_time_factor"], ""),
+        (f"slider to ear, median / worst of {ear['heard']} moves", shown, "<= 200 ms"),
+    ]
