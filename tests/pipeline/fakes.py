@@ -54,5 +54,6 @@ class FakeModel:
         start = torch.full_like(tokens[..., :1], 64)
         steps = torch.cat([start, tokens], -1)  # [B, K, S]
         x = torch.stack([self._tables[k][steps[:, k]] for k in range(4)]).sum(0)
-        memory = sum(torch.nn.functional.pad(x, (0, 0, lag, 0))[:, : x.shape[1]] for lag in range(5)) / 5
+        past = [torch.nn.functional.pad(x, (0, 0, lag, 0))[:, : x.shape[1]] for lag in range(5)]
+        memory = torch.stack(past).mean(0)
         return {layer: torch.tanh(memory @ self._mixers[layer]) * (layer + 1) * 3 for layer in layers}

@@ -17,7 +17,7 @@ __all__ = ["decode_pairs", "encode_pairs", "sparse_kernels"]
 
 def sparse_kernels(device: torch.device) -> bool:
     """Whether compressed-row products exist there (MKL on a CPU; CUDA)."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
+    return device.type == "cuda" or (device.type == "cpu" and torch.backends.mkl.is_available())
 
 
 def encode_pairs(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:

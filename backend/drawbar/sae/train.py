@@ -148,7 +148,7 @@ class _Run:
         aux = self._aux_loss(pre, x, error.detach(), dead)
         loss = fvu + cfg.aux_coefficient * aux
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._update()
         self._count_fired(values, indices, len(x))
         self.step += 1
