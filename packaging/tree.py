@@ -48,7 +48,7 @@ def first_line(path: Path) -> str:
 
 def tree(root: Path = ROOT) -> str:
     """Folders in flow order with their modules, each with the first line of its docstring."""
-    lines = []
+    lines: list[str] = []
     for package, parts in FLOW.items():
         lines += _package(root / package, package, parts)
         lines.append("")

@@ -123,10 +123,15 @@ def test_setup_is_done_again_only_when_its_inputs_change(
     monkeypatch.setattr(run, "STAMP", tmp_path / "stamp.json")
     monkeypatch.setattr(run, "answers", lambda python: list(sys.version_info[:2]))
     done: list[str] = []
+
+    def with_uv(lock: Path) -> bool:
+        done.append(f"uv {lock.name}")
+        return True
+
     for step in ("make_venv", "install_drawbar"):
         monkeypatch.setattr(run, step, lambda step=step: done.append(step))
     monkeypatch.setattr(run, "install_with_pip", lambda lock: done.append(f"pip {lock.name}"))
-    monkeypatch.setattr(run, "install_with_uv", lambda lock: not done.append(f"uv {lock.name}"))
+    monkeypatch.setattr(run, "install_with_uv", with_uv)
     everything = ["make_venv", "pip build", "uv play", "install_drawbar"]
     run.setup("play")
     assert done == everything

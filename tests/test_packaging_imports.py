@@ -7,8 +7,7 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
-
-from test_packaging import PACKAGING, requirements
+from tests.test_packaging import PACKAGING, requirements
 
 # One process, because what quarrels are native parts: OpenMP runtimes, protobuf, FFmpeg, Qt.
 WHOLE_CARD = """

@@ -2,7 +2,7 @@
 
 import re
 
-from test_packaging import ROOT, load
+from tests.test_packaging import ROOT, load
 
 SOURCES = [
     path
