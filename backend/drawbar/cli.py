@@ -559,6 +559,8 @@ def bench_live(
     seconds: Annotated[
         float, typer.Option("--seconds", help="How long is played on the null output.")
     ] = 60.0,
+    sliders: Annotated[int, typer.Option("--sliders", min=1, help="How many are on the rack.")] = 8,
+    twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:

@@ -120,7 +120,7 @@ def _fit(
                 net(mel), truth.nan_to_num(), weight=known.float(), pos_weight=weight[:, None]
             )
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimiser.step()
             step += 1
