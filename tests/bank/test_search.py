@@ -35,6 +35,8 @@ def test_every_keystroke_towards_a_label_finds_it(small: Bank, text: str) -> Non
         ("🥁", ["1/7"]),
         ("drums jazz", []),
         ("zebra", []),
+        ("z", []),
+        ("4", ["3/10"]),
     ],
 )
 def test_labels_tags_and_authors_are_searched_without_case_or_accents(

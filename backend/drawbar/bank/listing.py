@@ -10,11 +10,21 @@ from numpy.typing import NDArray
 from drawbar.bank.database import Database
 from drawbar.bank.words import words_of
 
-__all__ = ["PROVEN", "SHELVES", "build_listing", "read_authors", "read_column", "read_columns"]
+__all__ = [
+    "FIRST_LETTERS",
+    "PROVEN",
+    "SHELVES",
+    "build_listing",
+    "read_authors",
+    "read_bits",
+    "read_columns",
+]
 
 PROVEN = "proven"
 SHELVES = ("proven", "named", "unnamed")
 """Where a feature stands by itself; the number in the ``shelf`` column counts in this order."""
+FIRST_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+"""One such letter matches so much that FTS5 takes long to say it all: these answers are stored as bits."""
 
 # The order in which proof counts: proven, then strength of the evidence, then the best label's score.
 _RANKED = """
@@ -47,16 +57,27 @@ def build_listing(database: Database) -> None:
         database.run("INSERT INTO words (words) VALUES ('delete-all')")
         database.run("DELETE FROM shape")
         database.run(_RANKED)
-        database.run_many("INSERT INTO words (rowid, text) VALUES (?, ?)", _word_rows(database))
+        starts = np.zeros((len(FIRST_LETTERS), _count(database)), bool)
+        database.run_many("INSERT INTO words (rowid, text) VALUES (?, ?)", _word_rows(database, starts))
+        for letter, bits in zip(FIRST_LETTERS, starts, strict=True):
+            _put(database, f"starts:{letter}", np.packbits(bits))
         _write_columns(database)
         _write_authors(database)
 
 
-def _word_rows(database: Database) -> Iterator[tuple[int, str]]:
+def _count(database: Database) -> int:
+    return int(database.value("SELECT count(*) FROM listing"))
+
+
+def _word_rows(database: Database, starts: NDArray[np.bool_]) -> Iterator[tuple[int, str]]:
+    """(rank, its words); marks in ``starts`` [letter, place] the letters that they start with."""
     for chunk in database.chunks(_TEXTS):
         for rank, tags, labels in chunk:
             words = dict.fromkeys(words_of(f"{labels or ''} {' '.join(json.loads(tags))}"))
             if words:
+                starts[[place for word in words if (place := FIRST_LETTERS.find(word[0])) >= 0], rank - 1] = (
+                    True
+                )
                 yield rank, " ".join(words)
 
 
@@ -67,7 +88,7 @@ def _put(database: Database, name: str, values: NDArray[Any]) -> None:
 
 
 def _write_columns(database: Database) -> None:
-    n = int(database.value("SELECT count(*) FROM listing"))
+    n = _count(database)
     layer, index = np.zeros(n, np.int32), np.zeros(n, np.int32)
     density, p99 = np.zeros(n, np.float32), np.zeros(n, np.float32)
     verdict, shelf = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
@@ -92,7 +113,7 @@ def _write_columns(database: Database) -> None:
 
 def _write_authors(database: Database) -> None:
     """One bit per feature for every author: does it have a label by them?"""
-    n = int(database.value("SELECT count(*) FROM listing"))
+    n = _count(database)
     for (author,) in database.rows("SELECT DISTINCT author FROM label ORDER BY author"):
         bits = np.zeros(n, bool)
         for chunk in database.chunks(_AUTHOR, (author,)):
@@ -106,6 +127,15 @@ def read_column(database: Database, name: str) -> NDArray[Any] | None:
     return None if row is None else np.frombuffer(row[1], np.dtype(row[0]).newbyteorder("<"))
 
 
+def read_bits(database: Database, name: str, count: int) -> NDArray[np.bool_] | None:
+    """One bit for each of ``count`` features.
+
+    ``author:NAME``: it has a label by them; ``starts:LETTER``: it has a word that starts so.
+    """
+    packed = read_column(database, name)
+    return None if packed is None else np.unpackbits(packed, count=count).astype(bool)
+
+
 def read_authors(database: Database) -> list[str]:
     """Everyone who has labelled a feature, by name."""
     rows = database.rows("SELECT substr(name, 8) FROM shape WHERE name LIKE 'author:%' ORDER BY name")
@@ -113,6 +143,6 @@ def read_authors(database: Database) -> list[str]:
 
 
 def read_columns(database: Database) -> dict[str, NDArray[Any]]:
-    """Every column but the authors' bits, by name."""
-    names = database.rows("SELECT name FROM shape WHERE name NOT LIKE 'author:%'")
+    """Every column of one value a feature, by name."""
+    names = database.rows("SELECT name FROM shape WHERE name NOT LIKE '%:%'")
     return {name: column for (name,) in names if (column := read_column(database, name)) is not None}

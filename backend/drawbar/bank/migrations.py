@@ -68,7 +68,7 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX listing_label ON listing (label_key, rank)",
             "CREATE TABLE shape (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL) STRICT",
             """CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, detail=none,
-                prefix='1 2 3', tokenize="ascii tokenchars '#'")""",
+                prefix='2 3', tokenize="ascii tokenchars '#'")""",
             "CREATE VIRTUAL TABLE vocabulary USING fts5vocab('words', 'row')",
         ),
     ),
