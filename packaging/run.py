@@ -165,7 +165,7 @@ def make_venv() -> None:
 
 def install_with_pip(lock: Path) -> None:
     """Install a lock with pip, exactly and with its hashes."""
-    flags = ["--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    flags = ["-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
     isolation = [] if lock == LOCKS["build"] else ["--no-build-isolation"]
     must([str(PYTHON), "-m", "pip", "install", *flags, *isolation, "-r", str(lock)])
 
@@ -189,7 +189,7 @@ def install_with_uv(lock: Path) -> bool:
 
 def install_drawbar() -> None:
     """Put this checkout on the environment's path, with its console script."""
-    flags = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
+    flags = ["-qq", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-index"]
     must([str(PYTHON), "-m", "pip", "install", *flags, "-e", str(ROOT)])
 
 
