@@ -414,7 +414,7 @@ def render(
     if out.suffix.lower() not in (".wav", ".flac"):
         raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
     from drawbar.live import TakeSettings
-    from drawbar.live import render as play
+    from drawbar.live.render import render as play
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     opened = _open_bank(bank) if amounts else None
@@ -500,7 +500,7 @@ def bench_model(
     seconds: Annotated[float, typer.Option("--seconds", help="How long each is.")] = 8.0,
     held_out: Annotated[
         int, typer.Option("--held-out", min=2, help="How many composed pieces are coded.")
-    ] = 40,
+    ] = 20,
     soundfont: FontOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,

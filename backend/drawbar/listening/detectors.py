@@ -104,6 +104,7 @@ class Detectors:
             name: value.half() for name, value in self._net.state_dict().items() if value.is_floating_point()
         }
         save_file(state, folder / "detectors.safetensors")
+        (folder / "detectors.safetensors").chmod(0o644)
         about = {
             "format": _FORMAT,
             "width": self._net.head.in_channels,

@@ -15,7 +15,7 @@ from drawbar.listening.detectors import Detectors, FactorReport, clip_truth, pic
 from drawbar.listening.network import STEP_FRAMES, DetectorNet
 from drawbar.listening.scoring import auroc, best_threshold
 
-__all__ = ["DetectorSettings", "Example", "train_detectors"]
+__all__ = ["DetectorSettings", "Example", "measure_detectors", "train_detectors"]
 
 Example = tuple[NDArray[np.float32], NDArray[np.generic]]
 """Audio [N] at 32 kHz, and truth [T, C] per 50 Hz frame (bool, or float with NaN where it is unknown)."""
@@ -74,7 +74,7 @@ def train_detectors(
     }
     blank = {name: FactorReport(0.5, 0.5, 0, 0) for name in names}
     detectors = Detectors(net, blank, training)
-    detectors.reports = _report(detectors, held_out, names)
+    detectors.reports = measure_detectors(detectors, held_out)
     return detectors
 
 
@@ -161,9 +161,12 @@ def _batch(
     return (mel + gain + tilt + noise).clamp_min(-5.0), torch.stack(answers)
 
 
-def _report(
-    detectors: Detectors, held_out: Iterable[Example], names: Sequence[str]
-) -> dict[str, FactorReport]:
+def measure_detectors(detectors: Detectors, held_out: Iterable[Example]) -> dict[str, FactorReport]:
+    """AUROC and threshold of every factor on clips of pieces that training has not seen, 200 or more of them.
+
+    A clip counts for a factor that is present in over half of it, or in under 5 % of it.
+    Raises BadInputError without clips.
+    """
     scores, truth = [], []
     for audio, frames in held_out:
         scores.append(detectors.batch_scores(audio[None])[0])
@@ -172,7 +175,7 @@ def _report(
         raise BadInputError("no held-out clips: detectors without a measured AUROC judge nothing")
     all_scores, all_truth = np.stack(scores), np.stack(truth)
     reports = {}
-    for column, name in enumerate(names):
+    for column, name in enumerate(detectors.names):
         known = np.isfinite(all_truth[:, column])
         s, t = all_scores[known, column], all_truth[known, column] > 0.5
         reports[name] = FactorReport(auroc(s, t), best_threshold(s, t), int(t.sum()), int((~t).sum()))
