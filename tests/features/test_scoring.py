@@ -54,6 +54,8 @@ def test_labels_are_chosen_on_training_windows_and_scored_on_held_out_ones() -> 
     assert {(x.feature, x.label.text, x.label.author) for x in labels} == {("3/0", "rock drums", "truth")}
     assert all(x.label.score == pytest.approx(1.0) for x in labels)
     assert {best.concept: best.feature for best in found.per_concept()}["drums:rock"] == 0
+    assert {best.concept: best.feature for best in found.per_concept([1, 2])}["drums:rock"] == 1
+    assert label_from_truth(3, found, TruthSettings(), [1, 2]) == []
 
 
 @pytest.mark.parametrize(

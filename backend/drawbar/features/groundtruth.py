@@ -51,7 +51,7 @@ def label_from_truth(
     ]
     labels += [
         LabelRecord(f"{layer}/{best.feature}", _best_label(best))
-        for best in scores.per_concept()
+        for best in scores.per_concept(alive)
         if best.held_out >= settings.min_auroc
     ]
     return labels

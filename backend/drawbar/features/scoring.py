@@ -109,15 +109,16 @@ class Scores:
             )
         return out
 
-    def per_concept(self) -> list[ConceptBest]:
+    def per_concept(self, among: Sequence[int] | None = None) -> list[ConceptBest]:
         """Best feature of each concept, chosen on the training windows; not for concepts that never vary."""
         out = []
+        rows = torch.arange(len(self.train)) if among is None else torch.tensor(list(among), dtype=torch.int64)
         for c, name in enumerate(self.names):
-            column = self.train[:, c]
+            column = self.train[rows, c]
             if bool(column.isnan().all()):
                 continue
-            f = int(column.nan_to_num(0.0).argmax())
-            out.append(ConceptBest(name, f, float(column[f]), float(self.held_out[f, c])))
+            f = int(rows[column.nan_to_num(0.0).argmax()])
+            out.append(ConceptBest(name, f, float(self.train[f, c]), float(self.held_out[f, c])))
         return out
 
 
