@@ -43,10 +43,17 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         found = [json.loads(line[line.index("{") :]) for line in log_lines if f'"{name}"' in line and "{" in line]
         return found[-1] if found else {}
 
+    codec, decoder = last("distance"), last("held_out")
     return {
+        "trained_on": "composed music (drawbar.corpus) played by FluidR3_GM",
+        "hours_of_music": round(recipe.corpus.pieces * recipe.corpus.seconds / 3600, 2),
+        "codec_steps": codec.get("step"),
+        "codec_minutes": codec.get("minutes"),
+        "decoder_steps": decoder.get("step"),
+        "decoder_minutes": decoder.get("minutes"),
         "recipe": recipe_dict(recipe),
-        "codec": last("distance"),
-        "decoder": last("held_out"),
+        "codec": codec,
+        "decoder": decoder,
         "decoder_curve": [json.loads(s[s.index("{") :]) for s in log_lines if '"held_out"' in s],
         "machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, no accelerator"
         if not torch.cuda.is_available()

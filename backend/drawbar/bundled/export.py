@@ -13,7 +13,7 @@ import torch
 from drawbar.bundled.decoder_training import Language
 from drawbar.bundled.material import Material
 from drawbar.corpus import CONCEPTS
-from drawbar.listening.training import Example, train_detectors
+from drawbar.listening.training import DetectorSettings, Example, train_detectors
 from drawbar.musicgen.spectral import SpectralCodec
 from drawbar.musicgen.weights import save_hf
 from drawbar.pipeline import BuildSettings, Progress, build
@@ -65,10 +65,11 @@ def export_detectors(
             say(f"detectors: {what} {share:.0%}")
 
     detectors = train_detectors(
-        round_trips(codec, material, tokens, material.seeds()[:1400], 12.0),
+        round_trips(codec, material, tokens, material.seeds(), 12.0),
         round_trips(codec, material, tokens, material.seeds(held_out=True), 12.0),
         FACTORS,
-        progress=progress,
+        DetectorSettings(epochs=14, limit_s=900),
+        progress,
     )
     detectors.save(folder)
     worst = sorted(detectors.reports.items(), key=lambda item: item[1].auroc)

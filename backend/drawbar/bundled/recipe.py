@@ -19,7 +19,7 @@ class CorpusSettings:
 
     pieces: int = 1600
     """Training pieces; their composer seeds are 0 .. pieces - 1."""
-    held_out: int = 40
+    held_out: int = 240
     """Pieces for validation; their seeds start at HELD_OUT_SEED."""
     seconds: float = 30.0
     soundfont: str = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
@@ -77,7 +77,7 @@ class DecoderSettings:
 class BankSettings:
     """The bank that ships with the model; everything else is `drawbar build`'s default."""
 
-    pieces: int = 800
+    pieces: int = 500
     """Freshly composed pieces of 30 s, none of them in the decoder's training."""
     layers: tuple[int, ...] = (3,)
 
