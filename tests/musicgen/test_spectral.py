@@ -6,7 +6,9 @@ import torch
 from drawbar.errors import BadInputError, CheckpointError
 from drawbar.musicgen.spectral import SpectralCodec, SpectralConfig
 
-SMALL = SpectralConfig(encoder_width=16, decoder_width=16, encoder_blocks=2, decoder_blocks=2, latent=8, card=32)
+SMALL = SpectralConfig(
+    encoder_width=16, decoder_width=16, encoder_blocks=2, decoder_blocks=2, latent=8, card=32
+)
 
 
 @pytest.fixture

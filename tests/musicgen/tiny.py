@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import EncodecConfig, EncodecModel, T5Config, T5EncoderModel
+
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.weights import save_hf
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import EncodecConfig, EncodecModel, T5Config, T5EncoderModel
 
 WORDS = ("slow", "fast", "piano", "drums", "in", "a", "minor", "with")
 
@@ -42,8 +43,15 @@ def tokenizer_file(folder: Path) -> Path:
 def text_encoder() -> T5EncoderModel:
     """Random T5 of the size that SPEC asks for."""
     config = T5Config(
-        vocab_size=3 + len(WORDS), d_model=SPEC.text_dim, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
-        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+        vocab_size=3 + len(WORDS),
+        d_model=SPEC.text_dim,
+        d_kv=8,
+        d_ff=32,
+        num_layers=2,
+        num_heads=2,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
     )
     return T5EncoderModel(config).eval()
 
@@ -51,9 +59,17 @@ def text_encoder() -> T5EncoderModel:
 def encodec() -> EncodecModel:
     """Random EnCodec as released for 32 kHz: not causal, two LSTM layers, 640 samples a frame."""
     config = EncodecConfig(
-        sampling_rate=32_000, audio_channels=1, normalize=False, use_causal_conv=False, num_filters=2,
-        hidden_size=8, codebook_size=SPEC.card, upsampling_ratios=[8, 5, 4, 4], target_bandwidths=[1.0],
-        num_lstm_layers=2, norm_type="weight_norm",
+        sampling_rate=32_000,
+        audio_channels=1,
+        normalize=False,
+        use_causal_conv=False,
+        num_filters=2,
+        hidden_size=8,
+        codebook_size=SPEC.card,
+        upsampling_ratios=[8, 5, 4, 4],
+        target_bandwidths=[1.0],
+        num_lstm_layers=2,
+        norm_type="weight_norm",
     )
     model = EncodecModel(config).eval()
     for layer in model.quantizer.layers:

@@ -1,4 +1,4 @@
-"""The model as we run it: a checkpoint, a prompt and a seed -> tokens, residuals and sound, steerable at every layer."""
+"""A checkpoint, a prompt and a seed -> tokens, residuals and sound, steerable at every layer."""
 
 from drawbar.musicgen.codec import Codec, CodecStream
 from drawbar.musicgen.decoder import Model, load_model

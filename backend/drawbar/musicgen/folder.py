@@ -190,7 +190,8 @@ def _audiocraft_codec(folder: Path, n_q: int, device: torch.device) -> Codec:
     name = package.get("pretrained")
     if not isinstance(name, str):
         raise NotSupportedError(
-            f"{file} holds its own codec weights: only a reference to a released codec (facebook/encodec_32khz) is supported"
+            f"{file} holds its own codec weights: only a reference to a released codec "
+            "(facebook/encodec_32khz) is supported"
         )
     place = folder / "codec" if (folder / "codec").is_dir() else _cached(name)
     return load_codec(read_config(place / "config.json"), read_tensors(place), n_q, device)
@@ -227,7 +228,8 @@ def _cached(name: str) -> Path:
 def _check_codec(spec: ModelSpec, codec: Codec) -> None:
     if codec.card != spec.card:
         raise CheckpointError(
-            f"the decoder of {spec.name} speaks {spec.card} tokens per codebook, its codec {codec.card}: the folder mixes models"
+            f"the decoder of {spec.name} speaks {spec.card} tokens per codebook, its codec {codec.card}: "
+            "the folder mixes two models"
         )
 
 

@@ -217,7 +217,7 @@ class Generation:
         )
 
     def _columns(self, first: int, count: int, start: int) -> Tensor:
-        """The steps at positions ``first ...`` as rows ``[R, K, count]``, in a window that starts at frame ``start``."""
+        """The steps at positions ``first ...`` as rows ``[R, K, count]``; the window starts at frame ``start``."""
         columns = self._steps[:, :, first : first + count]
         if start and first <= start + self.spec.max_delay:
             frames = torch.arange(first, first + count) - 1 - self._delays[:, None]

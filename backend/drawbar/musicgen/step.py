@@ -58,7 +58,7 @@ class Stepper:
             linear = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
             weights.append((norms, tuple(part.weight.detach().t() for part in linear)))
         self._weights = weights
-        self._head = decoder.head.weight.detach().t()
+        self._head = decoder.head.weight.detach().t().contiguous()
         self._shape = (self.spec.d_model,)
 
     def text(self, states: Tensor, mask: Tensor) -> TextMemory:

@@ -34,6 +34,7 @@ __all__ = [
     "read_tensor_file",
     "read_tensors",
     "save_hf",
+    "to_audiocraft",
     "to_hf",
 ]
 
@@ -73,6 +74,19 @@ def to_hf(decoder: Decoder) -> dict[str, Tensor]:
     for ours, theirs in hf_names(decoder.spec).items():
         for name, part in zip(theirs, state[ours].chunk(len(theirs)), strict=True):
             tensors[name] = part.detach().cpu().contiguous().clone()
+    return tensors
+
+
+def to_audiocraft(decoder: Decoder) -> dict[str, Tensor]:
+    """Our decoder's weights under the names of audiocraft's ``LMModel`` (contiguous copies, same precision)."""
+    state = decoder.state_dict()
+    tensors: dict[str, Tensor] = {}
+    for ours, theirs in audiocraft_names(decoder.spec).items():
+        for name, part in zip(theirs, state[ours].chunk(len(theirs)), strict=True):
+            tensors[name] = part.detach().cpu().contiguous().clone()
+    for query in [name for name in tensors if name.endswith(":q")]:
+        name = query[: -len(":q")]
+        tensors[name] = torch.cat([tensors.pop(query), tensors.pop(f"{name}:kv")])
     return tensors
 
 

@@ -31,7 +31,7 @@ class Direction:
     vector: Tensor
     """``[D]`` float32, unit length."""
     scale: float
-    """99th percentile of the feature's activation where it fires, in residual units: amount 1 adds ``scale * vector``."""
+    """99th percentile of the activation where the feature fires: amount 1 adds ``scale * vector``."""
     encoder: Tensor | None = None
     """``[D]``: the activation is ``relu(encoder . x + bias)``; ``clamp`` and ``mute`` need it."""
     bias: float = 0.0
