@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.live.live_fakes import PacedModel, SteppedClock, TinyBank, tiny_model
+from tests.live.fakes import PacedModel, SteppedClock, TinyBank, tiny_model
 
 from drawbar.live import Engine, NullOutput
 

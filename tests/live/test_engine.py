@@ -203,6 +203,7 @@ def test_a_lost_device_does_not_end_the_take(studio: Any) -> None:
     assert take.complete
     assert "USB headset" in room.engine.snapshot().message
     assert room.engine.output is not room.output
+    assert room.engine.snapshot().played_s == pytest.approx(2.0, abs=0.01)
 
 
 def test_a_device_that_does_not_start_is_told(studio: Any) -> None:

@@ -1,11 +1,16 @@
 """Settings and slider moves -> sound while it is generated, and takes on disk."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from drawbar.live.controls import Controls
-from drawbar.live.engine import Engine, Snapshot
 from drawbar.live.output import NullOutput, Output, list_devices, open_output
-from drawbar.live.render import render
 from drawbar.live.take import Take, TakeSettings, load_record, load_settings
 from drawbar.live.trace import Trace
+
+if TYPE_CHECKING:
+    from drawbar.live.engine import Engine, Snapshot
+    from drawbar.live.offline import render
 
 __all__ = [
     "Controls",
@@ -22,3 +27,13 @@ __all__ = [
     "open_output",
     "render",
 ]
+
+_WITH_TORCH = {"Engine": "engine", "Snapshot": "engine", "render": "offline"}
+"""Imported when first asked for, so that devices and settings can be read without waiting for torch."""
+
+
+def __getattr__(name: str) -> Any:
+    module = _WITH_TORCH.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -51,6 +51,7 @@ class Performance:
         self._started = False
         self._waiting = True
         self._handed = 0
+        self._before_loss = 0
         self._underruns = 0
         self._next_frame = 0
         self._rewound_at = -1e9
@@ -63,7 +64,7 @@ class Performance:
     @property
     def played_s(self) -> float:
         """How much has been heard."""
-        return min(self.output.played(), self._handed) / self.rate
+        return min(self._before_loss + self.output.played(), self._handed) / self.rate
 
     @property
     def latency_s(self) -> float:
@@ -258,7 +259,9 @@ class Performance:
 
     def _check_device(self) -> None:
         if self.output.failed:
+            self._before_loss = self._handed
             self.output = self.engine.device_lost(self.output.failed)
+            self._underruns = 0
             self.message = self.engine.snapshot().message
         if self.output.underruns > self._underruns:
             self._underruns = self.output.underruns
@@ -299,6 +302,7 @@ class Performance:
         patience = itertools.count()
         while self.output.queued() and next(patience) < 400 and not self.output.failed:
             engine.clock.wait(threading.Event(), 0.005)
+        engine.clock.wait(engine.interrupt, self.output.latency_s)
         self.output.stop()
 
     def _fade_out(self) -> None:
