@@ -14,7 +14,7 @@ from drawbar_desktop.loading import Load, load_embedded
 
 __all__ = ["smoke_test"]
 
-LOAD_S, PLAY_S, SETTLE_S = 240.0, 180.0, 3.0
+LOAD_S, PLAY_S, SETTLE_S = 900.0, 300.0, 3.0
 PROMPT = "slow piano in A minor with drums"
 
 
@@ -45,6 +45,7 @@ def _drive(application: QApplication, app: App, shot: Path, size: tuple[int, int
         raise SmokeError(app.failed)
     app.transport.prompt.set(PROMPT)
     app.transport.set_seed(7)
+    app.transport.seconds.set(8.0)
     app.add_best()
     if not app.rack.strips:
         raise SmokeError("the bank has no feature to put in the rack")

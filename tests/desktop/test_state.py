@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,6 +196,15 @@ def test_searching_and_shelves_narrow_the_list() -> None:
     assert library.nearest()
 
 
+def test_the_best_features_have_different_labels() -> None:
+    bank = FakeBank()
+    bank.rows[1] = replace(bank.rows[1], label=bank.rows[0].label)
+    library = Library()
+    library.open(bank)
+    best = library.best(4)
+    assert [row.label for row in best] == ["drums", "chords: piano", "lead: flute", "pattern: arpeggio"]
+
+
 def test_the_timeline_scales_rows_and_tells_heard_from_generated() -> None:
     timeline, trace = Timeline(), FakeTrace()
     trace.ids, trace.frame = ("a", "b"), 150
@@ -207,6 +217,15 @@ def test_the_timeline_scales_rows_and_tells_heard_from_generated() -> None:
     assert (timeline.generated_s, timeline.played_s, timeline.span_s) == (3.0, 1.0, 8.0)
     assert timeline.now()["a"] == pytest.approx(raw[0, 50] / 2)
     assert timeline.level_db > -60
+
+
+def test_rows_stand_in_the_order_that_was_asked_for() -> None:
+    timeline, trace = Timeline(), FakeTrace()
+    trace.ids, trace.frame = ("a", "b", "c"), 50
+    timeline.set_scales({"c": 1.0, "a": 1.0})
+    timeline.update(FakeSnapshot("playing", frame=50), trace)
+    assert timeline.ids == ("c", "a", "b")
+    np.testing.assert_allclose(timeline.heat, trace.activations()[1][[2, 0, 1]])
 
 
 def test_a_poll_with_nothing_new_redraws_nothing() -> None:

@@ -94,8 +94,15 @@ class Library:
         return self._bank.nearest(self.text.value, limit=3) if self._bank and self.text.value else ()
 
     def best(self, limit: int) -> Sequence[FeatureLike]:
-        """The features with the best-scored labels, whatever is being searched."""
-        return self._bank.search("", sort="score", limit=limit, offset=0) if self._bank else ()
+        """The best feature of each of the best labels, whatever is being searched."""
+        if self._bank is None:
+            return ()
+        found: dict[str, FeatureLike] = {}
+        for feature in self._bank.search("", sort="score", limit=40 * limit, offset=0):
+            found.setdefault(feature.label or feature.id, feature)
+            if len(found) == limit:
+                break
+        return tuple(found.values())
 
     def _filters(self) -> dict[str, Any]:
         filters: dict[str, Any] = {}

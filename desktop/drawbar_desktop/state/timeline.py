@@ -47,8 +47,9 @@ class Timeline:
         self.moved.emit()
 
     def set_scales(self, scales: Mapping[str, float]) -> None:
-        """Each feature's 99th percentile: what 1.0 means in its row."""
+        """Each feature's 99th percentile, in the order of the rows: what 1.0 means there."""
         self._scales = dict(scales)
+        self._seen = (-1, -1)
 
     @property
     def span_s(self) -> float:
@@ -61,12 +62,11 @@ class Timeline:
         """Take in a poll (30 Hz); redraws only what is new."""
         ids, heat = trace.activations()
         seen = (trace.samples, heat.shape[1] if heat.ndim == 2 else 0)
-        if seen != self._seen or tuple(ids) != self.ids:
+        if seen != self._seen or set(ids) != set(self.ids):
             self._seen = seen
             self.generated_s = max(snapshot.frame, seen[1]) / self.frame_rate_hz
             self.audio_s = trace.samples / self.sample_rate_hz
-            self.ids = tuple(ids)
-            self.heat = self._scaled(self.ids, heat)
+            self.ids, self.heat = self._arranged(ids, heat)
             self.peaks = np.asarray(trace.peaks(width), np.float32).reshape(-1, 2)
             self.changed.emit()
         level_db = self._level(snapshot, trace)
@@ -81,11 +81,15 @@ class Timeline:
         column = min(int(self.played_s * self.frame_rate_hz), self.heat.shape[1] - 1)
         return {id: float(v) for id, v in zip(self.ids, self.heat[:, column], strict=True)}
 
-    def _scaled(self, ids: Sequence[str], heat: Floats) -> Floats:
+    def _arranged(self, ids: Sequence[str], heat: Floats) -> tuple[tuple[str, ...], Floats]:
+        """Rows in the order of the scales (others last), each divided by its scale."""
+        places = {id: place for place, id in enumerate(self._scales)}
+        order = sorted(range(len(ids)), key=lambda row: places.get(ids[row], len(places)))
+        rows = tuple(ids[row] for row in order)
         if heat.ndim != 2 or heat.size == 0:
-            return np.zeros((len(ids), 0), np.float32)
-        scale = np.array([self._scales.get(id, 1.0) or 1.0 for id in ids], np.float32)
-        return np.asarray(heat, np.float32) / scale[:, None]
+            return rows, np.zeros((len(rows), 0), np.float32)
+        scale = np.array([self._scales.get(id, 1.0) or 1.0 for id in rows], np.float32)
+        return rows, np.asarray(heat, np.float32)[order] / scale[:, None]
 
     def _level(self, snapshot: SnapshotLike, trace: TraceLike) -> float:
         if snapshot.state not in ("playing", "finishing"):

@@ -107,6 +107,9 @@ class Inspector(QFrame):
         tags.addWidget(Tag(feature.row.id, tip="Layer / number"))
         verdict = feature.row.verdict or "untested"
         tags.addWidget(Tag(verdict, accent=verdict == "proven"))
+        kind = feature.temporal.get("type")
+        if kind:
+            tags.addWidget(Tag(str(kind), tip="How it fires over time"))
         tags.addStretch(1)
         column.addLayout(tags)
         self._add_button = QPushButton("Add to rack")

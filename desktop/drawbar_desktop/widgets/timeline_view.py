@@ -34,6 +34,7 @@ class TimelineView(QFrame):
         super().__init__()
         self._timeline, self._title_of = timeline, title_of
         self._rows: tuple[str, ...] = ()
+        self._reach = 1.0
         self.setObjectName("panel")
         self.plots = pg.GraphicsLayoutWidget()
         self.plots.setBackground(None)
@@ -117,6 +118,11 @@ class TimelineView(QFrame):
         )
         self.wave_plot.setXRange(0, timeline.span_s, padding=0)
         self.wave.set_peaks(timeline.peaks, timeline.audio_s)
+        loudest = float(np.abs(timeline.peaks).max()) if timeline.peaks.size else 0.0
+        reach = min(1.0, max(0.2, 0.1 * np.ceil(11.5 * loudest)))  # in steps, so that it seldom jumps
+        if reach != self._reach:
+            self._reach = reach
+            self.wave_plot.setYRange(-reach, reach, padding=0.02)
         rows, frames = timeline.heat.shape
         if rows and frames:
             self.heat.setImage(timeline.heat, levels=(0.0, 1.2), autoLevels=False)
