@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from drawbar.bundled.codec_training import train_codec
-from drawbar.bundled.decoder_training import excerpt_prompt, train_decoder
+from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import HELD_OUT_SEED, CodecSettings, DecoderSettings
 from drawbar.bundled.text import make_tokenizer
@@ -84,7 +84,9 @@ def test_a_stopped_decoder_training_ends_with_the_same_weights(tmp_path: Path, m
 
 
 def test_an_excerpt_is_not_asked_for_parts_that_are_silent_in_it() -> None:
-    piece = next(p for p in (compose(seed=s, seconds=30.0) for s in range(99)) if p.part("drums") and p.part("chords"))
+    piece = next(
+        p for p in (compose(seed=s, seconds=30.0) for s in range(99)) if p.part("drums") and p.part("chords")
+    )
     silent = np.ones((1500, len(CONCEPTS)), dtype=bool)
     silent[:500, [i for i, name in enumerate(CONCEPTS) if name.split(":")[0] == "drums"]] = False
     rng = random.Random(1)
@@ -112,3 +114,14 @@ def test_settings_that_do_not_fit_are_refused() -> None:
 
     with pytest.raises(BadInputError, match="3 heads"):
         replace(DECODER, heads=3)
+
+
+def test_prompts_in_training_name_the_instruments() -> None:
+    concepts = np.ones((1500, len(CONCEPTS)), dtype=bool)
+    for seed in range(12):
+        piece = compose(seed=seed, seconds=30.0)
+        kept = first_notes(piece)
+        assert len(kept.notes) <= len(piece.parts)
+        for draw in range(5):
+            asked = excerpt_prompt(kept, concepts, 0, 500, random.Random(draw))
+            assert asked == excerpt_prompt(piece, concepts, 0, 500, random.Random(draw))

@@ -30,6 +30,7 @@ class Log:
         self.began = time.monotonic()
 
     def __call__(self, line: str) -> None:
+        """Says one line."""
         stamped = f"{(time.monotonic() - self.began) / 60:6.1f} min  {line}"
         print(stamped, flush=True)
         with self.file.open("a") as out:
@@ -40,7 +41,9 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
     """What the model was trained on, how and how long: shipped as ``training.json``."""
 
     def last(name: str) -> dict[str, object]:
-        found = [json.loads(line[line.index("{") :]) for line in log_lines if f'"{name}"' in line and "{" in line]
+        found = [
+            json.loads(line[line.index("{") :]) for line in log_lines if f'"{name}"' in line and "{" in line
+        ]
         return found[-1] if found else {}
 
     codec, decoder = last("distance"), last("held_out")
@@ -93,16 +96,27 @@ def run(recipe: Recipe, work: Path, assets: Path, stages: list[str]) -> None:
         for done, total in render_material(material.folder, recipe.corpus):
             if done % 100 == 0 or done == total:
                 say(f"material {done}/{total}")
-    codec = train_codec(work / "codec", material, replace(recipe.codec, steps=recipe.codec.steps if "codec" in stages else 0), say)
+    codec = train_codec(
+        work / "codec",
+        material,
+        replace(recipe.codec, steps=recipe.codec.steps if "codec" in stages else 0),
+        say,
+    )
     if "tokens" in stages:
         encode_material(codec, material, tokens, say)
     if "decoder" in stages or "model" in stages:
         steps = recipe.decoder.steps if "decoder" in stages else 0
-        language: Language = train_decoder(work / "decoder", material, tokens, replace(recipe.decoder, steps=steps), say)
+        language: Language = train_decoder(
+            work / "decoder", material, tokens, replace(recipe.decoder, steps=steps), say
+        )
         if "model" in stages:
             distance = codec_distance(codec, material, material.seeds(held_out=True))
-            say(f"codec log10-mel distance on {len(material.seeds(held_out=True))} held-out pieces: {distance:.4f}")
-            export_model(assets / "model", language, codec, record(work, recipe, say.file.read_text().splitlines()))
+            say(
+                f"codec log10-mel distance on {len(material.seeds(held_out=True))} held-out pieces: {distance:.4f}"
+            )
+            export_model(
+                assets / "model", language, codec, record(work, recipe, say.file.read_text().splitlines())
+            )
             say(f"model written to {assets / 'model'}")
     if "detectors" in stages:
         export_detectors(assets / "detectors", codec, material, tokens, say)

@@ -121,9 +121,13 @@ def codec_distance(codec: SpectralCodec, material: Material, seeds: list[int], s
     """Mean log10-mel distance of the round trip over the first ``seconds`` of each piece."""
     values = []
     for seed in seeds:
-        part = np.asarray(material.audio(seed)[: int(seconds * codec.sample_rate_hz)], dtype=np.float32) / 32767
+        part = (
+            np.asarray(material.audio(seed)[: int(seconds * codec.sample_rate_hz)], dtype=np.float32) / 32767
+        )
         audio = torch.from_numpy(part)[None, None]
-        values.append(float(log_mel_distance(codec.decode(codec.encode(audio))[..., : audio.shape[-1]], audio)))
+        values.append(
+            float(log_mel_distance(codec.decode(codec.encode(audio))[..., : audio.shape[-1]], audio))
+        )
     return float(np.mean(values))
 
 
@@ -135,7 +139,9 @@ def train_codec(
     torch.manual_seed(settings.seed)
     codec = SpectralCodec(settings.config)
     books = _Codebooks(codec, settings.ema)
-    optimiser = torch.optim.AdamW(codec.parameters(), lr=settings.learning_rate, betas=(0.8, 0.99), weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(
+        codec.parameters(), lr=settings.learning_rate, betas=(0.8, 0.99), weight_decay=1e-3
+    )
     checkpoint, first, spent_s = folder / "codec.pt", 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
@@ -182,8 +188,9 @@ def train_codec(
             part.replace(checkpoint)
             codec.train()
         elif (step + 1) % 50 == 0:
-            say(f"codec step {step + 1}/{settings.steps} loss {float(loss.detach()):.3f} commitment {float(commitment.detach()):.4f} "
-                f"{(time.monotonic() - began) / 60:.1f} min")  # fmt: skip
+            minutes = (time.monotonic() - began) / 60
+            losses = f"loss {float(loss.detach()):.3f} commitment {float(commitment.detach()):.4f}"
+            say(f"codec step {step + 1}/{settings.steps} {losses} {minutes:.1f} min")
     return codec.eval()
 
 

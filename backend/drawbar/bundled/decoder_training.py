@@ -27,7 +27,7 @@ from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.spectral import SpectralCodec
 
-__all__ = ["Language", "encode_material", "excerpt_prompt", "train_decoder"]
+__all__ = ["Language", "encode_material", "excerpt_prompt", "first_notes", "new_language", "train_decoder"]
 
 _BOOK_WEIGHTS = (1.0, 0.8, 0.6, 0.5)
 """The first codebook carries the music, the last mostly noise: what each one's loss counts."""
@@ -55,7 +55,9 @@ class Language:
         return result
 
 
-def encode_material(codec: SpectralCodec, material: Material, folder: Path, say: Callable[[str], None]) -> None:
+def encode_material(
+    codec: SpectralCodec, material: Material, folder: Path, say: Callable[[str], None]
+) -> None:
     """Writes ``SEED.npy`` (uint16 ``[K, T]``) for every rendered piece that has none yet."""
     folder.mkdir(parents=True, exist_ok=True)
     seeds = material.seeds() + material.seeds(held_out=True)
@@ -71,7 +73,9 @@ def encode_material(codec: SpectralCodec, material: Material, folder: Path, say:
             say(f"tokens {number + 1}/{len(seeds)}")
 
 
-def excerpt_prompt(piece: Piece, concepts: NDArray[np.bool_], start: int, frames: int, rng: random.Random) -> str:
+def excerpt_prompt(
+    piece: Piece, concepts: NDArray[np.bool_], start: int, frames: int, rng: random.Random
+) -> str:
     """The prompt of an excerpt: only parts heard in at least a quarter of it, only motifs that return inside it."""
     share = concepts[start : start + frames].mean(axis=0)
     parts = tuple(p for p in piece.parts if share[CONCEPTS.index(p.role)] >= 0.25)
@@ -81,14 +85,22 @@ def excerpt_prompt(piece: Piece, concepts: NDArray[np.bool_], start: int, frames
     return prompt_for(heard, rng)
 
 
+def first_notes(piece: Piece) -> Piece:
+    """The piece with one note a part: prompts name the parts that have notes, and the rest would only fill memory."""
+    firsts = {note.part: note for note in reversed(piece.notes)}
+    return dataclasses.replace(piece, notes=tuple(firsts.values()))
+
+
 class _Excerpts:
     """Batches of one shape: many short excerpts or a few long ones, a function of the step alone."""
 
-    def __init__(self, material: Material, tokens: Path, settings: DecoderSettings, *, held_out: bool = False) -> None:
+    def __init__(
+        self, material: Material, tokens: Path, settings: DecoderSettings, *, held_out: bool = False
+    ) -> None:
         self.settings = settings
         self.seeds = [s for s in material.seeds(held_out=held_out) if (tokens / f"{s}.npy").exists()]
         self.tokens = {s: np.load(tokens / f"{s}.npy") for s in self.seeds}
-        self.pieces = {s: dataclasses.replace(material.piece(s), notes=()) for s in self.seeds}
+        self.pieces = {s: first_notes(material.piece(s)) for s in self.seeds}
         self.concepts = {s: material.concepts(s) for s in self.seeds}
 
     def batch(self, step: int) -> tuple[Tensor, list[str]]:
@@ -164,7 +176,10 @@ def train_decoder(
         average = saved["average"]
         optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = int(saved["step"]), float(saved["spent_s"])
-    training, held_out = _Excerpts(material, tokens, settings), _Excerpts(material, tokens, settings, held_out=True)
+    training, held_out = (
+        _Excerpts(material, tokens, settings),
+        _Excerpts(material, tokens, settings, held_out=True),
+    )
     weights = torch.tensor(_BOOK_WEIGHTS)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None

@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass, field
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spectral import SpectralConfig
 
-__all__ = ["HELD_OUT_SEED", "BankSettings", "CodecSettings", "CorpusSettings", "DecoderSettings", "Recipe", "recipe_dict"]
+__all__ = [
+    "HELD_OUT_SEED",
+    "BankSettings",
+    "CodecSettings",
+    "CorpusSettings",
+    "DecoderSettings",
+    "Recipe",
+    "recipe_dict",
+]
 
 HELD_OUT_SEED = 9_000_000
 """Composer seeds from here on are never trained on; benchmarks and detectors' tests use them."""

@@ -259,7 +259,9 @@ class SpectralCodec(nn.Module):
         c = self.config
         frames = -(-audio.shape[2] // c.samples_per_frame)
         signal = F.pad(audio[:, 0], (0, frames * c.samples_per_frame - audio.shape[2]))
-        long = self._log_spectra(signal, c.long_fft, c.samples_per_frame, self.long_window)[..., : c.long_bins]
+        long = self._log_spectra(signal, c.long_fft, c.samples_per_frame, self.long_window)[
+            ..., : c.long_bins
+        ]
         short = self._log_spectra(signal, c.short_fft, self.hop, self.short_window)
         short = short.reshape(signal.shape[0], frames, -1)
         x = self.encoder_norm(self.encoder_in(torch.cat([long, short], dim=-1)))
@@ -333,7 +335,9 @@ class SpectralStream:
         c = codec.config
         device = codec.synth_window.device
         width = c.decoder_width
-        self._states = [torch.zeros(batch, c.kernel - 1, width, device=device) for _ in range(c.decoder_blocks)]
+        self._states = [
+            torch.zeros(batch, c.kernel - 1, width, device=device) for _ in range(c.decoder_blocks)
+        ]
         self._tail = torch.zeros(batch, 3 * codec.hop, device=device)
         self._last: Tensor | None = None
         self._skip = 2 * codec.hop
