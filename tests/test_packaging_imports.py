@@ -7,6 +7,7 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+
 from tests.test_packaging import PACKAGING, requirements
 
 # One process, because what quarrels are native parts: OpenMP runtimes, protobuf, FFmpeg, Qt.

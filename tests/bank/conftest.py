@@ -2,10 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.bank.small_bank import INFO, fill
 
 from drawbar.bank import Bank
 from drawbar.bench.synthetic import synthetic_bank
+from tests.bank.small_bank import INFO, fill
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.bank.small_bank import INFO, fill
 
 from drawbar.bank import Bank, Label, LabelRecord
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError
+from tests.bank.small_bank import INFO, fill
 
 
 def reopened(bank: Bank, tmp_path: Path) -> Bank:

@@ -2,11 +2,11 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.bank.small_bank import INFO, fill
 
 from drawbar.bank import Bank, FeatureRow, Query, Sort
 from drawbar.bank.words import key_of, wanted, words_of
 from drawbar.errors import BadInputError
+from tests.bank.small_bank import INFO, fill
 
 SORTS: tuple[Sort, ...] = ("score", "label", "density", "strength", "id")
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.bank.small_bank import INFO, fill, record
 
 from drawbar.bank import Bank, BankInfo, Example, Label, LabelRecord, LayerDirections, store, verify
 from drawbar.bank.migrations import BANK_MIGRATIONS, Migration
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
+from tests.bank.small_bank import INFO, fill, record
 
 
 def directions(indexes: list[int], seed: int = 0, d_model: int = 4) -> LayerDirections:

@@ -7,9 +7,8 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
-
 from drawbar_desktop.app import App, make_application
+from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.desktop.fakes import FakeEngine, fake_load
 
 from drawbar_desktop.display import why_no_window
 from drawbar_desktop.smoke import smoke_test
+from tests.desktop.fakes import FakeEngine, fake_load
 
 DRIVER = """
 import sys

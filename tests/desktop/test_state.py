@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.desktop.fakes import FakeBank, FakeSnapshot, FakeTrace, make_rows
 
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack, Value
 from drawbar_desktop.state.taper import detent, to_amount, to_position
 from drawbar_desktop.state.transport import format_time
 from drawbar_desktop.state.undo import Step
+from tests.desktop.fakes import FakeBank, FakeSnapshot, FakeTrace, make_rows
 
 
 def make_rack(count: int = 3) -> tuple[Rack, UndoStack, list[str], list[float]]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tests.desktop.tiny_assets import write_assets
 
 from drawbar_desktop.app import App
 from drawbar_desktop.loading import load_embedded
+from tests.desktop.tiny_assets import write_assets
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +100,8 @@ def test_every_page_of_the_inspector_opens(whole: App) -> None:
 def test_a_bank_of_another_model_is_refused_but_the_model_plays(
     qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.musicgen.tiny import SPEC, write_checkpoint
-
     from drawbar.bank import Bank, BankInfo
+    from tests.musicgen.tiny import SPEC, write_checkpoint
 
     write_checkpoint(tmp_path / "model")
     Bank.create(tmp_path / "bank", BankInfo("other", "other", "f" * 64, (1,), SPEC.d_model)).close()

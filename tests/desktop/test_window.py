@@ -7,11 +7,11 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
 from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
-from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 from drawbar_desktop.app import App
 from drawbar_desktop.theme import DARK, contrast
 from drawbar_desktop.widgets.feature_list import FEATURE_MIME
+from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 LEFT = Qt.MouseButton.LeftButton
 

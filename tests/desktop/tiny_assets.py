@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from tests.desktop.fakes import LABELS
-from tests.musicgen.tiny import SPEC, write_checkpoint
 
 from drawbar.bank import (
     Bank,
@@ -18,6 +16,8 @@ from drawbar.bank import (
     Quantiles,
 )
 from drawbar.musicgen import load_model
+from tests.desktop.fakes import LABELS
+from tests.musicgen.tiny import SPEC, write_checkpoint
 
 LAYER, FEATURES = 1, 24
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from tests.live.fakes import PacedModel, SteppedClock, TinyBank, tiny_model
 
 from drawbar.live import Engine, NullOutput
+from tests.live.fakes import PacedModel, SteppedClock, TinyBank, tiny_model
 
 
 @pytest.fixture(scope="session")

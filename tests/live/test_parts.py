@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from tests.live.fakes import SteppedClock
 
 from drawbar.errors import BadInputError
 from drawbar.live.bypass import Bypass
@@ -18,6 +17,7 @@ from drawbar.live.output import NullOutput
 from drawbar.live.ring import Floats, Ring
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.trace import Trace
+from tests.live.fakes import SteppedClock
 
 RATE = 32_000
 

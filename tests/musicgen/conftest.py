@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.musicgen.tiny import write_checkpoint
 from torch import Tensor
 
 from drawbar.musicgen import Model, load_model
+from tests.musicgen.tiny import write_checkpoint
 
 
 @pytest.fixture(scope="session")

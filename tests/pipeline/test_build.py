@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.pipeline.fakes import FakeModel
 
 from drawbar.bank import Bank
 from drawbar.errors import AudioFileError, BadInputError, CancelledError, SiteMismatchError
 from drawbar.features import DescriptorSettings, ProfileSettings, TruthSettings, analyse
 from drawbar.pipeline import BuildResult, BuildSettings, Progress, build
 from drawbar.sae import SaeSettings, load_sae
+from tests.pipeline.fakes import FakeModel
 
 CLIPS = Path(__file__).parents[1] / "data" / "composed"
 SAE_SETTINGS = SaeSettings(

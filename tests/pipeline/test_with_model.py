@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests.musicgen.tiny import SPEC, write_checkpoint
 
 from drawbar.bank import Bank
 from drawbar.features import DescriptorSettings, ProfileSettings, analyse
@@ -14,6 +13,7 @@ from drawbar.musicgen import Model, load_model
 from drawbar.pipeline import BuildSettings, build
 from drawbar.residuals import harvest
 from drawbar.sae import SaeSettings, cross_entropy_recovered, load_sae
+from tests.musicgen.tiny import SPEC, write_checkpoint
 
 
 @pytest.fixture(scope="module")

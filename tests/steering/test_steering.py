@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.musicgen.tiny import SPEC, write_checkpoint
 from torch import Tensor
 
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.musicgen import Frame, Model, Stream, load_model
 from drawbar.steering import Automation, Direction, Lane, Mixer, check_site
 from drawbar.steering.ramps import Ramps
+from tests.musicgen.tiny import SPEC, write_checkpoint
 
 PROMPT = "slow piano"
 

@@ -1,0 +1,44 @@
+"""Old takes and examples sound beside a new take, and stop when told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from drawbar.live import NullOutput, Player, TakeSettings
+from tests.live.fakes import SteppedClock
+
+
+def test_a_sound_is_played_whole_and_only_once() -> None:
+    clock = SteppedClock()
+    output = NullOutput(clock=clock, record=True)
+    player = Player(lambda: output, clock)
+    sound = np.asarray(0.5 * np.sin(np.arange(50_000) / 9), np.float32)
+    player.play(sound)
+    assert player.wait(60)
+    heard = output.recorded()
+    np.testing.assert_array_equal(heard[48 : 48 + 50_000], sound)
+    assert output.underruns == 0
+    player.close()
+
+
+def test_a_new_sound_replaces_the_old_and_stop_ends_it() -> None:
+    clock = SteppedClock()
+    output = NullOutput(clock=clock)
+    player = Player(lambda: output, clock)
+    player.play(np.zeros(10_000_000, np.float32))
+    player.play(np.zeros(10_000_000, np.float32))
+    player.stop()
+    assert not player.playing
+    player.stop()
+
+
+def test_an_example_plays_beside_a_take(studio: Any) -> None:
+    room = studio()
+    tokens = np.zeros((4, 20), np.uint16)
+    room.model.at_frame = {20: lambda: room.engine.preview(tokens)}
+    take = room.play(TakeSettings("", 3, 1.0))
+    assert take.complete
+    assert room.engine.player.wait(60)
+    assert room.engine.player.played_s > 0.39
