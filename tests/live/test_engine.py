@@ -233,6 +233,26 @@ def test_features_come_and_go_while_playing(studio: Any) -> None:
     assert room.engine.snapshot().amounts == {}
 
 
+def test_a_slider_removed_right_after_a_move_does_not_end_the_take(studio: Any) -> None:
+    room = studio()
+
+    def move_and_remove() -> None:
+        room.engine.set_amount("1/5", 2.0)
+        room.engine._rack.pop("1/5")
+        room.engine.mixer.remove("1/5")
+
+    room.model.at_frame = {30: move_and_remove}
+    assert room.play(SETTINGS).complete
+
+
+def test_stop_right_after_play_plays_nothing(studio: Any) -> None:
+    room = studio()
+    room.engine.play(TakeSettings("", seed=1, seconds=None))
+    room.engine.stop()
+    assert room.engine.wait(60)
+    assert room.engine.snapshot().state == "done"
+
+
 def test_watched_features_show_their_own_activation(studio: Any, model: Any, bank: Any) -> None:
     room = studio()
     room.engine.watch(["1/1", "1/3"])

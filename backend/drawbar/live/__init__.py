@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawbar.live.controls import Controls
 from drawbar.live.output import NullOutput, Output, list_devices, open_output
+from drawbar.live.player import Player
 from drawbar.live.take import Take, TakeSettings, load_record, load_settings
 from drawbar.live.trace import Trace
 
@@ -17,6 +18,7 @@ __all__ = [
     "Engine",
     "NullOutput",
     "Output",
+    "Player",
     "Snapshot",
     "Take",
     "TakeSettings",

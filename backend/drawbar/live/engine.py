@@ -15,6 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.live.clock import Clock, RealClock
 from drawbar.live.controls import Controls, checked_amount
@@ -23,9 +27,11 @@ from drawbar.live.monitor import Monitor
 from drawbar.live.observer import RowObserver
 from drawbar.live.output import NullOutput, Output, open_output
 from drawbar.live.performance import Performance
+from drawbar.live.player import Player
 from drawbar.live.ports import PlayableModel
 from drawbar.live.take import Take, TakeSettings
 from drawbar.live.trace import Trace
+from drawbar.steering import Mixer, check_site, directions_from_bank
 
 __all__ = ["BUSY", "Engine", "Snapshot"]
 
@@ -91,9 +97,11 @@ class Engine:
         self.observer = RowObserver(SLOTS)
         self._rack: dict[str, Any] = {}
         self._watched: dict[str, Any] = {}
+        self.player = Player(self._second_output, self.clock)
+        """Old takes and examples; never interrupted by a new take."""
         self._bypass = False
         self._state, self._message = "idle", ""
-        self._take_id = 0
+        self._take_id = self._request = self._queued = 0
         self._performance: Performance | None = None
         self._last_take: Take | None = None
         self._lock = threading.RLock()
@@ -128,17 +136,18 @@ class Engine:
                 self._direction(id)
         with self._lock:
             self._take_id += 1
-            number = self._take_id
+            self._request += 1
+            number, request = self._take_id, self._request
             self._set_state("loading" if self.model is None else "warming", "")
-        self.interrupt.set()
-        self._submit(lambda: self._play(settings, number))
+            self.interrupt.set()
+        self._submit(lambda: self._play(settings, request))
         return number
 
     def stop(self) -> None:
         """End the take now; what was heard of it is kept."""
-        self.interrupt.set()
         with self._lock:
-            self._take_id += 1
+            self._request += 1
+            self.interrupt.set()
 
     def set_amount(self, id: str, amount: float) -> None:
         """Move a slider; a feature that has none gets one. Raises BadInputError for unusable values."""
@@ -160,6 +169,13 @@ class Engine:
     def set_gain(self, gain: float) -> None:
         """The same as a factor, 0 to 2."""
         self.set_gain_db(20 * math.log10(max(gain, 1e-5)))
+
+    def preview(self, tokens: NDArray[np.uint16]) -> None:
+        """Play a feature's example ``[K, T]`` beside whatever is going on. Raises BadInputError, DeviceError."""
+        if self.model is None:
+            raise BadInputError("no model is loaded, so its codec cannot play the example yet: wait for it")
+        frames = torch.from_numpy(np.asarray(tokens, np.int64))[None]
+        self.player.play(self.model.codec.decode(frames)[0, 0].float().cpu().numpy())
 
     def add_feature(self, id: str) -> None:
         """Give a feature of the bank a slider. Raises BadInputError, SiteMismatchError."""
@@ -237,8 +253,15 @@ class Engine:
         self.controls.moved.set()
         self._commands.put(lambda: None)
         self._worker.join()
+        self.player.close()
         if self.output is not None:
             self.output.close()
+
+    def _second_output(self) -> Output:
+        """Another player on the device of the takes; silent where those are."""
+        if isinstance(self.output, NullOutput):
+            return NullOutput(self.sample_rate_hz, clock=self.clock, reason=self.output.reason)
+        return open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -253,17 +276,12 @@ class Engine:
     # --- features -----------------------------------------------------------------------------------------
 
     def _directions(self, ids: Sequence[str]) -> list[Any]:
-        from drawbar.steering import directions_from_bank
-
         if self.bank is None:
             raise BadInputError(
                 f"feature {', '.join(ids)}: no bank is open, so there is nothing to steer with"
             )
-        from drawbar.steering import check_site
-
         check_site(self.bank, self.model)
-        found = directions_from_bank(self.bank, list(ids))
-        return list(found)
+        return list(directions_from_bank(self.bank, list(ids)))
 
     def _direction(self, id: str) -> Any:
         return self._rack.get(id) or self._directions([id])[0]
@@ -285,7 +303,9 @@ class Engine:
     # --- the worker ---------------------------------------------------------------------------------------
 
     def _submit(self, command: Callable[[], None]) -> None:
-        self._idle.clear()
+        with self._lock:
+            self._queued += 1
+            self._idle.clear()
         self._commands.put(command)
 
     def _work(self) -> None:
@@ -298,8 +318,10 @@ class Engine:
             except Exception as error:
                 log.exception("the engine failed")
                 self._set_state("error", f"{type(error).__name__}: {error}; the log has the details")
-            if self._commands.empty():
-                self._idle.set()
+            with self._lock:
+                self._queued -= 1
+                if self._queued <= 0:
+                    self._idle.set()
         self._idle.set()
 
     def _set_state(self, state: str, message: str | None = None) -> None:
@@ -316,8 +338,6 @@ class Engine:
 
     def _adopt(self, model: Any) -> None:
         """Prepare everything whose size the model decides."""
-        from drawbar.steering import Mixer
-
         self.mixer = Mixer((), spec=model.spec, slots=SLOTS, site=model.fingerprint)
         layers = tuple(self.bank.info.layers) if self.bank is not None else ()
         self.observer = RowObserver(SLOTS, layers)
@@ -326,12 +346,13 @@ class Engine:
         self.lead = LeadPolicy(1.0 / float(model.spec.frame_rate_hz))
         self.model = model
 
-    def _play(self, settings: TakeSettings, number: int) -> None:
-        if number != self._take_id or self._closed.is_set():
-            if number + 1 == self._take_id and self._state in BUSY:
-                self._set_state("done")
-            return
-        self.interrupt.clear()
+    def _play(self, settings: TakeSettings, request: int) -> None:
+        with self._lock:
+            if request != self._request or self._closed.is_set():
+                if self._state in ("loading", "warming"):
+                    self._set_state("done")
+                return
+            self.interrupt.clear()
         if self.model is None:
             raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
         self._set_state("warming", "")
@@ -367,6 +388,12 @@ class Engine:
         self.output = NullOutput(self.sample_rate_hz, clock=self.clock, reason=message)
         self.output.start()
         return self.output
+
+    def move(self, id: str, amount: float) -> None:
+        """Pass a move on to the mixer, unless the slider was removed meanwhile."""
+        with self._lock:
+            if id in self._rack:
+                self.mixer.set(id, amount)
 
     def playing(self) -> None:
         """The first audio has been handed over."""

@@ -14,6 +14,7 @@ import torch
 
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.take import Take, TakeSettings, stored
+from drawbar.steering import Mixer, check_site, directions_from_bank
 
 __all__ = ["render"]
 
@@ -85,8 +86,6 @@ def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> An
     )
     if not ids:
         return None
-    from drawbar.steering import Mixer, check_site, directions_from_bank
-
     if bank is None:
         raise BadInputError(
             f"amounts for {', '.join(ids)}, but no bank: open the bank that these features belong to"

@@ -211,7 +211,7 @@ class Performance:
         self._released = release
         amounts = engine.controls.amounts() if changed else moves
         for id, amount in amounts.items():
-            engine.mixer.set(id, 0.0 if release else amount)
+            engine.move(id, 0.0 if release else amount)
         if release and not changed:
             return
         frame = self._rewind() if engine.rollback else None

@@ -1,0 +1,91 @@
+"""A finished sound -> the same sound from a player of its own, beside whatever is being generated.
+
+For old takes and for a feature's examples; always stoppable. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from drawbar.live.clock import Clock, RealClock
+from drawbar.live.monitor import Monitor
+from drawbar.live.output import Output
+from drawbar.live.ring import Floats
+
+__all__ = ["Player"]
+
+FILL_S = 0.2
+
+
+class Player:
+    """Plays one sound at a time; a new one replaces the old."""
+
+    def __init__(self, open_output: Callable[[], Output], clock: Clock | None = None) -> None:
+        """``open_output`` is called at the first sound."""
+        self._open = open_output
+        self._clock = clock or RealClock()
+        self._output: Output | None = None
+        self._thread: threading.Thread | None = None
+        self._halt = threading.Event()
+
+    @property
+    def playing(self) -> bool:
+        """Whether a sound is being played."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def played_s(self) -> float:
+        """How much of the sound has been heard."""
+        return 0.0 if self._output is None else self._output.played() / self._output.sample_rate_hz
+
+    def play(self, audio: Floats) -> None:
+        """Play samples ``[N]`` at the output's rate. Raises DeviceError."""
+        self.stop()
+        if self._output is None:
+            self._output = self._open()
+        self._output.start()
+        self._halt = threading.Event()
+        arguments = (self._output, audio, self._halt)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="drawbar-player", daemon=True)
+        self._thread.start()
+
+    def _run(self, output: Output, audio: Floats, halt: threading.Event) -> None:
+        monitor = Monitor(output.sample_rate_hz)
+        fill = round(FILL_S * output.sample_rate_hz)
+        done = 0
+        while done < len(audio) and not output.failed:
+            count = min(fill - output.queued(), output.available(), len(audio) - done)
+            if count > 0:
+                output.write(monitor.process(audio[done : done + count]))
+                done += count
+            if self._clock.wait(halt, 0.02):
+                return
+        output.write(monitor.flush())
+        output.finish()
+        while output.queued() and not output.failed:
+            if self._clock.wait(halt, 0.02):
+                return
+        self._clock.wait(halt, output.latency_s)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until the sound is over -> whether that came in time. For scripts and tests."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return not self.playing
+
+    def stop(self) -> None:
+        """Silence now; without a sound it does nothing."""
+        self._halt.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._output is not None:
+            self._output.stop()
+
+    def close(self) -> None:
+        """Stop, and give the device back."""
+        self.stop()
+        if self._output is not None:
+            self._output.close()
+            self._output = None
