@@ -22,7 +22,7 @@ CODEC = CodecSettings(
 )  # fmt: skip
 DECODER = DecoderSettings(
     d_model=32, layers=1, heads=2, d_ff=32, text_layers=1, context_frames=60, steps=4, short_frames=20,
-    short_batch=2, batch=1, warm_up=2, checkpoint_every=2,
+    short_batch=2, batch=1, opening_frames=10, opening_batch=3, warm_up=2, checkpoint_every=2,
 )  # fmt: skip
 
 

@@ -106,8 +106,12 @@ class _Excerpts:
     def batch(self, step: int) -> tuple[Tensor, list[str]]:
         """Tokens ``[B, K, T]`` and prompts of one step."""
         s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
-        long = rng.random() < s.long_share
-        frames, count = (s.context_frames, s.batch) if long else (s.short_frames, s.short_batch)
+        roll = rng.random()
+        frames, count = s.short_frames, s.short_batch
+        if roll < s.long_share:
+            frames, count = s.context_frames, s.batch
+        elif roll < s.long_share + s.opening_share:
+            frames, count = s.opening_frames, s.opening_batch
         rows, prompts = [], []
         for _ in range(count):
             seed = rng.choice(self.seeds)
@@ -193,7 +197,7 @@ def train_decoder(
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimiser.step()
-        decay = min(0.998, (step + 1) / (step + 10))
+        decay = min(0.995, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)

@@ -66,6 +66,10 @@ class DecoderSettings:
     short_batch: int = 6
     long_share: float = 0.2
     """Share of the steps that train on the whole context instead of short excerpts."""
+    opening_frames: int = 64
+    opening_batch: int = 44
+    opening_share: float = 0.35
+    """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""
     learning_rate: float = 2e-3
@@ -85,7 +89,7 @@ class DecoderSettings:
 class BankSettings:
     """The bank that ships with the model; everything else is `drawbar build`'s default."""
 
-    pieces: int = 500
+    pieces: int = 300
     """Freshly composed pieces of 30 s, none of them in the decoder's training."""
     layers: tuple[int, ...] = (3,)
 
