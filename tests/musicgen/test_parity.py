@@ -153,3 +153,25 @@ def test_the_delay_pattern_is_audiocrafts() -> None:
     reverted, _, _ = pattern.revert_pattern_logits(logits, float("nan"), keep_only_valid_steps=True)
     ours = logits_to_frames(logits.permute(0, 2, 3, 1), delays, 9)
     torch.testing.assert_close(ours, reverted.permute(0, 2, 3, 1), equal_nan=True)
+
+
+@needs_audiocraft
+def test_the_embedded_model_gives_audiocrafts_numbers() -> None:
+    from drawbar.musicgen import load_model
+    from drawbar.musicgen.reference import Reference
+    from drawbar.paths import embedded_model_dir
+
+    if not (embedded_model_dir() / "model.safetensors").is_file():
+        pytest.skip("the embedded model is not in this checkout")
+    model = load_model("embedded")
+    assert model.text is not None
+    clip = torch.randint(0, model.spec.card, (1, 4, 60), generator=torch.Generator().manual_seed(2))
+    prompt = "slow piano in a minor with drums"
+    reference = Reference(model.decoder)
+    text = model.text.encode([prompt])
+    ours, theirs = model.logits(clip, prompt), reference.logits(clip, text)
+    torch.testing.assert_close(ours, theirs, atol=ATOL, rtol=0, equal_nan=True)
+    layers = range(model.spec.n_layers)
+    expected = reference.residuals(clip, text, layers)
+    for layer, residual in model.residuals(clip, prompt, layers).items():
+        torch.testing.assert_close(residual, expected[layer], atol=ATOL, rtol=0)

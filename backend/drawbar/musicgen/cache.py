@@ -1,4 +1,4 @@
-"""Keys and values of past positions, preallocated per layer and written by index.
+"""Keys and values of past positions -> memory preallocated per layer and written by index.
 
 Rows are parallel sequences (guidance branches, clips, the bypass twin). Knows nothing of what is cached.
 """

@@ -1,4 +1,4 @@
-"""A checkpoint's codec section -> something that turns audio into tokens and tokens into audio, also bit by bit.
+"""A checkpoint's codec section -> a codec: audio to tokens, tokens to audio, also bit by bit.
 
 Two codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``) and the embedded model's
 ``spectral.SpectralCodec``. Knows nothing of the decoder.

@@ -1,4 +1,4 @@
-"""A name or folder and a device -> a model that can be played, asked for logits and residuals, or run in batches.
+"""A name or folder and a device -> a model to play, to ask for residuals, or to run in batches.
 
 The one place where network, text encoder, codec, sampling and steering meet. Knows nothing of banks, SAEs or sound
 cards.

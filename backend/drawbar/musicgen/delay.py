@@ -1,4 +1,4 @@
-"""Tokens [B, K, T] <-> steps [B, K, S] under the delay pattern: when each codebook of a frame is read and predicted.
+"""Tokens [B, K, T] <-> steps [B, K, S]: when each codebook of a frame is read and predicted.
 
 Position 0 is the start step. Codebook k of frame t stands at step ``t + delays[k] + 1`` and is predicted from the
 position before it (MusicGen, arXiv 2306.05284, section 2.3; audiocraft's DelayedPatternProvider). Knows no network.

@@ -1,4 +1,4 @@
-"""A model's name -> its folder; a folder in either released layout -> spec, decoder, text encoder and codec.
+"""A model's name -> its folder; a folder in either released layout -> the parts of a model.
 
 Melody, style and stereo variants are refused by name. Nothing in a checkpoint is executed. Knows no generation.
 """

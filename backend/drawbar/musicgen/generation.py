@@ -1,4 +1,4 @@
-"""Prompts' text memory, seeds and steering -> tokens, one position after the other, for B clips at once.
+"""Text memory, seeds and steering -> tokens, one position after the other, for B clips at once.
 
 The arithmetic of generation: guidance, the bypass twin, forced entries, the sliding window and going back. Rows of
 the network are ``[conditional, null]`` of every clip, then the same of every twin. Knows no text, files or threads.

@@ -1,4 +1,4 @@
-"""Steps [B, K, S] and text states -> logits [B, K, S, card]: the MusicGen decoder, for training and for playing.
+"""Steps [B, K, S] and text states -> logits [B, K, S, card]: the MusicGen decoder's weights.
 
 Pre-norm transformer: self-attention, cross-attention on projected T5 states, GELU feed-forward, one head per
 codebook (MusicGen, arXiv 2306.05284). Linear layers have no bias, norms have; weights that are multiplied with

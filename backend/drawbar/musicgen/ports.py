@@ -1,4 +1,4 @@
-"""What the generator asks of its guests -> the shapes of steering, automation and observers, without knowing any.
+"""What the generator asks of its guests -> the shapes of steering, automation and observers.
 
 ``drawbar.steering`` steers; live meters and feature searches observe. The generator only calls these.
 """

@@ -1,4 +1,4 @@
-"""The same weights through audiocraft's own ``LMModel`` -> the logits and residuals that ours must equal.
+"""The same weights through audiocraft's ``LMModel`` -> the logits and residuals ours must equal.
 
 The oracle: slow, full-sequence, with forward hooks on ``transformer.layers[n]``. Needs the ``audiocraft`` extra; what
 audiocraft imports but this path never runs (xformers, spacy) is stood in for. Knows nothing of our network's code.

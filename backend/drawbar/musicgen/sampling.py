@@ -1,4 +1,4 @@
-"""Logits, a seed, a frame and a codebook -> one token; the draw is fixed by those numbers and nothing else.
+"""Logits, a seed, a frame and a codebook -> one token; the draw is fixed by these alone.
 
 The noise of (seed, frame, codebook, entry) is a hash of the four (SplitMix64 finalisers, Steele et al. 2014), so it
 does not depend on what was drawn before, on the batch or on the block size. Tokens are drawn with Gumbel noise: two

@@ -1,4 +1,4 @@
-"""One running generation -> its frames, one after the other, with what the observers saw; can go back and be stopped.
+"""One running generation -> its frames, with what the observers saw; can go back and be stopped.
 
 A stream is entered with ``with`` and stepped by one thread; ``cancel`` may be called from any. Knows no audio.
 """

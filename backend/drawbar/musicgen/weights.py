@@ -1,4 +1,4 @@
-"""A checkpoint folder in either released layout <-> our decoder's weights, named tensor by named tensor.
+"""A checkpoint folder in either released layout <-> our decoder's weights, tensor by tensor.
 
 Files stay data: safetensors, or ``torch.load(weights_only=True)``. Missing, surplus and mis-shaped tensors are listed
 by name. Knows nothing of T5, the codec or generation.

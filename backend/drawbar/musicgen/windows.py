@@ -1,4 +1,4 @@
-"""A position -> which window of the context it is computed in, and how much of the next one is ready by then.
+"""A position -> the window it is computed in, and how much of the next one is ready by then.
 
 A take longer than the context slides: window j starts at frame ``j * stride`` and is a sequence of its own (start
 step, delays). The next window's cache is filled a few positions per step beforehand, so that switching costs

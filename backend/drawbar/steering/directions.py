@@ -1,4 +1,4 @@
-"""A bank's rows -> unit vectors with a layer, a scale and an encoder, tied to the site they were made on.
+"""A bank's rows -> unit vectors with a layer, a scale and an encoder, tied to their site.
 
 Knows nothing of sliders or of time.
 """

@@ -1,4 +1,4 @@
-"""Sliders -> what is added to which layer at every position; slides from any thread, read by the generating one.
+"""Sliders -> what is added to which layer at every position; set from any thread, read by one.
 
 A mixer holds directions and amounts; each stream ``start``s a run of it, which ramps the moves, remembers them and
 turns them into one vector per layer and guidance branch. Knows nothing of the network.
