@@ -13,6 +13,7 @@ import torch
 from drawbar.bundled.decoder_training import Language
 from drawbar.bundled.material import Material
 from drawbar.corpus import CONCEPTS
+from drawbar.features.profile import ProfileSettings
 from drawbar.listening.training import DetectorSettings, Example, train_detectors
 from drawbar.musicgen.spectral import SpectralCodec
 from drawbar.musicgen.weights import save_hf
@@ -89,7 +90,13 @@ def export_bank(
             say(f"bank: {at.stage} {at.done}/{at.total} {at.unit}")
 
     settings = BuildSettings(
-        f"composed:{pieces}", out=work, name="Embedded model", layers=layers, licence="Apache-2.0"
+        f"composed:{pieces}",
+        out=work,
+        name="Embedded model",
+        layers=layers,
+        licence="Apache-2.0",
+        min_firings=200,
+        profile=ProfileSettings(window_frames=150, top=2, pool_clips=48),  # model and bank: 40 MB together
     )
     result = build(settings, progress)
     for layer, metrics in result.metrics.items():
