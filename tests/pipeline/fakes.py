@@ -1,5 +1,7 @@
 """A model small enough for tests whose residuals hold what one hears -> the interface that a build needs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -49,7 +51,9 @@ class FakeModel:
         self._mixers = torch.randn(3, 16, 16, generator=generator) / 4
         self.calls = 0
 
-    def residuals(self, tokens: Tensor, prompts: object = None, *, layers: list[int]) -> dict[int, Tensor]:
+    def residuals(
+        self, tokens: Tensor, prompts: object = None, *, layers: Sequence[int]
+    ) -> dict[int, Tensor]:
         self.calls += 1
         start = torch.full_like(tokens[..., :1], 64)
         steps = torch.cat([start, tokens], -1)  # [B, K, S]

@@ -74,8 +74,9 @@ def test_a_folder_of_recordings_becomes_a_bank(recorded: tuple[BuildSettings, Bu
         assert bank.info.fingerprint == FakeModel().fingerprint
         assert bank.info.sae_settings["k"] == 3
         assert bank.facets().authors.get("descriptors", 0) > 0
-        assert bank.search(limit=1)[0].label_score > 0.75
         first = bank.search(limit=1)[0]
+        assert first.label_score is not None
+        assert first.label_score > 0.75
         feature = bank.feature(first.id)
         assert feature.quantiles.p50 <= feature.quantiles.p90 <= feature.quantiles.p999
         assert feature.neighbours

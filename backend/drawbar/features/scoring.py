@@ -112,7 +112,9 @@ class Scores:
     def per_concept(self, among: Sequence[int] | None = None) -> list[ConceptBest]:
         """Best feature of each concept, chosen on the training windows; not for concepts that never vary."""
         out = []
-        rows = torch.arange(len(self.train)) if among is None else torch.tensor(list(among), dtype=torch.int64)
+        rows = (
+            torch.arange(len(self.train)) if among is None else torch.tensor(list(among), dtype=torch.int64)
+        )
         for c, name in enumerate(self.names):
             column = self.train[rows, c]
             if bool(column.isnan().all()):

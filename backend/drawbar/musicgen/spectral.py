@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -169,6 +170,8 @@ class SpectralCodec(nn.Module):
     look_ahead = 1
     """Frames whose tokens must be known beyond a frame before its samples are complete."""
 
+    long_window: Tensor
+    short_window: Tensor
     synth_window: Tensor
 
     def __init__(self, config: SpectralConfig | None = None) -> None:
@@ -327,6 +330,9 @@ class SpectralCodec(nn.Module):
             raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
 
 
+_StreamState = tuple[list[Tensor], Tensor, Tensor | None, int, int]
+
+
 class SpectralStream:
     """Decodes frame by frame; the pushes and the flush, joined, equal ``decode`` of all the tokens."""
 
@@ -364,7 +370,7 @@ class SpectralStream:
 
     def restore(self, state: object) -> None:
         """Goes back to a ``snapshot``."""
-        states, self._tail, self._last, self._skip, self._frame = state  # type: ignore[misc]
+        states, self._tail, self._last, self._skip, self._frame = cast(_StreamState, state)
         self._states = list(states)
 
     def _run(self, z: Tensor) -> Tensor:
