@@ -14,7 +14,7 @@ from drawbar.musicgen import Model
 from drawbar.musicgen.delay import logits_to_frames, to_steps
 
 ATOL = 1e-4
-"""Measured on this checkpoint: 2e-6 against both."""
+"""Measured: 1e-6 against audiocraft and 0 against transformers here; 3e-5 on the embedded model."""
 
 PROMPTS = ["slow piano in a minor", "fast drums"]
 

@@ -12,7 +12,7 @@ import sys
 import types
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -43,13 +43,17 @@ def import_audiocraft() -> Any:
         # The one operation of it on this path; torch's own does the same.
         vars(stand_ins["xformers.ops"])["unbind"] = torch.unbind
     sys.modules.update(stand_ins)
+    # audiocraft imports laion_clap if it can, and that asks the Hub for tokenizers at import: not here.
+    clap_absent = "laion_clap" not in sys.modules
+    if clap_absent:
+        cast(dict[str, Any], sys.modules)["laion_clap"] = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from audiocraft.models import lm
     finally:
         # Others that look for these packages must not find the stand-ins.
-        for name in stand_ins:
+        for name in (*stand_ins, *(["laion_clap"] if clap_absent else [])):
             del sys.modules[name]
     return lm
 
