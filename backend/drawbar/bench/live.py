@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 from drawbar.live import Engine, NullOutput, TakeSettings, render
+from drawbar.live.monitor import Monitor
 from drawbar.musicgen import load_model
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
 
@@ -294,7 +295,9 @@ def _slider_to_ear(model: Any, desk: _Desk, moves: int, amount: float, rollback:
     for number in range(moves):
         id = desk.ids[number % len(desk.ids)]
         settings = TakeSettings(PROMPT, 20 + number, 4.0, amounts={id: 0.0})
-        unmoved = render(model, desk.source(), settings).audio
+        unmoved = Monitor(int(model.spec.sample_rate_hz)).process(
+            render(model, desk.source(), settings).audio
+        )
         delay_s = _one_move(model, desk, settings, id, amount, 1.2 + rng.random(), unmoved, rollback)
         if delay_s is not None:
             found.append(1000 * delay_s)
@@ -329,13 +332,11 @@ def _one_move(
         moved_at = time.perf_counter()
         engine.set_amount(id, amount)
         engine.wait(60)
-        underruns, monitor_delay = output.underruns, engine.monitor.delay if engine.monitor else 0
-        begun = output.started_at_s
+        underruns, begun = output.underruns, output.started_at_s
     if underruns or begun is None:
         return None
-    heard = output.recorded()[monitor_delay:]
-    first = _first_difference(heard, unmoved, int(model.spec.samples_per_frame))
-    return None if first is None else begun + (first + monitor_delay) / output.sample_rate_hz - moved_at
+    first = _first_difference(output.recorded(), unmoved, int(model.spec.samples_per_frame))
+    return None if first is None else begun + first / output.sample_rate_hz - moved_at
 
 
 def _first_difference(heard: NDArray[np.float32], unmoved: NDArray[np.float32], frame: int) -> int | None:
