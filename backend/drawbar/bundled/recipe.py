@@ -61,7 +61,7 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 2000
+    steps: int = 2800
     short_frames: int = 500
     short_batch: int = 6
     long_share: float = 0.2
