@@ -73,7 +73,9 @@ def labels_stage(
         scores = _truth_scores(settings, store, source, d_sae, concepts, progress, layer)
         if scores is not None:
             labels += label_from_truth(layer, scores, settings.truth, alive)
-            table = [asdict(best) | {"feature": f"{layer}/{best.feature}"} for best in scores.per_concept(alive)]
+            table = [
+                asdict(best) | {"feature": f"{layer}/{best.feature}"} for best in scores.per_concept(alive)
+            ]
     found, related = _descriptor_labels(settings, layer, store, source, d_sae, alive, model, progress)
     labels += found
     write_json(stage.folder / "labels.json", [_plain(record) for record in labels])
