@@ -6,6 +6,7 @@ needs no PortAudio. Knows nothing of models.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,7 +22,7 @@ KINDS = ("rtmixer", "sounddevice", "null")
 
 
 class Output(Protocol):
-    """A player of mono float32 samples. One thread calls everything except the properties."""
+    """A player of mono float32 samples; `queued`, `played` and the properties may be asked from any thread."""
 
     sample_rate_hz: int
     """The rate of the samples written (the model's; the device's own may differ)."""
@@ -114,6 +115,7 @@ class NullOutput:
         self._clock = clock or RealClock()
         self._ring = Ring(max(1, round(capacity_s * sample_rate_hz)))
         self._record = record
+        self._lock = threading.RLock()
         self._heard: list[Floats] = []
         self._reset()
 
@@ -126,7 +128,8 @@ class NullOutput:
 
     def start(self) -> None:
         """A new take begins; the clock starts with the first samples."""
-        self._reset()
+        with self._lock:
+            self._reset()
 
     def available(self) -> int:
         """Samples that `write` would take now."""
@@ -135,11 +138,12 @@ class NullOutput:
 
     def write(self, samples: Floats) -> int:
         """Queue samples -> how many were taken."""
-        if self.started_at_s is None and len(samples):
-            self.started_at_s = self._clock.now()
-        self._advance()
-        self._dry = False
-        return self._ring.write(samples)
+        with self._lock:
+            if self.started_at_s is None and len(samples):
+                self.started_at_s = self._clock.now()
+            self._advance()
+            self._dry = False
+            return self._ring.write(samples)
 
     def queued(self) -> int:
         """Samples written that have not been played."""
@@ -158,14 +162,16 @@ class NullOutput:
 
     def finish(self) -> None:
         """Nothing more will be written."""
-        self._advance()
-        self._finished = True
+        with self._lock:
+            self._advance()
+            self._finished = True
 
     def stop(self) -> None:
         """Silence now; what was recorded stays until the next `start`."""
-        self._advance()
-        self._ring.clear()
-        self._finished = True
+        with self._lock:
+            self._advance()
+            self._ring.clear()
+            self._finished = True
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -176,9 +182,12 @@ class NullOutput:
 
     def _advance(self) -> None:
         """Play what the clock says has been played by now."""
-        if self.started_at_s is None:
-            return
-        due = round((self._clock.now() - self.started_at_s) * self.sample_rate_hz) - self._time
+        with self._lock:
+            if self.started_at_s is not None:
+                self._play_until(self._clock.now(), self.started_at_s)
+
+    def _play_until(self, now_s: float, begun_s: float) -> None:
+        due = round((now_s - begun_s) * self.sample_rate_hz) - self._time
         if due <= 0:
             return
         block = self._ring.read(due)

@@ -117,6 +117,7 @@ class RtmixerOutput(_Device):
                 f"rtmixer is not installed ({error}): pip install rtmixer"
             ) from error
         self._action: Any = None
+        self._lock = threading.RLock()
         size = 1 << int(np.ceil(np.log2(CAPACITY_S * self._device_rate + RESERVE)))
         self._ring = rtmixer.RingBuffer(4 * self._channels, size)
         try:
@@ -148,19 +149,21 @@ class RtmixerOutput(_Device):
         return len(taken)
 
     def _put(self, frames: Floats) -> None:
-        if len(frames):
-            self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
-        self._watch()
-        if self._action is None and self._ring.read_available:
-            self._action = self._stream.play_ringbuffer(self._ring)
+        with self._lock:
+            if len(frames):
+                self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
+            self._watch()
+            if self._action is None and self._ring.read_available:
+                self._action = self._stream.play_ringbuffer(self._ring)
 
     def _watch(self) -> None:
         """The callback ends its action when the ring is empty: that is how an under-run shows."""
-        if self._action is not None and self._action not in self._stream.actions:
-            self._action = None
-            self._underruns += not self._finished
-        if not self._stream.active and not self._stream.stopped:
-            self.failed = f"{self.name} stopped: was it unplugged?"
+        with self._lock:
+            if self._action is not None and self._action not in self._stream.actions:
+                self._action = None
+                self._underruns += not self._finished
+            if not self._stream.active and not self._stream.stopped:
+                self.failed = f"{self.name} stopped: was it unplugged?"
 
     @property
     def underruns(self) -> int:
@@ -185,13 +188,14 @@ class RtmixerOutput(_Device):
 
     def stop(self) -> None:
         """Silence now."""
-        self._finished = True
-        if not self._stream.stopped:
-            self._stream.abort()
-        self._action = None
-        self._stream._drain_result_q()
-        self._stream._actions.clear()
-        self._ring.flush()
+        with self._lock:
+            self._finished = True
+            if not self._stream.stopped:
+                self._stream.abort()
+            self._action = None
+            self._stream._drain_result_q()
+            self._stream._actions.clear()
+            self._ring.flush()
 
     def close(self) -> None:
         """Give the device back."""
