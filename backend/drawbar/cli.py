@@ -414,7 +414,7 @@ def render(
     if out.suffix.lower() not in (".wav", ".flac"):
         raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
     from drawbar.live import TakeSettings
-    from drawbar.live.offline import render as play
+    from drawbar.live import render as play
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     opened = _open_bank(bank) if amounts else None
