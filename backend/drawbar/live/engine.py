@@ -7,6 +7,7 @@ output filled while the worker is busy with a slow frame.
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import queue
@@ -102,6 +103,7 @@ class Engine:
         self._bypass = False
         self._state, self._message = "idle", ""
         self._take_id = self._request = self._queued = 0
+        self._frozen = False
         self._performance: Performance | None = None
         self._last_take: Take | None = None
         self._lock = threading.RLock()
@@ -356,6 +358,12 @@ class Engine:
         if self.model is None:
             raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
         self._set_state("warming", "")
+        if not self._frozen:
+            # A full collection walks everything that was ever imported, 60 ms and more with the interpreter
+            # held: frozen once, what is loaded by now is left out of it.
+            gc.collect()
+            gc.freeze()
+            self._frozen = True
         if self.output is None:
             self.output = open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
         self._prepare(settings)

@@ -15,7 +15,7 @@ class LeadPolicy:
     """Times are in seconds; ``frame_s`` is one frame (20 ms)."""
 
     def __init__(
-        self, frame_s: float = 0.02, least_s: float = 0.08, most_s: float = 0.45, window: int = 250
+        self, frame_s: float = 0.02, least_s: float = 0.1, most_s: float = 0.45, window: int = 250
     ) -> None:
         self.frame_s, self.least_s, self.most_s = frame_s, least_s, most_s
         self.fill_s = 0.04
@@ -53,5 +53,5 @@ class LeadPolicy:
         return min(self.most_s, max(self.least_s, self.fill_s + 1.25 * self.worst_s) + self._penalty_s)
 
     def redo_s(self, positions: int) -> float:
-        """What it takes to decide ``positions`` positions again and decode, one of them slow."""
-        return positions * self.mean_s + min(self.worst_s, self.frame_s)
+        """What it takes to decide ``positions`` positions again, one of them slow; longer after under-runs."""
+        return positions * self.mean_s + min(self.worst_s, 2 * self.frame_s) + self._penalty_s

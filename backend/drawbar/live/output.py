@@ -94,7 +94,7 @@ class NullOutput:
     rate.
     """
 
-    min_fill_s = 0.04
+    min_fill_s = 0.06
     latency_s = 0.0
     failed = ""
 

@@ -22,7 +22,7 @@ class Windows:
     """Positions per window."""
     stride: int
     """Frames between the starts of neighbouring windows."""
-    per_step: int = 6
+    per_step: int = 4
     """Positions of the next window computed beside each step while it is being prepared."""
 
     @classmethod
