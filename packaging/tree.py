@@ -30,6 +30,7 @@ FLOW = {
         "pipeline",
         "bench",
         "bundled",
+        "cli",
     ),
     "desktop/drawbar_desktop": ("state", "widgets"),
     "packaging": (),

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from drawbar import cli
+from drawbar.cli import banks, discovery, playing, shared
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import DeviceError
 
@@ -62,7 +63,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     fake = types.ModuleType("drawbar.live")
     fake.__dict__.update(TakeSettings=types.SimpleNamespace, render=play)
     monkeypatch.setitem(sys.modules, "drawbar.live", fake)
-    monkeypatch.setattr(cli, "_load_model", lambda name, device="cpu": object())
+    monkeypatch.setattr(playing, "load", lambda name, device="cpu": object())
     return seen
 
 
@@ -112,7 +113,7 @@ def test_an_error_is_one_line_and_exit_code_1(run: Run, tmp_path: Path) -> None:
 def test_what_is_not_audio_is_refused_before_a_model_is_loaded(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    monkeypatch.setattr(cli, "_load_model", pytest.fail)
+    monkeypatch.setattr(discovery, "load", pytest.fail)
     path = tmp_path / "thing.wav"
     path.write_bytes(content)
     code, _, err = run("analyse", path)
@@ -124,7 +125,7 @@ def test_ctrl_c_is_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch, bank
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_open_bank", stop)
+    monkeypatch.setattr(banks, "open_bank", stop)
     code, _, err = run("features", "search", "drums")
     assert code in (1, 130)
     assert "Traceback" not in err
@@ -213,8 +214,8 @@ def test_a_broken_device_is_told_without_a_traceback(
     def broken(*_: object) -> None:
         raise DeviceError("cuda:7 is not there; use --device cpu")
 
-    monkeypatch.setattr(cli, "_load_model", broken)
-    monkeypatch.setattr(cli, "_open_bank", lambda _: None)
+    monkeypatch.setattr(playing, "load", broken)
+    monkeypatch.setattr(playing, "open_bank", lambda _: None)
     code, _, err = run("render", "piano", "--device", "cuda:7")
     assert code == 1
     assert err.strip().endswith("drawbar: cuda:7 is not there; use --device cpu")
@@ -280,7 +281,7 @@ def test_build_joins_the_configuration_and_the_options(
 
 
 def test_json_has_no_value_that_json_does_not_know() -> None:
-    plain = cli._plain({"a": float("nan"), "b": np.float32(1.5), "c": (Path("x"), np.arange(2)), 1: None})
+    plain = shared.plain({"a": float("nan"), "b": np.float32(1.5), "c": (Path("x"), np.arange(2)), 1: None})
     assert plain == {"a": None, "b": 1.5, "c": ["x", [0, 1]], "1": None}
 
 

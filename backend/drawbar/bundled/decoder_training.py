@@ -103,6 +103,20 @@ class _Excerpts:
         self.pieces = {s: first_notes(material.piece(s)) for s in self.seeds}
         self.concepts = {s: material.concepts(s) for s in self.seeds}
 
+    def frames(self, step: int) -> tuple[Tensor, list[str]]:
+        """Single frames from anywhere ``[B, K]`` with the prompts of the second around them, for text alone."""
+        s, rng = self.settings, random.Random(self.settings.seed * 7_000_003 + step)
+        rows, prompts = [], []
+        for _ in range(s.text_batch):
+            seed = rng.choice(self.seeds)
+            start = rng.randint(0, max(0, self.tokens[seed].shape[1] - s.opening_frames))
+            at = start + rng.randrange(s.opening_frames)
+            rows.append(self.tokens[seed][:, at].astype(np.int64))
+            prompts.append(
+                excerpt_prompt(self.pieces[seed], self.concepts[seed], start, s.opening_frames, rng)
+            )
+        return torch.from_numpy(np.stack(rows)), prompts
+
     def batch(self, step: int) -> tuple[Tensor, list[str]]:
         """Tokens ``[B, K, T]`` and prompts of one step."""
         s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
@@ -161,6 +175,34 @@ def new_language(settings: DecoderSettings) -> Language:
     return Language(decoder, make_text_encoder(settings), make_tokenizer())
 
 
+def _train_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
+    """Both networks learn which tokens a prompt's music is made of, from the text and no context at all.
+
+    With context, the next token is told so well by the last ones that the text path learns nothing for
+    thousands of steps and may collapse.
+    """
+    s, spec = training.settings, language.decoder.spec
+    parameters = list(language.modules().parameters())
+    optimiser = torch.optim.AdamW(
+        parameters, lr=s.text_learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
+    start = torch.full((s.text_batch, spec.n_q, 1), spec.card)
+    recent: Tensor | None = None
+    for step in range(s.text_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = s.text_learning_rate * min(1.0, (step + 1) / 30) * (1 - step / s.text_steps) ** 0.5
+        frames, prompts = training.frames(step)
+        logits = language.logits(start, prompts)[:, :, 0]
+        losses = torch.stack([F.cross_entropy(logits[:, k], frames[:, k]) for k in range(spec.n_q)])
+        optimiser.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
+        if (step + 1) % s.checkpoint_every == 0:
+            say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
+
+
 def train_decoder(
     folder: Path, material: Material, tokens: Path, settings: DecoderSettings, say: Callable[[str], None]
 ) -> Language:
@@ -169,21 +211,21 @@ def train_decoder(
     torch.manual_seed(settings.seed)
     language = new_language(settings)
     modules = language.modules()
+    training = _Excerpts(material, tokens, settings)
+    held_out = _Excerpts(material, tokens, settings, held_out=True)
+    checkpoint, first, spent_s = folder / "decoder.pt", 0, 0.0
+    if not checkpoint.exists() and settings.steps:
+        _train_text(language, training, say)
     average = {k: v.clone() for k, v in modules.state_dict().items()}
     optimiser = torch.optim.AdamW(
         _groups(language, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.95), fused=True
     )
-    checkpoint, first, spent_s = folder / "decoder.pt", 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         modules.load_state_dict(saved["weights"])
         average = saved["average"]
         optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = int(saved["step"]), float(saved["spent_s"])
-    training, held_out = (
-        _Excerpts(material, tokens, settings),
-        _Excerpts(material, tokens, settings, held_out=True),
-    )
     weights = torch.tensor(_BOOK_WEIGHTS)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None

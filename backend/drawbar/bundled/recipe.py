@@ -53,7 +53,7 @@ class CodecSettings:
 
 @dataclass(frozen=True)
 class DecoderSettings:
-    """Decoder and text encoder, trained together."""
+    """Text alone first, then decoder and text encoder together."""
 
     d_model: int = 256
     layers: int = 6
@@ -61,14 +61,18 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 2800
+    text_steps: int = 300
+    """First steps: only the text path learns, to say which tokens a prompt's music is made of."""
+    text_batch: int = 192
+    text_learning_rate: float = 2e-3
+    steps: int = 3600
     short_frames: int = 500
     short_batch: int = 6
-    long_share: float = 0.2
+    long_share: float = 0.12
     """Share of the steps that train on the whole context instead of short excerpts."""
     opening_frames: int = 64
     opening_batch: int = 44
-    opening_share: float = 0.35
+    opening_share: float = 0.45
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""

@@ -1,0 +1,50 @@
+"""Command-line words -> the stage they name; one file per group of commands, the only place that prints.
+
+Nothing heavy is imported before a command runs. Results go to stdout, everything else (progress, notes,
+errors) to stderr. Exit codes: 0 done, 1 a DrawbarError in one line, 2 wrong usage, 130 stopped by the user.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from drawbar.cli import banks, benchmarks, discovery, playing
+from drawbar.cli.shared import say
+from drawbar.errors import CancelledError, DrawbarError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="drawbar",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Find, label, prove and play the concepts inside music generators. Without arguments: the window.",
+)
+app.add_typer(discovery.app)
+app.add_typer(banks.features_app, name="features")
+app.add_typer(playing.app)
+app.add_typer(benchmarks.app, name="bench")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what the user can cause ends in one line, not a traceback."""
+    try:
+        typer.main.get_command(app).main(
+            args=list(sys.argv[1:] if argv is None else argv), prog_name="drawbar", standalone_mode=True
+        )
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except (CancelledError, KeyboardInterrupt):
+        say("stopped")
+        return 130
+    except DrawbarError as error:
+        say(f"drawbar: {' '.join(str(error).split())}")
+        return 1
+    except BrokenPipeError:  # `drawbar ... | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0

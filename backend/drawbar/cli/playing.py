@@ -1,0 +1,130 @@
+"""Words of the playing side -> a take in a file, or what this machine can do.
+
+`drawbar render`, `doctor`.
+"""
+
+import math
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drawbar.cli.shared import (
+    BankOption,
+    DeviceOption,
+    JsonFlag,
+    ModelOption,
+    line,
+    load,
+    open_bank,
+    out_json,
+    progress,
+    say,
+    table,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+def _amount(text: str) -> tuple[str, float]:
+    name, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not equals or not name.strip() or not math.isfinite(value):
+        raise typer.BadParameter(f"{text!r} is not NAME=NUMBER, as in drums=+1.5", param_hint="--amount")
+    return name.strip(), value
+
+
+@app.command()
+def render(
+    prompt: Annotated[str, typer.Argument(help="What to play, in words.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A .wav or .flac file.")] = Path("take.wav"),
+    seconds: Annotated[float, typer.Option("--seconds", help="How long.")] = 8.0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Without it: a random one, shown.")
+    ] = None,
+    amount: Annotated[
+        list[str] | None, typer.Option("--amount", metavar="NAME=VALUE", help="A slider; repeat.")
+    ] = None,
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    guidance: Annotated[float, typer.Option("--guidance", help="How closely the prompt is followed.")] = 3.0,
+    temperature: Annotated[float, typer.Option("--temperature")] = 1.0,
+    top_k: Annotated[int, typer.Option("--top-k", min=0, help="0: no limit.")] = 250,
+    device: DeviceOption = "cpu",
+) -> None:
+    """Play a prompt into a file, with sliders; the same command writes the same bytes."""
+    amounts = dict(_amount(text) for text in amount or [])
+    if out.suffix.lower() not in (".wav", ".flac"):
+        raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
+    from drawbar.live import TakeSettings
+    from drawbar.live import render as play
+
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    opened = open_bank(bank) if amounts else None
+    by_id: dict[str, float] = {}
+    for name, value in amounts.items():
+        row = opened.resolve(name) if opened else None
+        if row is not None:
+            by_id[row.id] = value
+            say(f"{row.id} {row.label or '(unnamed)'}: {value:+g}")
+    loaded = load(model, device)
+    settings = TakeSettings(
+        prompt=_known_words(prompt, model),
+        seed=chosen,
+        seconds=seconds,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        amounts=by_id,
+        twin=False,
+    )
+    with progress(f"playing {seconds:g} s, seed {chosen}") as tell:
+        what = f"playing {seconds:g} s, seed {chosen}"
+        take = play(loaded, opened, settings, progress=lambda done, total: tell(what, done / max(total, 1)))
+        take.save(out)
+    say(f"seed {chosen}")
+    line(str(out))
+
+
+def _known_words(prompt: str, model: str) -> str:
+    """What the embedded model is given; words that it does not know are told and left out."""
+    if model != "embedded":
+        return prompt
+    from drawbar.corpus import normalise_prompt
+
+    known, unknown = normalise_prompt(prompt)
+    if unknown:
+        say(
+            f"the embedded model does not know: {', '.join(unknown)}; "
+            f"it plays: {' '.join(known) or '(anything)'}"
+        )
+    return " ".join(known)
+
+
+@app.command()
+def doctor(
+    model: Annotated[Path | None, typer.Option("--model", help="A model folder.")] = None,
+    bank: BankOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What this machine has, what is missing and how to get it; exit code 0 if Drawbar can play."""
+    from drawbar.doctor import examine, playable
+
+    checks = examine(model, bank)
+    fine = playable(checks)
+    if as_json:
+        out_json({"playable": fine, "checks": checks})
+    else:
+        table(("", "", ""), [("ok" if c.ok else "--", c.name, c.finding) for c in checks])
+        for check in checks:
+            if check.cure:
+                line(f"{check.name}: {check.cure}")
+        line("ready to play" if fine else "not ready to play: see above")
+    if not fine:
+        raise typer.Exit(1)
