@@ -14,8 +14,8 @@ import pytest
 import soundfile
 
 from drawbar import cli
-from drawbar.cli import banks, discovery, playing, shared
 from drawbar.bench.synthetic import synthetic_bank
+from drawbar.cli import banks, discovery, playing, shared
 from drawbar.errors import DeviceError
 
 Run = Callable[..., tuple[int, str, str]]

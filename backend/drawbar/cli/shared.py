@@ -87,7 +87,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell(cell) for cell in row))
+        table.add_row(*(cell(value) for value in row))
     console = Console(highlight=False, markup=False)
     console.print(table)
 
