@@ -1,4 +1,4 @@
-"""Activations of many clips -> each feature's density, quantiles, histogram, example windows.
+"""Activations of many clips -> each feature's density, quantiles, histogram, examples, movement in time.
 
 One pass; memory grows with the number of features, not with the audio. Quantiles are over the positions
 where the feature fires and come from a fine logarithmic histogram (error below 1 %).
@@ -10,20 +10,29 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.features.coactive import SketchSums
+from drawbar.features.firings import Firings, firings_of
 from drawbar.features.pairs import PairSource, window_means
+from drawbar.features.picks import Choice, Pick
+from drawbar.features.temporal import Temporal, TemporalSums
 
-__all__ = ["QUANTILES", "Pick", "Profile", "ProfileSettings", "make_profile"]
+__all__ = ["CLIP_MEAN_EDGES", "QUANTILES", "Pick", "Profile", "ProfileSettings", "Profiler", "make_profile"]
 
 QUANTILES = (0.05, 0.5, 0.9, 0.99, 0.999)
 _PER_OCTAVE = 32
 _OCTAVES = (-14, 14)  # activations from 6e-5 to 16384
 _BINS = (_OCTAVES[1] - _OCTAVES[0]) * _PER_OCTAVE
 _SHOWN_BINS = 24  # of the histogram that is kept
-_RESERVOIR = 16  # windows drawn at random for the quantile bins
 _SCALE_FIRINGS = 200  # below this many the 99th percentile is not trusted
+_MEAN_OCTAVES = (-22, 14)
+_MEANS_PER_OCTAVE = 2
+CLIP_MEAN_EDGES = np.exp2(
+    np.arange(_MEAN_OCTAVES[0], _MEAN_OCTAVES[1] + 0.1, 1 / _MEANS_PER_OCTAVE)
+)
+"""Edges of the histogram of time-means; a mean below the first counts as 0."""
+_MEAN_BINS = len(CLIP_MEAN_EDGES) - 1
 
 
 @dataclass(frozen=True)
@@ -33,27 +42,23 @@ class ProfileSettings:
     window_frames: int = 250
     """Length of an example, and the grid on which examples are cut."""
     top: int = 3
-    """Windows with the highest mean activation."""
+    """Windows with the highest mean activation, each of another clip."""
     silent: int = 1
     """Control windows in which the feature never fires."""
     pool_clips: int = 160
     """Clips that examples are taken from; a shared pool keeps the bank small."""
     seed: int = 0
     """Of the random choices."""
+    clip_frames: int = 500
+    """What counts as one clip for the share of clips: 10 s, as in the paper; longer audio is cut."""
+    rhythm_clips: int = 400
+    """Clips in which periods and co-activation are looked for."""
 
     def __post_init__(self) -> None:
         if self.window_frames < 1 or self.pool_clips < 1 or min(self.top, self.silent) < 0:
             raise BadInputError(f"{self}: windows and pool must be 1 or more, top and silent not negative")
-
-
-@dataclass(frozen=True)
-class Pick:
-    """One example window of one feature."""
-
-    feature: int
-    bin: str
-    clip: int
-    start_frame: int
+        if self.clip_frames < 1 or self.rhythm_clips < 0:
+            raise BadInputError(f"{self}: a clip has at least one frame, rhythm_clips is not negative")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Profile:
 
     tokens: int
     clips: int
+    """Of ``clip_frames`` each, or shorter."""
     fired: NDArray[np.int64]
     """Positions where each fires."""
     fired_clips: NDArray[np.int64]
@@ -74,9 +80,17 @@ class Profile:
     """[F, 24] histogram, logarithmic between ``low`` and ``high`` of the feature."""
     edges: NDArray[np.float32]
     """[F, 25] its edges."""
-    persistence: NDArray[np.float32]
-    """Chance that a feature that fires also fires 20 ms later."""
+    clip_means: NDArray[np.int32]
+    """[F, 72] histogram of the time-means of the clips, over CLIP_MEAN_EDGES."""
+    sketch: NDArray[np.float16]
+    """[F, 512] unit rows whose cosines are correlations in time (``coactive``)."""
+    temporal: Temporal
     picks: tuple[Pick, ...]
+
+    @property
+    def persistence(self) -> NDArray[np.float32]:
+        """Chance that a feature that fires also fires 20 ms later."""
+        return self.temporal.persistence
 
     @property
     def scale(self) -> NDArray[np.float32]:
@@ -92,31 +106,76 @@ class Profile:
         return self.quantiles[:, 0]
 
 
-class _Sums:
-    """What grows with every clip."""
+class Profiler:
+    """One layer's profile while it grows clip by clip."""
 
-    def __init__(self, d_sae: int) -> None:
+    def __init__(self, d_sae: int, settings: ProfileSettings | None = None) -> None:
+        self.settings = cfg = settings or ProfileSettings()
         self.d_sae = d_sae
         self.tokens = self.clips = 0
-        self.histogram = torch.zeros(d_sae * _BINS, dtype=torch.int64)
-        self.total = torch.zeros(d_sae, dtype=torch.float64)
-        self.fired_clips = torch.zeros(d_sae, dtype=torch.int64)
-        self.stayed = torch.zeros(d_sae, dtype=torch.int64)
-        self.could_stay = torch.zeros(d_sae, dtype=torch.int64)
+        self._histogram = torch.zeros(d_sae * _BINS, dtype=torch.int32)
+        self._total = torch.zeros(d_sae, dtype=torch.float64)
+        self._fired_clips = torch.zeros(d_sae, dtype=torch.int64)
+        self._clip_means = torch.zeros(d_sae * _MEAN_BINS, dtype=torch.int32)
+        self._temporal = TemporalSums(d_sae)
+        self._sketch = SketchSums(d_sae, cfg.seed)
+        self._choice = Choice(
+            d_sae, window_frames=cfg.window_frames, top=cfg.top, silent=cfg.silent, seed=cfg.seed + 1
+        )
 
-    def add(self, values: Tensor, indices: Tensor) -> None:
-        fires = values > 0
-        features, strength = indices[fires], values[fires]
+    @property
+    def nbytes(self) -> int:
+        """Memory held: the same for one clip as for a million."""
+        own = (self._histogram, self._total, self._fired_clips, self._clip_means)
+        parts = (self._temporal, self._sketch, self._choice)
+        return sum(x.nbytes for x in own) + sum(part.nbytes for part in parts)
+
+    def add(
+        self, clip: int, values: torch.Tensor, indices: torch.Tensor, *, pool: bool, rhythm: bool
+    ) -> None:
+        """Pairs [T, k] of one clip; ``pool``: examples may come from it; ``rhythm``: look for periods."""
+        firings = firings_of(values, indices)
+        self._count(firings)
+        self._temporal.add(firings, rhythm=rhythm)
+        if rhythm:
+            self._sketch.add(clip, firings)
+        if pool:
+            window = min(self.settings.window_frames, len(values))
+            self._choice.add(clip, window_means(values, indices, self.d_sae, window), window)
+
+    def _count(self, firings: Firings) -> None:
+        strength, features = firings.strength, firings.features
         place = ((strength.log2() - _OCTAVES[0]) * _PER_OCTAVE).long().clamp_(0, _BINS - 1)
-        self.histogram += torch.bincount(features * _BINS + place, minlength=len(self.histogram))
-        self.total.index_add_(0, features, strength.double())
-        self.tokens += len(values)
-        self.clips += 1
-        on = torch.zeros(len(values), self.d_sae, dtype=torch.bool)
-        on[torch.arange(len(values))[:, None].expand_as(indices)[fires], features] = True
-        self.fired_clips += on.any(0)
-        self.stayed += (on[1:] & on[:-1]).sum(0)
-        self.could_stay += on[:-1].sum(0)
+        ones = torch.ones(len(features), dtype=torch.int32)
+        self._histogram.index_add_(0, features * _BINS + place, ones)
+        self._total.index_add_(0, features, strength.double())
+        self.tokens += firings.length
+        means = _clip_means(firings, self.settings.clip_frames)
+        self.clips += means.shape[1]
+        on = means > 0
+        self._fired_clips.index_add_(0, firings.active, on.sum(1))
+        at = ((means[on].log2() - _MEAN_OCTAVES[0]) * _MEANS_PER_OCTAVE).long().clamp_(0, _MEAN_BINS - 1)
+        rows = firings.active[:, None].expand_as(means)[on]
+        self._clip_means.index_add_(0, rows * _MEAN_BINS + at, torch.ones(len(at), dtype=torch.int32))
+
+    def finish(self) -> Profile:
+        """The profile of all that was added."""
+        fine = self._histogram.view(self.d_sae, _BINS).numpy()
+        edges, counts, quantiles = _summaries(fine)
+        return Profile(
+            tokens=self.tokens,
+            clips=self.clips,
+            fired=fine.sum(1, dtype=np.int64),
+            fired_clips=self._fired_clips.numpy(),
+            mean=(self._total / max(self.tokens, 1)).float().numpy(),
+            quantiles=quantiles,
+            counts=counts,
+            edges=edges,
+            clip_means=self._clip_means.view(self.d_sae, _MEAN_BINS).numpy(),
+            sketch=self._sketch.finish(),
+            temporal=self._temporal.finish(),
+            picks=self._choice.picks(),
+        )
 
 
 def make_profile(
@@ -136,109 +195,43 @@ def make_profile(
     chosen = list(range(len(source.frames))) if clips is None else list(clips)
     if not chosen:
         raise BadInputError("no clips to profile features on: give more audio")
-    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(cfg.seed))
-    pool = {chosen[i] for i in order[: cfg.pool_clips].tolist()}
-    sums, choice = _Sums(d_sae), _Choice(d_sae, cfg)
+    order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(cfg.seed)).tolist()
+    pool = {chosen[i] for i in order[: cfg.pool_clips]}
+    rhythm = {chosen[i] for i in order[: cfg.rhythm_clips]}
+    profiler = Profiler(d_sae, cfg)
     for done, clip in enumerate(chosen):
-        values, indices = source.pairs(clip)
-        sums.add(values, indices)
-        if clip in pool:
-            choice.add(clip, values, indices)
+        profiler.add(clip, *source.pairs(clip), pool=clip in pool, rhythm=clip in rhythm)
         if progress is not None:
             progress(done + 1, len(chosen))
-    return _finish(sums, choice)
+    return profiler.finish()
 
 
-class _Choice:
-    """Running choices of windows: the strongest, a random few that fire, a random few that are silent."""
-
-    def __init__(self, d_sae: int, cfg: ProfileSettings) -> None:
-        self._cfg, self._d_sae = cfg, d_sae
-        self._generator = torch.Generator().manual_seed(cfg.seed + 1)
-        self._windows: list[tuple[int, int]] = []  # (clip, first frame)
-        self._top = _Best(d_sae, cfg.top)
-        self._some = _Best(d_sae, _RESERVOIR)
-        self._silent = _Best(d_sae, cfg.silent)
-
-    def add(self, clip: int, values: Tensor, indices: Tensor) -> None:
-        window = min(self._cfg.window_frames, len(values))
-        means = window_means(values, indices, self._d_sae, window)  # [W, F]
-        numbers = torch.arange(len(means)) + len(self._windows)
-        self._windows += [(clip, i * window) for i in range(len(means))]
-        draw = torch.rand(means.shape, generator=self._generator) + 0.1
-        self._top.add(means, means, numbers)
-        self._some.add(draw * (means > 0), means, numbers)
-        self._silent.add(draw * (means == 0), means, numbers)
-
-    def picks(self) -> tuple[Pick, ...]:
-        out: list[Pick] = []
-        for feature in range(self._d_sae):
-            top = self._top.of(feature)
-            if not top:
-                continue
-            chosen = [("top", number) for number, _ in top] + self._spread(
-                feature, {number for number, _ in top}
-            )
-            chosen += [("silent", number) for number, _ in self._silent.of(feature)]
-            out += [Pick(feature, name, *self._windows[number]) for name, number in chosen]
-        return tuple(out)
-
-    def _spread(self, feature: int, taken: set[int]) -> list[tuple[str, int]]:
-        """Windows at the quartiles of the mean activation, apart from those taken."""
-        some = sorted(((mean, number) for number, mean in self._some.of(feature)), reverse=True)
-        found: list[tuple[str, int]] = []
-        for name, share in (("q75", 0.25), ("q50", 0.5), ("q25", 0.75)):
-            if not some:
-                break
-            number = some[min(len(some) - 1, round(share * (len(some) - 1)))][1]
-            if number not in taken:
-                taken.add(number)
-                found.append((name, number))
-        return found
-
-
-class _Best:
-    """For each feature the n windows with the highest key, updated block by block."""
-
-    def __init__(self, d_sae: int, n: int) -> None:
-        self._keys = torch.zeros(d_sae, n)
-        self._means = torch.zeros(d_sae, n)
-        self._numbers = torch.full((d_sae, n), -1)
-
-    def add(self, keys: Tensor, means: Tensor, numbers: Tensor) -> None:
-        """Keys and means [W, F] of windows with these numbers [W]; a key of 0 is never kept."""
-        n = self._keys.shape[1]
-        if n == 0 or not len(numbers):
-            return
-        block = numbers.expand(len(self._keys), -1)
-        all_keys = torch.cat([self._keys, keys.T], 1)
-        self._keys, order = all_keys.topk(n, dim=1)
-        self._means = torch.cat([self._means, means.T], 1).gather(1, order)
-        self._numbers = torch.cat([self._numbers, block], 1).gather(1, order)
-
-    def of(self, feature: int) -> list[tuple[int, float]]:
-        """(window number, mean), highest key first."""
-        columns = (x[feature].tolist() for x in (self._keys, self._numbers, self._means))
-        rows = zip(*columns, strict=True)
-        return [(number, mean) for key, number, mean in rows if key > 0]
-
-
-def _finish(sums: _Sums, choice: _Choice) -> Profile:
-    fine = sums.histogram.view(sums.d_sae, _BINS).numpy()
-    fired = fine.sum(1)
-    edges, counts = _shown(fine)
-    return Profile(
-        tokens=sums.tokens,
-        clips=sums.clips,
-        fired=fired,
-        fired_clips=sums.fired_clips.numpy(),
-        mean=(sums.total / max(sums.tokens, 1)).float().numpy(),
-        quantiles=np.stack([_quantile(fine, fired, q) for q in QUANTILES], axis=1),
-        counts=counts,
-        edges=edges,
-        persistence=(sums.stayed / sums.could_stay.clamp_min(1)).float().numpy(),
-        picks=choice.picks(),
+def _clip_means(firings: Firings, clip_frames: int) -> torch.Tensor:
+    """Time-means [M, clips]; a remainder below half a clip is added to the clip before it."""
+    count = max(1, (firings.length + clip_frames // 2) // clip_frames)
+    place = (firings.frame // clip_frames).clamp_(max=count - 1)
+    sums = torch.zeros(len(firings.active) * count).index_add_(
+        0, firings.local * count + place, firings.strength
     )
+    widths = torch.full((count,), float(clip_frames))
+    widths[-1] = firings.length - (count - 1) * clip_frames
+    return sums.view(-1, count) / widths
+
+
+_Summaries = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+
+
+def _summaries(fine: NDArray[np.int32]) -> _Summaries:
+    """Edges [F, 25], counts [F, 24] and quantiles [F, 5], a block of features at a time."""
+    edges, counts, quantiles = [], [], []
+    for start in range(0, max(len(fine), 1), 2048):
+        part = fine[start : start + 2048].astype(np.int64)
+        fired = part.sum(1)
+        shown = _shown(part)
+        edges.append(shown[0])
+        counts.append(shown[1])
+        quantiles.append(np.stack([_quantile(part, fired, q) for q in QUANTILES], axis=1))
+    return np.concatenate(edges), np.concatenate(counts), np.concatenate(quantiles)
 
 
 def _quantile(fine: NDArray[np.int64], fired: NDArray[np.int64], q: float) -> NDArray[np.float32]:

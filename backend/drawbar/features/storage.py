@@ -2,19 +2,25 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from drawbar.bank.records import BINS
 from drawbar.features.profile import Pick, Profile
+from drawbar.features.temporal import Temporal
 
 __all__ = ["load_profile", "save_profile"]
+
+_TEMPORAL = "temporal."
 
 
 def save_profile(path: Path, profile: Profile) -> None:
     """Write it, whole or not at all."""
-    arrays = {f.name: np.asarray(getattr(profile, f.name)) for f in fields(profile) if f.name != "picks"}
+    plain = [f.name for f in fields(profile) if f.name not in ("picks", "temporal")]
+    arrays: dict[str, Any] = {name: np.asarray(getattr(profile, name)) for name in plain}
+    arrays |= {_TEMPORAL + f.name: getattr(profile.temporal, f.name) for f in fields(profile.temporal)}
     picks = [[p.feature, BINS.index(p.bin), p.clip, p.start_frame] for p in profile.picks]
     arrays["picks"] = np.array(picks, dtype=np.int64).reshape(-1, 4)
     temporary = path.with_suffix(".tmp")
@@ -29,4 +35,5 @@ def load_profile(path: Path) -> Profile:
     arrays = load_file(path)
     picks = tuple(Pick(f, BINS[b], clip, start) for f, b, clip, start in arrays.pop("picks").tolist())
     tokens, clips = int(arrays.pop("tokens")), int(arrays.pop("clips"))
-    return Profile(tokens=tokens, clips=clips, picks=picks, **arrays)
+    moving = {f.name: arrays.pop(_TEMPORAL + f.name) for f in fields(Temporal)}
+    return Profile(tokens=tokens, clips=clips, picks=picks, temporal=Temporal(**moving), **arrays)
