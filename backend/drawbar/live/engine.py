@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -132,10 +132,19 @@ class Engine:
 
     # --- what the window calls ----------------------------------------------------------------------------
 
-    def play(self, settings: TakeSettings) -> int:
-        """Begin a take (a playing one ends, and is kept) -> its number. Raises BadInputError."""
+    def play(
+        self,
+        settings: TakeSettings,
+        automation: Any = None,
+        prefix: NDArray[np.uint16] | None = None,
+    ) -> int:
+        """Begin a take (a playing one ends, and is kept) -> its number. Raises BadInputError.
+
+        The lanes of ``automation`` (`drawbar.steering.Automation`) move their sliders; ``prefix`` ``[K, P]`` are
+        tokens that the take begins with and goes on from (``seconds`` counts them in).
+        """
         if self.model is not None:
-            for id in settings.amounts:
+            for id in [*settings.amounts, *(automation.ids if automation is not None else ())]:
                 self._direction(id)
         with self._lock:
             self._take_id += 1
@@ -143,7 +152,7 @@ class Engine:
             number, request = self._take_id, self._request
             self._set_state("loading" if self.model is None else "warming", "")
             self.interrupt.set()
-        self._submit(lambda: self._play(settings, request))
+        self._submit(lambda: self._play(settings, request, automation, prefix))
         return number
 
     def stop(self) -> None:
@@ -186,6 +195,18 @@ class Engine:
             self._submit(lambda: self._add(id))
         else:
             self._add(id)
+
+    def set_mode(self, id: str, mode: str, branch: str = "both") -> None:
+        """How a slider acts: ``add``, ``clamp`` or ``mute`` (`drawbar.steering.Direction`). Raises BadInputError."""
+        with self._lock:
+            direction = self._rack.get(id)
+            if direction is None or (direction.mode, direction.branch) == (mode, branch):
+                return
+            changed = replace(direction, mode=mode, branch=branch)
+            self.mixer.remove(id)
+            self.mixer.add(changed, self.controls.amounts().get(id, 0.0))
+            self._rack[id] = changed
+            self.controls.moved.set()
 
     def remove_feature(self, id: str) -> None:
         """Take its slider away; its effect ramps out."""
@@ -349,7 +370,13 @@ class Engine:
         self.lead = LeadPolicy(1.0 / float(model.spec.frame_rate_hz))
         self.model = model
 
-    def _play(self, settings: TakeSettings, request: int) -> None:
+    def _play(
+        self,
+        settings: TakeSettings,
+        request: int,
+        automation: Any = None,
+        prefix: NDArray[np.uint16] | None = None,
+    ) -> None:
         with self._lock:
             if request != self._request or self._closed.is_set():
                 if self._state in ("loading", "warming"):
@@ -370,8 +397,8 @@ class Engine:
             self._frozen = True
         if self.output is None:
             self.output = open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
-        self._prepare(settings)
-        performance = Performance(self, settings, self.output)
+        self._prepare(settings, automation.ids if automation is not None else ())
+        performance = Performance(self, settings, self.output, automation, prefix)
         self._performance = performance
         try:
             performance.run()
@@ -381,10 +408,12 @@ class Engine:
             self._last_take = performance.take() or self._last_take
         self._set_state("done", performance.message)
 
-    def _prepare(self, settings: TakeSettings) -> None:
+    def _prepare(self, settings: TakeSettings, laned: Iterable[str] = ()) -> None:
         """Sliders as the settings say; features that have a slider keep it, at 0 if not named."""
-        for id in settings.amounts:
+        for id in [*settings.amounts, *laned]:
             self._add(id)
+        for id in self._rack:
+            self.set_mode(id, settings.modes.get(id, "add"))
         amounts = {id: settings.amounts.get(id, 0.0) for id in self._rack}
         self.controls.reset(amounts)
         for id, amount in amounts.items():

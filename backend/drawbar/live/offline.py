@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,12 @@ def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> An
             f"amounts for {', '.join(ids)}, but no bank: open the bank that these features belong to"
         )
     check_site(bank, model)
-    mixer = Mixer(directions_from_bank(bank, ids), spec=model.spec, site=model.fingerprint)
+    modes: dict[str, Any] = settings.modes
+    directions = [
+        replace(direction, mode=modes.get(direction.id, "add"))
+        for direction in directions_from_bank(bank, ids)
+    ]
+    mixer = Mixer(directions, spec=model.spec, site=model.fingerprint)
     for id, amount in settings.amounts.items():
         mixer.set(id, amount)
     return mixer

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from drawbar.live.bypass import Bypass
 from drawbar.live.ring import Floats
@@ -33,8 +34,16 @@ REWIND_INTERVAL_S = 0.04
 class Performance:
     """A take from its first frame to silence."""
 
-    def __init__(self, engine: Engine, settings: TakeSettings, output: Output) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: TakeSettings,
+        output: Output,
+        automation: Any = None,
+        prefix: NDArray[np.uint16] | None = None,
+    ) -> None:
         self.engine, self.settings, self.output = engine, settings, output
+        self._automation, self._prefix = automation, prefix
         self.rate = engine.sample_rate_hz
         self.frame_s = 1.0 / float(engine.model.spec.frame_rate_hz)
         self.pending = Pending()
@@ -96,6 +105,7 @@ class Performance:
             bypass=tuple(self.bypass.edges),
             rewinds=tuple(self.rewinds),
             complete=self._complete,
+            prefix_frames=0 if self._prefix is None else int(self._prefix.shape[1]),
         )
 
     # --- the worker's loop --------------------------------------------------------------------------------
@@ -118,9 +128,11 @@ class Performance:
                 steering=engine.mixer,
                 observers=[engine.observer],
                 twin=settings.twin,
+                **self._given(),
             ) as stream:
                 self._stream = stream
                 try:
+                    self._begin_with_prefix()
                     self._generate()
                 finally:
                     self._recorded = stream.recorded
@@ -129,6 +141,27 @@ class Performance:
             self.over = True
             self.output.stop()
             raise
+
+    def _given(self) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        if self._automation is not None:
+            given["automation"] = self._automation
+        if self._prefix is not None:
+            given["prefix"] = torch.from_numpy(np.asarray(self._prefix, np.int64))
+        return given
+
+    def _begin_with_prefix(self) -> None:
+        """What the take goes on from is heard first; it is never decided again."""
+        if self._prefix is None:
+            return
+        for frame, tokens in enumerate(np.asarray(self._prefix).T):
+            both = torch.from_numpy(np.repeat(tokens.astype(np.int64)[None], self._batch, 0))
+            audio = self._codec.push(both[..., None])
+            with self.engine.lock:
+                twin = tokens.astype(np.uint16) if self._batch > 1 else None
+                self.engine.trace.put_frame(frame, tokens.astype(np.uint16), twin, None)
+                self._add(frame, audio, None)
+                self._next_frame = frame + 1
 
     def _generate(self) -> None:
         engine = self.engine
@@ -228,7 +261,8 @@ class Performance:
         with engine.lock:
             low_water = round(self._low_water_s() * self.rate)
             frame = self.pending.recallable(self.output.queued(), low_water)
-            if frame is None or frame >= self._next_frame or self._waiting:
+            fixed = 0 if self._prefix is None else self._prefix.shape[1]
+            if frame is None or not fixed < frame < self._next_frame or self._waiting:
                 return None
             state = self.pending.take_back(frame)
             engine.trace.take_back(frame)

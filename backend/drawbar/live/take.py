@@ -47,6 +47,8 @@ class TakeSettings:
     """Feature id -> amount when the take begins."""
     twin: bool = False
     """Generate the unsteered stream of the same seed in the same step, for bypass."""
+    modes: dict[str, str] = field(default_factory=dict)
+    """Feature id -> ``clamp`` or ``mute``, for those that do not ``add``."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds <= 86_400:
@@ -88,6 +90,7 @@ class TakeSettings:
             kept["amounts"] = {
                 str(id): float(amount) for id, amount in dict(kept.get("amounts") or {}).items()
             }
+            kept["modes"] = {str(id): str(mode) for id, mode in dict(kept.get("modes") or {}).items()}
             kept["twin"] = bool(kept.get("twin", False))
             return cls(**kept)
         except (TypeError, ValueError) as error:
@@ -131,6 +134,8 @@ class Take:
     """Sample and new position of the bypass switch, as it was heard."""
     rewinds: tuple[int, ...] = ()
     """Frames from which a slider's move had the rest decided again; those before stood fixed."""
+    prefix_frames: int = 0
+    """The first tokens that it was given and went on from."""
     complete: bool = True
     """False for a take that was stopped before its length."""
 
@@ -151,6 +156,7 @@ class Take:
             "frames": int(self.tokens.shape[1]),
             "bypass": [list(edge) for edge in self.bypass],
             "rewinds": list(self.rewinds),
+            "prefix_frames": self.prefix_frames,
             "complete": self.complete,
         }
 
