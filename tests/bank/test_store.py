@@ -152,7 +152,7 @@ def test_examples_come_back_by_bin_and_shared_clips_are_stored_once(bank: Bank) 
     with bank:
         first, second = bank.examples("3/0")
         np.testing.assert_array_equal(first.tokens, shared.tokens)
-        np.testing.assert_allclose(first.activations, shared.activations, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(first.activations, shared.activations, atol=shared.activations.max() / 500)
         assert first.activations.dtype == np.float32
         assert (first.start_frame, first.end_frame, first.clip, first.licence) == (
             100,
@@ -185,7 +185,7 @@ def test_silent_and_huge_activations_survive(bank: Bank) -> None:
     bank.write_examples([("3/0", silent), ("3/1", huge)])
     with bank:
         assert not bank.examples("3/0")[0].activations.any()
-        np.testing.assert_allclose(bank.examples("3/1")[0].activations, huge.activations, rtol=1e-3)
+        np.testing.assert_allclose(bank.examples("3/1")[0].activations, huge.activations, atol=1e6 / 500)
 
 
 def test_examples_whose_parts_do_not_fit_are_refused() -> None:

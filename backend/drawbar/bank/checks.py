@@ -17,13 +17,17 @@ _NUMBER = "NOT IN ('integer', 'real')"
 _MISSHAPEN = {
     "tags": "SELECT 1 FROM feature, json_each(tags) e WHERE e.type <> 'text'",
     "correlations": f"SELECT 1 FROM feature, json_each(correlations) e WHERE e.type {_NUMBER}",
-    "neighbours": f"""SELECT 1 FROM feature, json_each(neighbours) e WHERE e.type <> 'array'
+    **{
+        name: f"""SELECT 1 FROM feature, json_each({name}) e WHERE e.type <> 'array'
         OR json_array_length(e.value) <> 2 OR json_type(e.value, '$[0]') <> 'text'
-        OR json_type(e.value, '$[1]') {_NUMBER}""",
+        OR json_type(e.value, '$[1]') {_NUMBER}"""
+        for name in ("neighbours", "coactive", "duplicates")
+    },
     "histogram": f"""SELECT 1 FROM feature, json_tree(histogram) e WHERE e.type NOT IN ('object', 'array')
         AND (e.type {_NUMBER} OR e.path NOT IN ('$.edges', '$.counts'))""",
     "kinds": """SELECT 1 FROM feature WHERE json_type(tags) <> 'array' OR json_type(temporal) <> 'object'
-        OR json_type(neighbours) <> 'array' OR json_type(histogram) <> 'object'
+        OR json_type(neighbours) <> 'array' OR json_type(coactive) <> 'array'
+        OR json_type(duplicates) <> 'array' OR json_type(histogram) <> 'object'
         OR json_type(correlations) <> 'object'
         OR coalesce(json_type(evidence), 'object') <> 'object'""",
     "evidence": "SELECT 1 FROM label WHERE json_type(evidence) <> 'object'",
@@ -48,6 +52,10 @@ def verify(folder: Path) -> None:
     database = Database(folder / DATABASE, writable=False)
     try:
         _check_schema(database)
+        if version_of(database) < len(BANK_MIGRATIONS):
+            older, database = database, database.copied_to_memory()
+            older.close()
+            migrate(database, BANK_MIGRATIONS)
         _check_rows(database)
         files = _check_digests(database, folder)
         with Bank.open(folder) as bank:
@@ -133,8 +141,8 @@ def _check_examples(database: Database, path: Path | None, info: BankInfo) -> No
         raise _wrong(database, "it lists examples but has no file of them")
     reader = TensorReader(path)
     shapes, dtypes = reader.shapes(), reader.dtypes()
-    kinds = {"tokens": ("U16", shapes.get("tokens", ())[1:]), "activations": ("F16", ())}
-    sound = kinds["tokens"][1] == (info.n_q,) and all(dtypes.get(n) == kind for n, (kind, _) in kinds.items())
+    sound = shapes.get("tokens", ())[1:] == (info.n_q,) and dtypes["tokens"] == "U16"
+    sound = sound and len(shapes.get("activations", ())) == 1 and dtypes["activations"] in ("F16", "U8")
     sound = sound and tokens <= shapes["tokens"][0] and (shares or 0) <= shapes["activations"][0]
     if not sound or min(first, first_share or 0) < 0:
         raise BankError(f"{path} does not hold the examples that the bank lists; fetch the bank again")

@@ -72,6 +72,14 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
             "CREATE VIRTUAL TABLE vocabulary USING fts5vocab('words', 'row')",
         ),
     ),
+    Migration(
+        "company",
+        (
+            "ALTER TABLE feature ADD COLUMN consistency REAL",
+            "ALTER TABLE feature ADD COLUMN coactive TEXT NOT NULL DEFAULT '[]'",
+            "ALTER TABLE feature ADD COLUMN duplicates TEXT NOT NULL DEFAULT '[]'",
+        ),
+    ),
 )
 """The bank's own database."""
 

@@ -20,12 +20,13 @@ PEOPLE = "people"
 """The method of labels that persons gave."""
 
 _ROW = """
-SELECT l.rank, f.layer, f.idx, l.label, l.author, l.score, f.density, f.p99, f.verdict, f.tags
+SELECT l.rank, f.layer, f.idx, l.label, l.author, l.score, f.density, f.p99, f.verdict, f.tags,
+       f.consistency
 FROM listing l JOIN feature f ON f.n = l.feature
 """
 _PAGE = """
 SELECT n, density, clip_density, p50, p90, p99, p999, usable_low, usable_high,
-       histogram, correlations, neighbours, temporal, evidence
+       histogram, correlations, neighbours, coactive, duplicates, temporal, evidence
 FROM feature WHERE layer = ? AND idx = ?
 """
 _EXAMPLE = """
@@ -46,7 +47,7 @@ def read_rows(database: Database, edits: UserEdits, places: Sequence[int]) -> li
 
 
 def _row(edits: UserEdits, values: Sequence[Any]) -> FeatureRow:
-    layer, index, label, author, score, density, p99, verdict, tags = values
+    layer, index, label, author, score, density, p99, verdict, tags, consistency = values
     feature = f"{layer}/{index}"
     if feature in edits.labels:
         (label, author), score = edits.labels[feature][0], None
@@ -63,6 +64,7 @@ def _row(edits: UserEdits, values: Sequence[Any]) -> FeatureRow:
         starred=feature in edits.marks[STARRED],
         verdict=verdict,
         tags=tuple(json.loads(tags)),
+        consistency=consistency,
     )
 
 
@@ -84,7 +86,7 @@ def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Featu
         raise BadInputError(f"the bank has no feature {row.id}")
     number, density, clip_density, p50, p90, p99, p999, low, high, *texts = values
     parsed: list[Any] = [None if text is None else json.loads(text) for text in texts]
-    histogram, correlations, neighbours, temporal, evidence = parsed
+    histogram, correlations, neighbours, coactive, duplicates, temporal, evidence = parsed
     return Feature(
         row=row,
         labels=read_labels(database, edits, row.id, number),
@@ -97,6 +99,8 @@ def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Featu
         temporal=temporal,
         usable_range=None if low is None or high is None else (low, high),
         evidence=evidence,
+        coactive=tuple((other, r) for other, r in coactive),
+        duplicates=tuple((other, r) for other, r in duplicates),
         hidden=row.id in edits.marks[HIDDEN],
         shelves=tuple(sorted(name for name, ids in edits.shelves.items() if row.id in ids)),
     )
@@ -151,6 +155,7 @@ def _example(
     shares_at: int,
     peak: float,
 ) -> Example:
-    shares = reader.slice("activations", shares_at, shares_at + frames).astype(np.float32)
+    kept = reader.slice("activations", shares_at, shares_at + frames)
+    shares = kept.astype(np.float32) / (255 if kept.dtype == np.uint8 else 1)  # older banks: float16
     tokens = np.ascontiguousarray(reader.slice("tokens", tokens_at, tokens_at + frames).T)
     return Example(tokens, start, start + frames, shares * np.float32(peak), bin_name, clip, licence)

@@ -74,6 +74,8 @@ class BankInfo:
     """What it was made from, in words."""
     n_q: int = 4
     """Codebooks of the examples' tokens."""
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values that the build measured: how labels separate from shuffled ones, the survivors' table."""
 
     def __post_init__(self) -> None:
         """Raises BadInputError for a bank that could belong to no site."""
@@ -135,13 +137,19 @@ class FeatureRecord:
     density: float
     """Share of positions where it fires."""
     clip_density: float = 0.0
-    """Share of clips in which it fires."""
+    """Share of clips (of 10 s) in which it fires."""
     quantiles: Quantiles = field(default_factory=Quantiles)
     histogram: Histogram = field(default_factory=Histogram)
     correlations: Mapping[str, float] = field(default_factory=dict)
     """Descriptor name -> correlation with the activation."""
     neighbours: tuple[tuple[str, float], ...] = ()
-    """(feature id, cosine), nearest first."""
+    """(feature id, cosine of the directions), nearest first."""
+    coactive: tuple[tuple[str, float], ...] = ()
+    """(feature id, correlation in time), features of the same layer that fire together."""
+    duplicates: tuple[tuple[str, float], ...] = ()
+    """(feature id, correlation in time), features of other layers that fire at the same moments."""
+    consistency: float | None = None
+    """How well the sound alone predicts where it fires: AUROC on held-out clips, 0.5 is chance."""
     temporal: Mapping[str, Any] = field(default_factory=dict)
     """JSON values: ``type`` (sustained, onset, periodic, ...) and its figures."""
     usable_range: tuple[float, float] | None = None
@@ -159,6 +167,7 @@ class FeatureRecord:
         if self.layer < 0 or self.index < 0:
             raise BadInputError(f"feature {self.id}: layer and index count from 0")
         figures = {"density": self.density, "clip_density": self.clip_density, "proof": self.proof}
+        figures |= {"consistency": self.consistency}
         figures |= {"p50": self.quantiles.p50, "p90": self.quantiles.p90}
         figures |= {"p99": self.quantiles.p99, "p999": self.quantiles.p999}
         for name, value in figures.items():
@@ -188,6 +197,8 @@ class FeatureRow:
     starred: bool
     verdict: str
     tags: tuple[str, ...]
+    consistency: float | None = None
+    """How well the sound alone predicts where it fires (AUROC): what an unnamed feature has for a score."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +239,10 @@ class Feature:
     hidden: bool = False
     shelves: tuple[str, ...] = ()
     """The user's own shelves that it stands on."""
+    coactive: tuple[tuple[str, float], ...] = ()
+    """(feature id, correlation in time) in the same layer."""
+    duplicates: tuple[tuple[str, float], ...] = ()
+    """(feature id, correlation in time) in other layers."""
 
     @property
     def id(self) -> str:
@@ -245,7 +260,7 @@ class Example:
     end_frame: int
     """Where the stretch lies in its clip: ``end_frame - start_frame == T``."""
     activations: NDArray[np.float32]
-    """``[T]``, kept to about three digits."""
+    """``[T]``, kept in 255 steps of its peak."""
     bin: str
     """One of BINS."""
     clip: str

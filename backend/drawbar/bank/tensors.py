@@ -19,7 +19,7 @@ __all__ = ["FileMark", "TensorReader", "TensorWriter"]
 
 Array = NDArray[Any]
 FileMark = dict[str, Any]
-_NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint16": "U16"}
+_NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint16": "U16", "uint8": "U8"}
 _CHUNK = 1 << 20
 
 
@@ -117,7 +117,7 @@ class TensorReader:
         return {name: tuple(piece.get_shape()) for name, piece in self._slices.items()}
 
     def dtypes(self) -> Mapping[str, str]:
-        """The safetensors type of every tensor: F16, F32, I64, U16."""
+        """The safetensors type of every tensor: F16, F32, I64, U16, U8."""
         return {name: str(piece.get_dtype()) for name, piece in self._slices.items()}
 
     def slice(self, name: str, first: int, end: int) -> Array:

@@ -31,7 +31,8 @@ _COLUMNS = (
         "proof",
         "usable_low",
     ),
-    *("usable_high", "tags", "histogram", "correlations", "neighbours", "temporal", "evidence"),
+    *("usable_high", "tags", "histogram", "correlations", "neighbours", "coactive", "duplicates"),
+    *("temporal", "evidence", "consistency"),
 )
 _FEATURE = f"""
 INSERT INTO feature ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
@@ -41,6 +42,8 @@ _LABEL = """
 INSERT INTO label (feature, text, text_key, author, method, score, evidence) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (feature, author, method, text) DO UPDATE SET score = excluded.score, evidence = excluded.evidence
 """
+
+_STEPS = 255
 
 _CLIP = """
 INSERT INTO clip (n, digest, name, licence, first_row, frames, start_frame) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -65,6 +68,8 @@ def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any
         "histogram": {"edges": edges, "counts": counts} if edges else {},
         "correlations": {name: float(value) for name, value in record.correlations.items()},
         "neighbours": [[other, float(cosine)] for other, cosine in record.neighbours],
+        "coactive": [[other, float(r)] for other, r in record.coactive],
+        "duplicates": [[other, float(r)] for other, r in record.duplicates],
         "temporal": dict(record.temporal),
     }
     return (
@@ -79,6 +84,7 @@ def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any
         None if high is None else float(high),
         *(to_json(f"{name} of {record.id}", value) for name, value in texts.items()),
         None if record.evidence is None else to_json(f"evidence of {record.id}", dict(record.evidence)),
+        None if record.consistency is None else float(record.consistency),
     )
 
 
@@ -161,8 +167,8 @@ def write_examples(
 ) -> FileMark:
     """Write (feature id, example) pairs in place of all earlier ones -> the file's size and digest.
 
-    Equal tokens are stored once, however many features share the clip; activations are float16 shares of
-    their peak.
+    Equal tokens are stored once, however many features share the clip; activations are shares of their peak
+    in 255 steps, and what is above 0 stays above 0.
     """
     database.run("DELETE FROM example")
     database.run("DELETE FROM clip")
@@ -179,7 +185,8 @@ def write_examples(
             if not np.isfinite(peak):
                 raise BadInputError(f"activations of an example of {feature} are not finite; leave it out")
             shares = example.activations / peak if peak > 0 else example.activations
-            first = writer.append("activations", shares.astype(np.float16))
+            steps = np.maximum(np.rint(np.clip(shares, 0, 1) * _STEPS), shares > 0)
+            first = writer.append("activations", steps.astype(np.uint8))
             database.run(
                 "INSERT INTO example (feature, clip, bin, first_row, peak) VALUES (?, ?, ?, ?, ?)",
                 (number_of(database, feature), clip, example.bin, first, peak),
