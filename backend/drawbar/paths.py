@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["assets_dir", "embedded_bank_dir", "embedded_model_dir", "user_dir"]
+__all__ = ["assets_dir", "embedded_bank_dir", "embedded_model_dir", "installed_banks_dir", "user_dir"]
 
 
 def assets_dir() -> Path:
@@ -22,6 +22,11 @@ def embedded_model_dir() -> Path:
 def embedded_bank_dir() -> Path:
     """The bank that belongs to the embedded model."""
     return assets_dir() / "bank"
+
+
+def installed_banks_dir() -> Path:
+    """Banks that ``drawbar bank install`` unpacked, one folder each."""
+    return user_dir() / "installed"
 
 
 def user_dir() -> Path:

@@ -2,6 +2,16 @@
 
 from drawbar.bank.bundle import BundleContents, export_bank, import_bank, read_bundle
 from drawbar.bank.checks import verify
+from drawbar.bank.library import (
+    Carried,
+    Installed,
+    carry_edits,
+    find_bank,
+    install_bank,
+    installed_banks,
+    remove_bank,
+)
+from drawbar.bank.licences import may_share, normal_licence
 from drawbar.bank.records import (
     BINS,
     BankInfo,
@@ -20,6 +30,7 @@ from drawbar.bank.records import (
     parse_id,
 )
 from drawbar.bank.search import Query
+from drawbar.bank.sharing import Packed, pack_bank
 from drawbar.bank.store import Bank
 
 __all__ = [
@@ -27,22 +38,33 @@ __all__ = [
     "Bank",
     "BankInfo",
     "BundleContents",
+    "Carried",
     "Example",
     "Facets",
     "Feature",
     "FeatureRecord",
     "FeatureRow",
     "Histogram",
+    "Installed",
     "Label",
     "LabelRecord",
     "LayerDirections",
+    "Packed",
     "Page",
     "Quantiles",
     "Query",
     "Sort",
+    "carry_edits",
     "export_bank",
+    "find_bank",
     "import_bank",
+    "install_bank",
+    "installed_banks",
+    "may_share",
+    "normal_licence",
+    "pack_bank",
     "parse_id",
     "read_bundle",
+    "remove_bank",
     "verify",
 ]

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from drawbar.bank.checks import sha256_of, verify
+from drawbar.bank.database import Database
+from drawbar.bank.listing import build_listing
+from drawbar.bank.migrations import BANK_MIGRATIONS, migrate
 from drawbar.bank.records import BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.errors import BadInputError, BankError
@@ -176,7 +179,12 @@ def _copy_checked(what: str, source: IO[bytes], target: IO[bytes], size: int, di
 
 def _accept(bundle: Path, unpacked: Path, contents: BundleContents) -> None:
     verify(unpacked)
-    with Bank.open(unpacked, writable=True) as bank:
+    with Bank.open(unpacked) as bank:
         if bank.info.fingerprint != contents.fingerprint or bank.info.name != contents.name:
             raise BankError(f"{bundle}: the bank inside is another than its {_MANIFEST} says; fetch it again")
-        bank.finish()
+    database = Database(unpacked / DATABASE)
+    try:
+        migrate(database, BANK_MIGRATIONS)
+        build_listing(database)
+    finally:
+        database.close()

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -87,6 +87,11 @@ class Bank:
                 raise BankError(f"{path} was not made by Drawbar; give the folder of a bank")
             if not writable and version_of(database) < len(BANK_MIGRATIONS):
                 database = _closing(database, database.copied_to_memory())
+            if writable and database.value("SELECT 1 FROM meta WHERE name = 'published'") is not None:
+                raise BankError(
+                    f"{folder} was published and is read-only; your own labels are kept beside it, "
+                    "and anything else comes with a new version of the bank"
+                )
             migrate(database, BANK_MIGRATIONS)
             bank = cls(folder, database, edits)
             if not writable:
@@ -264,6 +269,12 @@ class Bank:
 
     # Writing
 
+    def write_quality(self, quality: Mapping[str, Any]) -> None:
+        """Put the build's figures into the bank's description, in place of earlier ones."""
+        with self._writing():
+            self.info = replace(self.info, quality=dict(quality))
+            _set(self._database, "info", asdict(self.info))
+
     def write_features(self, records: Iterable[FeatureRecord]) -> None:
         """Add features, or bring those that are there up to date; their labels and examples stay."""
         with self._writing():
@@ -302,6 +313,22 @@ class Bank:
             build_listing(self._database)
             self._database.run("DELETE FROM meta WHERE name = 'stale'")
         self._finder.forget()
+
+    def publish(self) -> None:
+        """Finish, and let nobody write to the bank again: what others installed must not change under a name."""
+        self.finish()
+        with self._database.atomic():
+            _set(self._database, "published", True)
+
+    @property
+    def published(self) -> bool:
+        """Whether the bank is read-only for good."""
+        return self._database.value("SELECT 1 FROM meta WHERE name = 'published'") is not None
+
+    @property
+    def edits_path(self) -> Path:
+        """The file of the user's edits of this bank; it need not exist."""
+        return self._edits_path()
 
     # Inside
 

@@ -1,0 +1,81 @@
+"""A finished bank -> a copy that may be passed on: published, without the examples that may not be shared."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drawbar.bank.bundle import export_bank
+from drawbar.bank.database import Database
+from drawbar.bank.licences import may_share, normal_licence
+from drawbar.bank.records import Example
+from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
+
+__all__ = ["Packed", "pack_bank"]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    path: Path
+    bank_licence: str
+    """Of the bank: what the model's weights pass on."""
+    kept: dict[str, int]
+    """Licence -> examples that went in."""
+    left_out: dict[str, int]
+    """Licence -> examples that may not be shared."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size
+
+
+def pack_bank(folder: Path, target: Path) -> Packed:
+    """Pack the bank in ``folder`` -> ``target``, for others; the bank itself is not touched.
+
+    The copy inside is published: whoever installs it cannot write to it. Raises BankError, BadInputError.
+    """
+    kept: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    with (
+        Bank.open(folder) as bank,
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=".packing-") as beside,
+    ):
+        copy = Path(beside) / "bank"
+        _copy(folder, copy)
+        if not bank.published:
+            with Bank.open(copy, writable=True, edits=Path(beside)) as fresh:
+                if (folder / EXAMPLES).is_file():
+                    fresh.write_examples(_shareable(bank, kept, left_out))
+                fresh.publish()
+        export_bank(copy, target)
+        licence = bank.info.licence
+    return Packed(target, licence, dict(kept), dict(left_out))
+
+
+def _copy(folder: Path, copy: Path) -> None:
+    """The database compacted, so that equal banks give equal files; the directions as they are."""
+    copy.mkdir()
+    database = Database(folder / DATABASE, writable=False)
+    try:
+        database.run("VACUUM INTO ?", (str(copy / DATABASE),))
+    finally:
+        database.close()
+    for name in (DIRECTIONS, EXAMPLES):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, copy / name)
+
+
+def _shareable(bank: Bank, kept: Counter[str], left_out: Counter[str]) -> Iterator[tuple[str, Example]]:
+    for row in bank.search(limit=bank.count() + 1, sort="id"):
+        for example in bank.examples(row.id):
+            licence = normal_licence(example.licence) or "unknown"
+            if may_share(example.licence):
+                kept[licence] += 1
+                yield row.id, example
+            else:
+                left_out[licence] += 1
