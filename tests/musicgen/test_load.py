@@ -61,6 +61,7 @@ def write_audiocraft(model: Model, source: Path, folder: Path, **changes: object
             "hidden_scale": 2,
             "n_q": 4,
             "card": 32,
+            "norm_first": True,
         },
         "codebooks_pattern": {"modeling": "delay", "delay": {"delays": [0, 1, 2, 3]}},
         "conditioners": {"description": {"model": "t5", "t5": {"name": "t5-base"}}},

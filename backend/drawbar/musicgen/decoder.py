@@ -17,6 +17,7 @@ from drawbar.musicgen.codec import Codec
 from drawbar.musicgen.delay import logits_to_frames, to_steps
 from drawbar.musicgen.folder import read_folder, resolve
 from drawbar.musicgen.generation import Generation, GenerationSettings
+from drawbar.musicgen.memory import check_room
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.ports import Lanes, Observer, Steering, SteeringRun
 from drawbar.musicgen.prompt import TextEncoder
@@ -31,30 +32,52 @@ __all__ = ["Model", "load_model"]
 Prompts = Sequence[str | None] | str | None
 
 
-def load_model(name: str | Path = "embedded", device: str = "cpu") -> Model:
-    """``"embedded"``, a folder in either released layout, or a Hub name that is in the local cache -> the model.
+def load_model(
+    name: str | Path = "embedded",
+    device: str = "cpu",
+    *,
+    progress: Callable[[int, int, str], None] | None = None,
+    seconds: float | None = None,
+) -> Model:
+    """``"embedded"``, a folder in either released layout, or a Hub name (cached, else downloaded) -> the model.
 
-    Raises CheckpointError for a folder that does not fit together, NotSupportedError for melody, style and stereo
-    variants, DeviceError for a device that is not there.
+    ``progress`` hears (bytes done, bytes in all, file) of a download. There must be memory for takes of ``seconds``
+    (None = the model's whole context). Raises CheckpointError for a folder that does not fit together or a model
+    that cannot be had, NotSupportedError for melody, style and stereo variants, DeviceError for a device that is not
+    there or too small.
     """
     place = torch.device(device)
     if place.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
-    folder, label = resolve(name)
-    spec, decoder, text, codec = read_folder(folder, label, place)
-    return Model(spec, decoder, text, codec)
+    folder, label = resolve(name, progress)
+
+    def room(spec: ModelSpec, text: int, codec: int) -> None:
+        check_room(spec, place, seconds=seconds, text=text, codec=codec)
+
+    parts = read_folder(folder, label, place, room)
+    return Model(parts.spec, parts.decoder, parts.text, parts.codec, parts.fingerprint, parts.notes)
 
 
 class Model:
     """A loaded MusicGen. Its methods may be called from one thread at a time."""
 
-    def __init__(self, spec: ModelSpec, decoder: Decoder, text: TextEncoder | None, codec: Codec) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        decoder: Decoder,
+        text: TextEncoder | None,
+        codec: Codec,
+        digest: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self.spec = spec
         self.decoder = decoder
         self.text = text
         self.codec = codec
-        self.fingerprint = fingerprint(decoder.state_dict())
-        """SHA-256 of the language model's weights: the site that banks, SAEs and directions belong to."""
+        self.fingerprint = digest or fingerprint(decoder.state_dict())
+        """SHA-256 of the language model's weights as stored: the site that banks, SAEs and directions belong to."""
+        self.notes = notes
+        """What loading chose, and what it did not find."""
         self.device = decoder.positions.device
         self._stepper = Stepper(decoder)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import T5Config, T5EncoderModel
 
 from drawbar.errors import BadInputError, CheckpointError
-from drawbar.musicgen.weights import describe
+from drawbar.musicgen.tensorfiles import describe
 
 __all__ = ["MAX_WORDS", "TextEncoder", "load_text_encoder"]
 

@@ -1,7 +1,6 @@
-"""A checkpoint folder in either released layout <-> our decoder's weights, tensor by tensor.
+"""The tensors of either released layout <-> our decoder's weights, one tensor at a time.
 
-Files stay data: safetensors, or ``torch.load(weights_only=True)``. Missing, surplus and mis-shaped tensors are listed
-by name. Knows nothing of T5, the codec or generation.
+Missing, surplus and mis-shaped tensors are listed by name. Knows nothing of T5, the codec or generation.
 """
 
 from __future__ import annotations
@@ -9,13 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
@@ -23,9 +20,10 @@ from drawbar.errors import BadInputError, CheckpointError
 from drawbar.musicgen.names import Names, audiocraft_names, hf_names
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.tensorfiles import describe, read_config, read_tensor_file, read_tensors
 
 __all__ = [
-    "describe",
+    "Mapped",
     "fill_decoder",
     "fingerprint",
     "from_audiocraft",
@@ -41,7 +39,33 @@ __all__ = [
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 
 
-def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> dict[str, Tensor]:
+class Mapped(Mapping[str, Tensor]):
+    """Our names -> tensors in float32, each put together from a checkpoint's when it is asked for.
+
+    So a model is loaded with the memory of one tensor beyond its own. Raises CheckpointError that lists what is
+    missing, surplus or of the wrong shape.
+    """
+
+    def __init__(self, given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:
+        _check(given, names, spec)
+        self._given, self._names = given, names
+
+    def __getitem__(self, name: str) -> Tensor:
+        group = self._names[name]
+        return torch.cat([self._given[theirs].float() for theirs in group])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def theirs(self, name: str) -> str:
+        """What the checkpoint calls one of our tensors."""
+        return ", ".join(self._names[name])
+
+
+def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
     """The ``decoder.*`` and ``enc_to_dec_proj.*`` tensors of a Hugging Face checkpoint -> ours, float32.
 
     A checkpoint whose text states are already D wide may leave ``enc_to_dec_proj`` out: it is then the identity.
@@ -53,18 +77,18 @@ def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> dict[str, Tensor]
     if spec.text_dim == spec.d_model and "enc_to_dec_proj.weight" not in given:
         given["enc_to_dec_proj.weight"] = torch.eye(spec.d_model)
         given["enc_to_dec_proj.bias"] = torch.zeros(spec.d_model)
-    return _gathered(given, hf_names(spec), spec)
+    return Mapped(given, hf_names(spec), spec)
 
 
-def from_audiocraft(tensors: Mapping[str, Tensor], spec: ModelSpec) -> dict[str, Tensor]:
+def from_audiocraft(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
     """The tensors of audiocraft's ``LMModel`` (``best_state``) -> ours, float32. Raises CheckpointError as above."""
     given: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if name.endswith("cross_attention.in_proj_weight") and tensor.shape[0] == 3 * spec.d_model:
+        if name.endswith("cross_attention.in_proj_weight") and tensor.ndim:
             given[f"{name}:q"], given[f"{name}:kv"] = tensor[: spec.d_model], tensor[spec.d_model :]
         else:
             given[name] = tensor
-    return _gathered(given, audiocraft_names(spec), spec)
+    return Mapped(given, audiocraft_names(spec), spec)
 
 
 def to_hf(decoder: Decoder) -> dict[str, Tensor]:
@@ -151,14 +175,25 @@ def save_hf(
     _replace(folder / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
 
 
-def fill_decoder(state: Mapping[str, Tensor], spec: ModelSpec, device: torch.device | str = "cpu") -> Decoder:
-    """Mapped weights -> a decoder in evaluation mode that needs no gradients."""
+def fill_decoder(state: Mapped, spec: ModelSpec, device: torch.device | str = "cpu") -> tuple[Decoder, str]:
+    """Mapped weights -> a decoder in evaluation mode that needs no gradients, and its ``fingerprint``.
+
+    Raises CheckpointError that names a tensor with numbers that are not finite.
+    """
     with torch.device("meta"):
         empty = Decoder(spec)
     decoder = empty.to_empty(device=device)
     decoder.restore_buffers()
-    decoder.load_state_dict({name: tensor.to(device) for name, tensor in state.items()})
-    return decoder.eval().requires_grad_(False)
+    places, digest = decoder.state_dict(), hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name]
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"{state.theirs(name)} holds numbers that are not finite: the file is damaged; copy it again"
+            )
+        _add(digest, name, tensor)
+        places[name].copy_(tensor)
+    return decoder.eval().requires_grad_(False), digest.hexdigest()
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
@@ -168,77 +203,13 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        _add(digest, name, state[name])
     return digest.hexdigest()
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A JSON object from ``path``. Raises CheckpointError if it is missing or damaged."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path} is missing: a model folder needs it; copy the whole folder again"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON ({error}): copy it again") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path} holds a {type(values).__name__}, not an object: copy it again")
-    return values
-
-
-def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """Every tensor of a Hugging Face folder (one safetensors file, shards, or a ``.bin`` read as plain data)."""
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
-        files = [single]
-    elif index.is_file():
-        files = [folder / name for name in _shards(index)]
-    elif (folder / "pytorch_model.bin").is_file():
-        files = [folder / "pytorch_model.bin"]
-    else:
-        raise CheckpointError(
-            f"{folder} holds no model.safetensors: it is not a model folder, or a copy was cut off"
-        )
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        tensors.update(read_tensor_file(file))
-    return tensors
-
-
-def read_tensor_file(file: Path) -> dict[str, Any]:
-    """A safetensors file or a ``.bin`` file as plain data; code inside a pickle is refused, never run."""
-    try:
-        if file.suffix == ".safetensors":
-            return dict(load_file(file))
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{file} is missing: copy the whole folder again") from None
-    except (SafetensorError, OSError, EOFError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{file} is damaged or cut off ({error}): copy or download it again") from error
-    except Exception as error:  # pickle's own errors have no common class; nothing was executed
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{file} holds more than tensors and was not opened ({reason})") from error
-    if not isinstance(loaded, dict):
-        raise CheckpointError(f"{file} holds a {type(loaded).__name__}, not named tensors")
-    return loaded
-
-
-def describe(
-    missing: list[str], surplus: list[str], mis_shaped: list[str], what: str = "the decoder"
-) -> CheckpointError:
-    """One error that lists by name what does not fit."""
-
-    def line(title: str, names: list[str]) -> str:
-        shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-        return f"{title}: {shown}"
-
-    groups = (("missing", missing), ("surplus", surplus), ("of the wrong shape", mis_shaped))
-    found = "; ".join(line(title, names) for title, names in groups if names)
-    return CheckpointError(
-        f"the tensors of {what} do not match its configuration. {found}. Copy the folder again"
-    )
+def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
+    digest.update(name.encode())
+    digest.update(memoryview(tensor.detach().to("cpu", torch.float32).contiguous().numpy()).cast("B"))
 
 
 def _section(module: nn.Module) -> dict[str, object]:
@@ -257,15 +228,7 @@ def _replace(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _shards(index: Path) -> list[str]:
-    mapping = read_config(index).get("weight_map")
-    names = sorted(set(mapping.values())) if isinstance(mapping, dict) else []
-    if not names or any(not isinstance(n, str) or Path(n).name != n for n in names):
-        raise CheckpointError(f"{index} names no shard files, or files outside its folder: copy it again")
-    return names
-
-
-def _gathered(given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> dict[str, Tensor]:
+def _check(given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:
     with torch.device("meta"):
         shapes = {name: tuple(p.shape) for name, p in Decoder(spec).state_dict().items()}
     wanted = {theirs for group in names.values() for theirs in group}
@@ -274,11 +237,8 @@ def _gathered(given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> dic
     mis_shaped = []
     for ours, group in names.items():
         part = (shapes[ours][0] // len(group), *shapes[ours][1:])
-        if ours.endswith("cross_kv.weight"):
-            part = (2 * spec.d_model // len(group), spec.d_model)
         for theirs in group:
             if theirs in given and tuple(given[theirs].shape) != part:
                 mis_shaped.append(f"{theirs} {list(given[theirs].shape)} instead of {list(part)}")
     if missing or surplus or mis_shaped:
         raise describe(missing, surplus, mis_shaped)
-    return {ours: torch.cat([given[name].float() for name in group]) for ours, group in names.items()}
