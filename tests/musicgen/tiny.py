@@ -56,9 +56,9 @@ def text_encoder() -> Any:
     return T5EncoderModel(config).eval()
 
 
-def encodec() -> Any:
+def encodec(**changes: Any) -> Any:
     """Random EnCodec as released for 32 kHz: not causal, two LSTM layers, 640 samples a frame."""
-    config = EncodecConfig(
+    options: dict[str, Any] = dict(
         sampling_rate=32_000,
         audio_channels=1,
         normalize=False,
@@ -71,7 +71,7 @@ def encodec() -> Any:
         num_lstm_layers=2,
         norm_type="weight_norm",
     )
-    model: Any = EncodecModel(config).eval()
+    model: Any = EncodecModel(EncodecConfig(**{**options, **changes})).eval()
     for layer in model.quantizer.layers:
         layer.codebook.embed.copy_(torch.randn_like(layer.codebook.embed))
     return model

@@ -1,7 +1,7 @@
 """The released EnCodec -> our codec interface, with an exact streaming decode.
 
-EnCodec's decoder is a convolution, an LSTM and a stack of up-sampling convolutions. The LSTM's state is carried from
-push to push; the convolutions see a few frames of context on each side, whose output is thrown away.
+How far the streaming decode looks ahead, and how its widest matrices are kept, are settings; the defaults are exact.
+Encoding and the one-shot decode are transformers' own.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import EncodecConfig, EncodecModel
 
 from drawbar.errors import BadInputError, NotSupportedError
-from drawbar.musicgen.weights import describe
+from drawbar.musicgen.encodec_stream import PRECISIONS, StreamedDecoder, delay_samples
+from drawbar.musicgen.tensorfiles import describe
 
 __all__ = ["EncodecCodec", "EncodecStream", "load_encodec"]
-
-_TAIL_FRAMES = 1
-"""Frames of context on each side that the up-sampling stack needs (measured error: 6e-7 of the peak)."""
 
 
 class EncodecCodec:
@@ -41,18 +39,47 @@ class EncodecCodec:
         for ratio in config.upsampling_ratios:
             self.samples_per_frame *= int(ratio)
         self.frame_rate_hz = self.sample_rate_hz / self.samples_per_frame
-        layers = list(cast(nn.Module, model.decoder).layers)  # type: ignore[arg-type]
-        place = next(i for i, layer in enumerate(layers) if hasattr(layer, "lstm"))
-        self.head, self.lstm, self.tail = (
-            layers[:place],
-            cast(nn.LSTM, layers[place].lstm),
-            layers[place + 1 :],
-        )
-        total = int(config.kernel_size) - 1
-        causal = bool(config.use_causal_conv)
-        self.head_margins = (total, 0 if causal else total // 2)
-        self.tail_margins = (_TAIL_FRAMES, 0 if causal else _TAIL_FRAMES)
-        self.look_ahead = self.head_margins[1] + self.tail_margins[1]
+        self.width = int(config.hidden_size)
+        self._layers = list(cast(Any, model.decoder).layers)
+        self._streamed: StreamedDecoder | None = None
+        self._precision = "float32"
+        reach = 0 if config.use_causal_conv else (int(config.kernel_size) - 1) // 2
+        tail = -(-delay_samples(self._layers[1:]) // self.samples_per_frame)
+        self.exact_look_ahead = reach + tail
+        """Later frames that a frame's samples need to be those of the one-shot decode."""
+        self.least_look_ahead = tail
+        """Without the first convolution's view of later frames; what is left needs them to give samples at all."""
+        self._look_ahead = self.exact_look_ahead
+
+    @property
+    def look_ahead(self) -> int:
+        """Later frames that streams wait for; fewer than ``exact_look_ahead`` is an approximation.
+
+        What the first convolution cannot see then is taken to be half of the last frame that it can, so the samples
+        differ from the one-shot decode, but join without a seam (`drawbar bench codec` prints by how much).
+        """
+        return self._look_ahead
+
+    @look_ahead.setter
+    def look_ahead(self, frames: int) -> None:
+        """For streams begun from now on. Raises BadInputError."""
+        if not self.least_look_ahead <= frames <= self.exact_look_ahead:
+            raise BadInputError(
+                f"look_ahead {frames}: this codec takes {self.least_look_ahead} to {self.exact_look_ahead} (exact)"
+            )
+        self._look_ahead, self._streamed = frames, None
+
+    @property
+    def precision(self) -> str:
+        """How streams keep their widest matrices on a CPU: ``float32`` (exact) or ``int8`` (faster)."""
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        """For streams begun from now on. Raises BadInputError."""
+        if name not in PRECISIONS:
+            raise BadInputError(f"precision {name!r}: use one of {', '.join(PRECISIONS)}")
+        self._precision, self._streamed = name, None
 
     @property
     def fingerprint(self) -> str:
@@ -79,7 +106,16 @@ class EncodecCodec:
 
     def stream(self, batch: int = 1) -> EncodecStream:
         """A fresh incremental decoder."""
-        return EncodecStream(self, batch)
+        return EncodecStream(self, self._decoder(), batch)
+
+    def _decoder(self) -> StreamedDecoder:
+        """The decoder laid out for streaming; made once per setting."""
+        if self._streamed is None:
+            right = None
+            if self.look_ahead < self.exact_look_ahead:
+                right = self.look_ahead - self.least_look_ahead
+            self._streamed = StreamedDecoder(self._layers, right=right, precision=self.precision)
+        return self._streamed
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> the quantised vectors ``[B, C, T]``."""
@@ -94,81 +130,34 @@ class EncodecCodec:
         return vectors
 
 
-class _Stretch:
-    """Runs non-causal layers over a growing sequence, giving each frame once its right-hand context is there."""
-
-    def __init__(self, layers: list[nn.Module], margins: tuple[int, int], ratio: int) -> None:
-        self.layers, self.left, self.right, self.ratio = layers, margins[0], margins[1], ratio
-        self.seen: Tensor | None = None
-        self.first = 0
-        """The frame at which ``seen`` begins."""
-        self.done = 0
-        """Frames already given."""
-
-    def run(self, new: Tensor | None, final: bool) -> Tensor | None:
-        """``new [B, C, t]`` -> the output of the frames that are complete now ``[B, C', m * ratio]``."""
-        if new is not None:
-            self.seen = new if self.seen is None else torch.cat([self.seen, new], dim=-1)
-        if self.seen is None:
-            return None
-        end = self.first + self.seen.shape[-1] - (0 if final else self.right)
-        if end <= self.done:
-            return None
-        x = self.seen
-        for layer in self.layers:
-            x = layer(x)
-        out = x[..., (self.done - self.first) * self.ratio : (end - self.first) * self.ratio]
-        self.done = end
-        keep = max(self.first, self.done - self.left)
-        self.seen = self.seen[..., keep - self.first :]
-        self.first = keep
-        return out
-
-    def snapshot(self) -> tuple[Tensor | None, int, int]:
-        return self.seen, self.first, self.done
-
-    def restore(self, state: tuple[Tensor | None, int, int]) -> None:
-        self.seen, self.first, self.done = state
-
-
 class EncodecStream:
     """See ``codec.CodecStream``. Nothing is written in place, so a snapshot costs nothing."""
 
-    def __init__(self, codec: EncodecCodec, batch: int) -> None:
-        self._codec, self._batch = codec, batch
-        self._head = _Stretch(codec.head, codec.head_margins, 1)
-        self._tail = _Stretch(codec.tail, codec.tail_margins, codec.samples_per_frame)
-        self._memory: tuple[Tensor, Tensor] | None = None
+    def __init__(self, codec: EncodecCodec, decoder: StreamedDecoder, batch: int) -> None:
+        self._codec, self._decoder, self._batch = codec, decoder, batch
+        self._state = decoder.begin(batch)
 
     @torch.inference_mode()
     def push(self, tokens: Tensor) -> Tensor:
         """See CodecStream."""
-        return self._run(self._codec.embedded(tokens), final=False)
+        return self._run(self._codec.embedded(tokens))
 
     @torch.inference_mode()
     def flush(self) -> Tensor:
         """See CodecStream."""
-        return self._run(None, final=True)
+        nothing = torch.zeros(self._batch, self._codec.width, 0, device=self._codec.model.device)
+        return self._run(nothing, final=True)
 
     def snapshot(self) -> object:
         """See CodecStream."""
-        return self._head.snapshot(), self._tail.snapshot(), self._memory
+        return self._state
 
     def restore(self, state: object) -> None:
         """See CodecStream."""
-        head, tail, self._memory = cast(Any, state)
-        self._head.restore(head)
-        self._tail.restore(tail)
+        self._state = cast(Any, state)
 
-    def _run(self, vectors: Tensor | None, *, final: bool) -> Tensor:
-        x = self._head.run(vectors, final)
-        if x is not None:
-            sequence = x.permute(2, 0, 1)
-            out, self._memory = self._codec.lstm(sequence, self._memory)
-            x = (out + sequence).permute(1, 2, 0)
-        audio = self._tail.run(x, final)
-        if audio is None:
-            return torch.zeros(self._batch, 1, 0, device=self._codec.model.device)
+    def _run(self, vectors: Tensor, final: bool = False) -> Tensor:
+        audio, self._state = self._decoder.run(vectors, self._state, final)
         return audio
 
 
