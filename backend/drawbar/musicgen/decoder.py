@@ -6,11 +6,14 @@ cards.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.musicgen.codec import Codec
@@ -80,6 +83,32 @@ class Model:
         """What loading chose, and what it did not find."""
         self.device = decoder.positions.device
         self._stepper = Stepper(decoder)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+    def unload(self) -> None:
+        """Gives the memory back, on the device too. Open streams end; any later use raises BadInputError."""
+        for stream in list(self.__dict__.get("_streams", ())):
+            stream.cancel()
+            stream.__exit__(None, None, None)
+        kept = {"spec", "fingerprint", "notes", "device"}
+        parts = [vars(self).pop(name) for name in list(vars(self)) if name not in kept]
+        for part in parts:
+            _emptied(part)
+        del parts
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if "spec" in self.__dict__ and "decoder" not in self.__dict__ and not name.startswith("__"):
+                raise BadInputError(
+                    f"model {self.spec.name!r} was unloaded: load it again with load_model before using it"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # --- teacher-forced -----------------------------------------------------------------------------------
 
@@ -173,7 +202,9 @@ class Model:
             text = self._text([prompt], settings)
             return Generation(self._stepper, text, sampler, settings, [run], forced, layers, kept), run
 
-        return Stream(begin, observers, twin)
+        stream = Stream(begin, observers, twin)
+        self._streams.add(stream)
+        return stream
 
     def generate(
         self,
@@ -304,6 +335,15 @@ class Model:
                 f"the prefix has {tokens.shape[2]} frames, the whole take only {frames}: make it longer"
             )
         return tokens.expand(clips, -1, -1)
+
+
+def _emptied(part: object) -> None:
+    """Lets go of a part's tensors, whoever else still holds the part."""
+    inner = [part, *(getattr(part, name, None) for name in ("model", "encoder"))]
+    for module in inner:
+        if isinstance(module, nn.Module):
+            for tensor in (*module.parameters(), *module.buffers()):
+                tensor.data = tensor.data.new_empty(0)
 
 
 def _changes(run: SteeringRun, batch: int, length: int) -> Interventions:
