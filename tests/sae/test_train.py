@@ -104,8 +104,8 @@ def with_dead_half(settings: SaeSettings, path: Path) -> SAE:
     with pytest.raises(KilledError):
         train_sae(planted(256, 3), settings, checkpoint=path, progress=kill)
     state = torch.load(path, weights_only=True)
-    state["sae"]["W_enc"][:, :12] *= 0.02
-    state["silent_for"][:12] = 1_000_000
+    state["runs"][0]["sae"]["W_enc"][:, :12] *= 0.02
+    state["runs"][0]["silent_for"][:12] = 1_000_000
     torch.save(state, path)
     return train_sae(planted(256, 3), settings, checkpoint=path).sae
 

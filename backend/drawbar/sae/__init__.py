@@ -3,13 +3,15 @@
 from drawbar.sae.checkpoint import check_site, load_sae, save_sae
 from drawbar.sae.metrics import Recovered, SaeMetrics, cross_entropy_recovered, measure, seed_stability
 from drawbar.sae.settings import SaeSettings
+from drawbar.sae.step import HistoryRow
 from drawbar.sae.topk import SAE
-from drawbar.sae.train import HistoryRow, TrainedSae, train_sae
+from drawbar.sae.train import SaeJob, TrainedSae, train_sae, train_saes
 
 __all__ = [
     "SAE",
     "HistoryRow",
     "Recovered",
+    "SaeJob",
     "SaeMetrics",
     "SaeSettings",
     "TrainedSae",
@@ -20,4 +22,5 @@ __all__ = [
     "save_sae",
     "seed_stability",
     "train_sae",
+    "train_saes",
 ]

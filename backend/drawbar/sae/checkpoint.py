@@ -1,8 +1,8 @@
 """A folder in SAELens' layout (``cfg.json`` + ``sae_weights.safetensors``) <-> an SAE.
 
-Writes what SAELens 6 reads (architecture ``topk``) with Drawbar's site in the metadata. Reads that, and
-the 5.x files of the paper's authors (architecture ``standard`` with ``activation_fn: topk``). Nothing is
-unpickled.
+Writes what SAELens 6 reads (architecture ``topk``, or ``jumprelu`` where features have thresholds) with
+Drawbar's site in the metadata. Reads that, and the 5.x files of the paper's authors (architecture
+``standard`` with ``activation_fn: topk``). Nothing is unpickled.
 """
 
 import json
@@ -36,17 +36,18 @@ def save_sae(
     temporary = path / (WEIGHTS_FILE + ".tmp")
     save_file(dict(sae.weights()), temporary)
     temporary.replace(path / WEIGHTS_FILE)
+    kind: dict[str, Any] = {"architecture": "topk", "k": sae.k, "rescale_acts_by_decoder_norm": False}
+    if sae.threshold is not None:
+        kind = {"architecture": "jumprelu"}
     config = {
-        "architecture": "topk",
+        **kind,
         "d_in": sae.d_model,
         "d_sae": sae.d_sae,
-        "k": sae.k,
         "dtype": "float32",
         "device": "cpu",
         "apply_b_dec_to_input": sae.apply_b_dec_to_input,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "rescale_acts_by_decoder_norm": False,
         "sae_lens_version": SAELENS_VERSION,
         "metadata": {
             "sae_lens_version": SAELENS_VERSION,
@@ -54,7 +55,7 @@ def save_sae(
             "hook_name": f"hook_layers.{sae.layer}",
             "hook_head_index": None,
             "prepend_bos": True,
-            "drawbar": {"fingerprint": sae.fingerprint, "layer": sae.layer, **(extra or {})},
+            "drawbar": {"fingerprint": sae.fingerprint, "layer": sae.layer, "k": sae.k, **(extra or {})},
         },
     }
     temporary = path / (CONFIG_FILE + ".tmp")
@@ -126,9 +127,11 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged ({error}): copy the folder again") from error
 
 
-def _top_k(path: Path, config: dict[str, Any]) -> int:
-    """k from either layout; anything that is not a TopK SAE is refused."""
+def _top_k(path: Path, config: dict[str, Any], features: int) -> int:
+    """k from either layout; anything that is neither TopK nor JumpReLU is refused."""
     architecture = config.get("architecture", "standard")
+    if architecture == "jumprelu":  # no k in SAELens' own files: then room for 128 features a position
+        return int(config.get("metadata", {}).get("drawbar", {}).get("k", min(64, features)))
     activation = config.get("activation_fn", config.get("activation_fn_str", "relu"))
     k = config.get("k") if architecture == "topk" else None
     if k is None and "topk" in (architecture, activation):
@@ -136,7 +139,7 @@ def _top_k(path: Path, config: dict[str, Any]) -> int:
     if not isinstance(k, int):
         raise NotSupportedError(
             f"{path}: architecture {architecture!r} with activation {activation!r} and k={k!r}; "
-            "only TopK SAEs are read"
+            "only TopK and JumpReLU SAEs are read"
         )
     return k
 
@@ -156,25 +159,29 @@ def _refuse_transforms(path: Path, config: dict[str, Any]) -> None:
 
 def _build(path: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> SAE:
     _refuse_transforms(path, config)
-    missing = {"W_enc", "W_dec", "b_enc", "b_dec"} - weights.keys()
+    names = ["W_enc", "W_dec", "b_enc", "b_dec"]
+    names += ["threshold"] if config.get("architecture") == "jumprelu" else []
+    missing = set(names) - weights.keys()
     if missing:
         raise CheckpointError(f"{path / WEIGHTS_FILE} lacks {', '.join(sorted(missing))}")
     w = {name: value.float() for name, value in weights.items()}
     if w["W_dec"].ndim != 2:
         raise CheckpointError(f"{path}: W_dec must be [F, D], not {tuple(w['W_dec'].shape)}")
     features, width = w["W_dec"].shape
-    for name, shape in {"W_enc": (width, features), "b_enc": (features,), "b_dec": (width,)}.items():
+    shapes = {"W_enc": (width, features), "b_enc": (features,), "b_dec": (width,), "threshold": (features,)}
+    for name, shape in ((name, shapes[name]) for name in names if name in shapes):
         if tuple(w[name].shape) != shape:
             raise CheckpointError(f"{path}: {name} is {tuple(w[name].shape)}, expected {shape}")
     if (config.get("d_in", width), config.get("d_sae", features)) != (width, features):
         raise CheckpointError(f"{path}: cfg.json names other sizes than the weights' {width} -> {features}")
-    if config.get("rescale_acts_by_decoder_norm"):
+    if config.get("rescale_acts_by_decoder_norm") and config.get("architecture") != "jumprelu":
         norm = w["W_dec"].norm(dim=1)
         w["W_enc"], w["b_enc"], w["W_dec"] = w["W_enc"] * norm, w["b_enc"] * norm, w["W_dec"] / norm[:, None]
     apply = bool(config.get("apply_b_dec_to_input", True))
-    sae = SAE(width, features, _top_k(path, config), apply_b_dec_to_input=apply)
+    k = _top_k(path, config, features)
+    sae = SAE(width, features, k, apply_b_dec_to_input=apply, thresholds="threshold" in names)
     with torch.no_grad():
-        for name in ("W_enc", "W_dec", "b_enc", "b_dec"):
+        for name in names:
             getattr(sae, name).copy_(w[name])
     return sae
 

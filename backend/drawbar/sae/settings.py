@@ -1,11 +1,15 @@
 """How one SAE is trained -> a frozen, validated record that is saved beside its weights."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, get_args
 
 from drawbar.errors import BadInputError
 
-__all__ = ["SaeSettings"]
+__all__ = ["Activation", "SaeSettings"]
+
+Activation = Literal["topk", "batchtopk", "jumprelu"]
+"""How the features that fire are chosen: k per position, k per position on average, or a threshold each."""
 
 
 @dataclass(frozen=True)
@@ -14,8 +18,12 @@ class SaeSettings:
 
     d_sae: int = 2048
     """Features F."""
+    expansion: int = 0
+    """F in multiples of the model's width, in place of ``d_sae``; 0 leaves that in force."""
     k: int = 32
-    """Features that may fire at one position."""
+    """Features that may fire at one position; the wanted mean for batchtopk and jumprelu."""
+    activation: Activation = "topk"
+    """See :data:`Activation`."""
     batch: int = 4096
     """Residuals a step."""
     steps: int = 1500
@@ -32,6 +40,10 @@ class SaeSettings:
     """Weight of that loss."""
     dead_after: int = 250_000
     """A feature that has not fired over this many residuals is dead."""
+    resample_every: int = 0
+    """Steps between two turns in which dead features start anew at badly explained residuals; 0 is never."""
+    sparsity: float = 1.0
+    """Weight of jumprelu's pull towards k."""
     seed: int = 0
     """Of the initial weights."""
     log_every: int = 25
@@ -40,15 +52,18 @@ class SaeSettings:
     """Steps between two checkpoints."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= self.d_sae:
-            raise BadInputError(f"k={self.k} with d_sae={self.d_sae}: k must be 1 to d_sae")
+        if self.k < 1 or self.expansion < 0 or (not self.expansion and self.k > self.d_sae):
+            raise BadInputError(
+                f"k={self.k} with d_sae={self.d_sae}, expansion={self.expansion}: k must be 1 to d_sae"
+            )
+        if self.activation not in get_args(Activation):
+            raise BadInputError(f"activation {self.activation!r}: one of {', '.join(get_args(Activation))}")
         for name in ("batch", "steps", "dead_after", "log_every", "save_every"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"{name}={getattr(self, name)}: must be 1 or more")
-        if self.k_aux < 0 or self.aux_coefficient < 0:
-            raise BadInputError(
-                f"k_aux={self.k_aux}, aux_coefficient={self.aux_coefficient}: must not be negative"
-            )
+        for name in ("k_aux", "aux_coefficient", "resample_every", "sparsity", "seed"):
+            if getattr(self, name) < 0:
+                raise BadInputError(f"{name}={getattr(self, name)}: must not be negative")
         if self.warmup < 0 or self.decay < 0 or self.warmup + self.decay > 1:
             raise BadInputError(
                 f"warmup={self.warmup}, decay={self.decay}: shares of the steps, together at most 1"
@@ -64,6 +79,10 @@ class SaeSettings:
         rise = max(1, round(self.warmup * self.steps))
         fall = max(1, round(self.decay * self.steps))
         return self.peak_lr * min(1.0, (step + 1) / rise, (self.steps - step) / fall)
+
+    def at_width(self, d_model: int) -> "SaeSettings":
+        """The same with ``expansion`` turned into ``d_sae``."""
+        return replace(self, d_sae=self.expansion * d_model, expansion=0) if self.expansion else self
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
