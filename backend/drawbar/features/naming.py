@@ -37,6 +37,17 @@ _DESCRIPTORS = {
     "high_band_share": ("high band", "little high band"),
     "pitch_hz": ("high pitch", "low pitch"),
     "pitch_clarity": ("clear pitch", "no clear pitch"),
+    "tempo_bpm": ("fast tempo", "slow tempo"),
+    "pulse": ("steady pulse", "no steady pulse"),
+    "key_strength": ("clear key", "no clear key"),
+    "major": ("major", "minor"),
+    "dissonance": ("dissonant", "consonant"),
+    "spectral_complexity": ("dense spectrum", "sparse spectrum"),
+    "pitch_salience": ("one pitch", "no salient pitch"),
+    "strong_peak": ("one strong partial", "no strong partial"),
+    "inharmonicity": ("inharmonic", "harmonic"),
+    "danceability": ("danceable", "not danceable"),
+    "dynamic_complexity": ("changing loudness", "even loudness"),
 }
 
 

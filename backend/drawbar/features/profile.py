@@ -28,9 +28,7 @@ _SHOWN_BINS = 24  # of the histogram that is kept
 _SCALE_FIRINGS = 200  # below this many the 99th percentile is not trusted
 _MEAN_OCTAVES = (-22, 14)
 _MEANS_PER_OCTAVE = 2
-CLIP_MEAN_EDGES = np.exp2(
-    np.arange(_MEAN_OCTAVES[0], _MEAN_OCTAVES[1] + 0.1, 1 / _MEANS_PER_OCTAVE)
-)
+CLIP_MEAN_EDGES = np.exp2(np.arange(_MEAN_OCTAVES[0], _MEAN_OCTAVES[1] + 0.1, 1 / _MEANS_PER_OCTAVE))
 """Edges of the histogram of time-means; a mean below the first counts as 0."""
 _MEAN_BINS = len(CLIP_MEAN_EDGES) - 1
 

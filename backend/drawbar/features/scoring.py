@@ -12,7 +12,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["ConceptBest", "FeatureBest", "Scores", "auroc", "score"]
+__all__ = ["ConceptBest", "FeatureBest", "Scores", "auroc", "paired_auroc", "score"]
 
 _MIN_EXAMPLES = 8  # windows of either kind, below which an AUROC means nothing
 
@@ -45,6 +45,21 @@ def _auroc(activation: Tensor, truth: Tensor) -> Tensor:
     hits = truth.double()
     sums = [_ranks(part).T @ hits for part in torch.split(activation, 256, dim=1)]
     area = (torch.cat(sums) - positives * (positives + 1) / 2) / (positives * negatives)
+    poor = (positives < _MIN_EXAMPLES) | (negatives < _MIN_EXAMPLES)
+    return torch.where(poor, torch.nan, area).float()
+
+
+def paired_auroc(scores: Tensor, truth: Tensor) -> Tensor:
+    """Column by column: scores [W, F] against truth bool [W, F] -> float32 [F]; NaN as in :func:`auroc`."""
+    positives = truth.double().sum(0)
+    negatives = len(truth) - positives
+    sums = torch.cat(
+        [
+            (_ranks(part) * hits).sum(0)
+            for part, hits in zip(scores.split(256, dim=1), truth.double().split(256, dim=1), strict=True)
+        ]
+    )
+    area = (sums - positives * (positives + 1) / 2) / (positives * negatives)
     poor = (positives < _MIN_EXAMPLES) | (negatives < _MIN_EXAMPLES)
     return torch.where(poor, torch.nan, area).float()
 
