@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from drawbar.bank import (
@@ -21,11 +22,16 @@ from drawbar.bank import (
     LayerDirections,
     Quantiles,
 )
+from drawbar.features.coactive import nearest_in_time
+from drawbar.features.consistency import groups
 from drawbar.features.excerpts import cut_examples
+from drawbar.features.labelling import separate
 from drawbar.features.neighbours import nearest_by_cosine
 from drawbar.features.pairs import ShardPairs
 from drawbar.features.profile import Pick, Profile
 from drawbar.features.storage import load_profile
+from drawbar.features.survivors import rates_of, survivors
+from drawbar.features.temporal import described, kinds_of
 from drawbar.pipeline.clips import ClipStore
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
@@ -33,6 +39,9 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SAE, load_sae
 
 __all__ = ["LayerStages", "bank_stage"]
+
+_DUPLICATE = 0.6  # correlation in time from which a feature of another layer counts as the same
+_SHOWN_R = 0.05  # weaker correlations are noise, and cost room
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,22 @@ class _Layer:
         self.labels: list[dict[str, Any]] = json.loads(
             (stages.labels.folder / "labels.json").read_text("utf-8")
         )
-        self.correlations = load_file(stages.labels.folder / "correlations.safetensors")["r"].numpy()
+        figures = load_file(stages.labels.folder / "figures.safetensors")
+        none = torch.full((len(self.profile.fired),), torch.nan)
+        self.correlations = figures.get("r", none[:, None][:, :0]).numpy()
+        self.consistency = figures.get("consistency", none).numpy()
+        self.shuffled = figures.get("consistency_shuffled", none).numpy()
         self.descriptors: list[str] = stages.labels.facts()["descriptors"]
+        self.kinds = kinds_of(self.profile.temporal)
 
-    def records(self) -> Iterator[FeatureRecord]:
+    def records(self, layers: Sequence["_Layer"], min_consistency: float) -> Iterator[FeatureRecord]:
+        """Every published feature, its company in this layer and in the others."""
         profile = self.profile
         others, cosines = nearest_by_cosine(self.sae.W_dec, self.alive.tolist())
+        sketch = profile.sketch[self.alive]
+        coactive = nearest_in_time(sketch, sketch, same=True)
+        duplicates = self._duplicates(sketch, [other for other in layers if other is not self])
+        group = self._groups(min_consistency)
         for row, feature in enumerate(self.alive.tolist()):
             quantiles = [_short(v) for v in profile.quantiles[feature].tolist()]
             yield FeatureRecord(
@@ -83,13 +102,52 @@ class _Layer:
                     (f"{self.layer}/{other}", round(float(cosine), 4))
                     for other, cosine in zip(others[row].tolist(), cosines[row], strict=True)
                 ),
-                temporal=_temporal(float(profile.persistence[feature]), float(profile.mean[feature])),
+                coactive=tuple(
+                    (f"{self.layer}/{int(self.alive[other])}", round(r, 3)) for other, r in coactive[row]
+                ),
+                duplicates=tuple((other, round(r, 3)) for other, r in duplicates[row]),
+                consistency=_known(float(self.consistency[feature])),
+                temporal=described(profile.temporal, self.kinds[feature], feature)
+                | {"mean": _short(float(profile.mean[feature]))},
+                tags=self._tags(feature, group),
             )
 
-    def _correlations(self, feature: int) -> dict[str, float]:
+    def _duplicates(
+        self, sketch: NDArray[np.float16], layers: Sequence["_Layer"]
+    ) -> list[list[tuple[str, float]]]:
+        """Features of other layers that fire at the same moments, strongest first."""
+        found: list[list[tuple[str, float]]] = [[] for _ in sketch]
+        for other in layers:
+            near = nearest_in_time(sketch, other.profile.sketch[other.alive], 2, least=_DUPLICATE)
+            for row, pairs in enumerate(near):
+                found[row] += [(f"{other.layer}/{int(other.alive[at])}", r) for at, r in pairs]
+        return [sorted(pairs, key=lambda pair: -pair[1])[:4] for pairs in found]
+
+    def _groups(self, least: float) -> dict[int, int]:
+        """Unnamed but consistent features -> the feature that leads their group."""
+        named = {int(row["feature"].partition("/")[2]) for row in self.labels}
+        loose = [f for f in self.alive.tolist() if f not in named and self.consistency[f] >= least]
+        loose.sort(key=lambda f: -float(self.consistency[f]))
+        return groups(self.profile.sketch, loose)
+
+    def _tags(self, feature: int, group: dict[int, int]) -> tuple[str, ...]:
+        tags = ("position-locked",) if self.kinds[feature] == "position-locked" else ()
+        return (*tags, f"group {self.layer}-{group[feature]}") if feature in group else tags
+
+    def quality(self) -> dict[str, Any]:
+        """What the build measured of this layer."""
+        clip_rate, token_rate = rates_of(self.profile)
+        table = survivors(self.layer, clip_rate, token_rate, profile=self.profile)
+        steady = separate(self.consistency[self.alive].tolist(), self.shuffled[self.alive].tolist())
         return {
-            n: round(float(r), 3) for n, r in zip(self.descriptors, self.correlations[feature], strict=True)
+            "labels": self.stages.labels.facts()["separation"],
+            "consistency": None if steady is None else steady.to_dict(),
+            "survivors": asdict(table),
         }
+
+    def _correlations(self, feature: int) -> dict[str, float]:
+        pairs = zip(self.descriptors, self.correlations[feature].tolist(), strict=True)
+        return {name: round(r, 3) for name, r in pairs if abs(r) >= _SHOWN_R}
 
     def label_records(self) -> Iterator[LabelRecord]:
         for row in self.labels:
@@ -126,10 +184,8 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _temporal(persistence: float, mean: float) -> dict[str, Any]:
-    """Sustained or in single frames: by the chance to fire again 20 ms later."""
-    kind = "sustained" if persistence >= 0.8 else "onset" if persistence < 0.4 else "mixed"
-    return {"type": kind, "persistence": round(persistence, 4), "mean": _short(mean)}
+def _known(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def bank_stage(
@@ -148,8 +204,9 @@ def bank_stage(
         "created": settings.created,
         "min_firings": settings.min_firings,
         "directions": settings.directions,
+        "min_consistency": settings.labels.min_consistency,
     }
-    stage = Stage(settings.out / "bank-work", "bank", 1, key)
+    stage = Stage(settings.out / "bank-work", "bank", 2, key)
     final = settings.out / "bank"
     if not stage.begin() and final.is_dir():
         return stage
@@ -171,7 +228,9 @@ def bank_stage(
         n_q=model.spec.n_q,
     )
     with Bank.create(fresh, info, edits=stage.folder / "edits") as bank:
-        bank.write_features(record for part in parts for record in part.records())
+        least = settings.labels.min_consistency
+        bank.write_features(record for part in parts for record in part.records(parts, least))
+        bank.write_quality({"layers": {str(part.layer): part.quality() for part in parts}})
         report(1)
         bank.write_labels(record for part in parts for record in part.label_records())
         report(2)

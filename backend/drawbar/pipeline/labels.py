@@ -1,44 +1,36 @@
-"""A layer's activations, truth and decoded audio -> labels, correlations, the concept table."""
+"""A layer's activations, truth and decoded audio -> labels, correlations, consistency, the concept table.
 
+Each labeller is a part of its own: a killed stage repeats at most the part that it was in.
+"""
+
+import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.bank.records import LabelRecord
-from drawbar.features.descriptors import (
-    correlations,
-    label_from_descriptors,
-    score_descriptors,
-    window_curves,
-)
-from drawbar.features.groundtruth import label_from_truth
+from drawbar.features.labellers import make_describers, make_labellers
+from drawbar.features.labelling import Labeller, SoundWindows
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
-from drawbar.features.scoring import Scores, score
+from drawbar.features.sounds import Describer
 from drawbar.features.storage import load_profile
-from drawbar.listening.descriptors import DESCRIPTORS, descriptors
 from drawbar.pipeline.clips import ClipStore
 from drawbar.pipeline.manifest import Stage, write_json
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
+from drawbar.pipeline.sounds import read_sounds, sounds_stage
 
 __all__ = ["labels_stage"]
 
 _BYTES = 512 << 20  # window activations of one split, at most
-_EVENT = "hit:"  # concepts that last a few frames
-_LABELLED = ("loudness_db", "centroid_hz", "flatness", "onset_strength", "onset_rate_hz", "low_band_share",
-             "mid_band_share", "high_band_share", "pitch_hz", "pitch_clarity")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Split:
-    train: list[int]
-    held_out: list[int]
+_FILES = ("labels.json", "concepts.json", "separation.json", "figures.safetensors")
 
 
 def labels_stage(
@@ -51,39 +43,89 @@ def labels_stage(
     model: Any,
     progress: ProgressCallback | None,
 ) -> Stage:
-    """Run every labeller that this corpus allows."""
+    """Run every labeller that this corpus and these settings allow."""
+    describers = make_describers(settings.labels, settings.descriptors)
+    labellers = make_labellers(
+        settings.labels, settings.truth, settings.descriptors, describers, known=bool(concepts)
+    )
     key = {
         "pairs": pairs.digest,
         "profile": profile.digest,
-        "truth": asdict(settings.truth),
-        "descriptors": asdict(settings.descriptors),
         "min_firings": settings.min_firings,
         "concepts": list(concepts),
     }
-    stage = Stage(settings.out / f"labels-{layer}", "labels", 1, key)
+    parts_key = {labeller.author: labeller.key() for labeller in labellers}
+    sounds_key = {describer.name: describer.key() for describer in describers}
+    whole = {**key, "labellers": parts_key, "describers": sounds_key}
+    stage = Stage(settings.out / f"labels-{layer}", "labels", 2, whole)
     if not stage.begin():
         return stage
-    source = ShardPairs(pairs.outputs(".safetensors"))
-    summary = load_profile(profile.folder / "profile.safetensors")
-    d_sae = len(summary.fired)
-    alive = np.flatnonzero(summary.fired >= settings.min_firings).tolist()
-    labels: list[LabelRecord] = []
-    table: list[dict[str, object]] = []
-    if concepts:
-        scores = _truth_scores(settings, store, source, d_sae, concepts, progress, layer)
-        if scores is not None:
-            labels += label_from_truth(layer, scores, settings.truth, alive)
-            table = [
-                asdict(best) | {"feature": f"{layer}/{best.feature}"} for best in scores.per_concept(alive)
-            ]
-    found, related = _descriptor_labels(settings, layer, store, source, d_sae, alive, model, progress)
-    labels += found
-    write_json(stage.folder / "labels.json", [_plain(record) for record in labels])
-    write_json(stage.folder / "concepts.json", table)
-    save_file({"r": related.contiguous()}, stage.folder / "correlations.safetensors")
-    outputs = [stage.folder / name for name in ("labels.json", "concepts.json", "correlations.safetensors")]
-    stage.finish(outputs, labels=len(labels), descriptors=list(DESCRIPTORS))
+    view = _View(settings, layer, store, pairs, profile, concepts, describers, model, progress)
+    parts = [_part(settings.out, layer, labeller, key | sounds_key, view, progress) for labeller in labellers]
+    _combine(stage, parts)
     return stage
+
+
+def _part(
+    out: Path,
+    layer: int,
+    labeller: Labeller,
+    key: dict[str, Any],
+    view: "_View",
+    progress: ProgressCallback | None,
+) -> Stage:
+    """One labeller's rows, figures and report, in its own folder."""
+    stage = Stage(
+        out / f"labels-{layer}-{labeller.author}",
+        f"labels {labeller.author}",
+        1,
+        key | {"labeller": labeller.key()},
+    )
+    if not stage.begin():
+        return stage
+    report = Reporter(progress, f"{labeller.author} layer {layer}", 1, "steps")
+    found = labeller.label(view, lambda done, total: report(done, total))
+    write_json(stage.folder / "labels.json", [_plain(record) for record in found.labels])
+    write_json(stage.folder / "tables.json", found.tables)
+    save_file(
+        {name: value.contiguous() for name, value in found.arrays.items()},
+        stage.folder / "figures.safetensors",
+    )
+    separation = None if found.separation is None else found.separation.to_dict()
+    outputs = [stage.folder / name for name in ("labels.json", "tables.json", "figures.safetensors")]
+    stage.finish(outputs, author=labeller.author, labels=len(found.labels), separation=separation)
+    return stage
+
+
+def _combine(stage: Stage, parts: Sequence[Stage]) -> None:
+    """All parts as one: the rows, the concept table, the figures."""
+    rows: list[Any] = []
+    figures: dict[str, Tensor] = {}
+    concepts: list[Any] = []
+    columns: list[str] = []
+    related: list[Tensor] = []
+    for part in parts:
+        rows += json.loads((part.folder / "labels.json").read_text("utf-8"))
+        tables = json.loads((part.folder / "tables.json").read_text("utf-8"))
+        concepts += tables.get("concepts", [])
+        found = load_file(part.folder / "figures.safetensors")
+        if "r" in found:
+            columns += tables["columns"]
+            related.append(found.pop("r"))
+        figures |= {name: value for name, value in found.items() if name not in figures}
+    if related:
+        figures["r"] = torch.cat(related, 1).contiguous()
+    separation = {part.facts()["author"]: part.facts()["separation"] for part in parts}
+    write_json(stage.folder / "labels.json", rows)
+    write_json(stage.folder / "concepts.json", concepts)
+    write_json(stage.folder / "separation.json", separation)
+    save_file(figures, stage.folder / "figures.safetensors")
+    stage.finish(
+        [stage.folder / name for name in _FILES],
+        labels=len(rows),
+        descriptors=columns,
+        separation=separation,
+    )
 
 
 def _plain(record: LabelRecord) -> dict[str, object]:
@@ -92,112 +134,85 @@ def _plain(record: LabelRecord) -> dict[str, object]:
             "score": label.score, "evidence": dict(label.evidence)}  # fmt: skip
 
 
-def _split(store: ClipStore, train: int, held_out: int, d_sae: int, window: int, seed: int) -> _Split:
-    """Seeded clips of both splits, as many as asked for and as memory allows."""
-    mean_frames = sum(store.frames) / max(len(store), 1)
-    fit = max(2, int(_BYTES / (4 * d_sae * max(mean_frames / window, 1))))
-    parts = []
-    for name, count in (("train", train), ("held-out", held_out)):
-        clips = store.of_split(name)
-        random.Random(seed).shuffle(clips)
-        parts.append(sorted(clips[: min(count, fit)]))
-    return _Split(*parts)
+class _View:
+    """What labellers may look at; sounds are listened to when first asked for."""
 
+    def __init__(
+        self,
+        settings: BuildSettings,
+        layer: int,
+        store: ClipStore,
+        pairs: Stage,
+        profile: Stage,
+        concepts: Sequence[str],
+        describers: Sequence[Describer],
+        model: Any,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._settings, self._store, self._model, self._progress = settings, store, model, progress
+        self._pairs: PairSource = ShardPairs(pairs.outputs(".safetensors"))
+        summary = load_profile(profile.folder / "profile.safetensors")
+        self._d_sae = len(summary.fired)
+        self._describers = {describer.name: describer for describer in describers}
+        self._sounds: dict[str, SoundWindows] = {}
+        self.layer = layer
+        self.alive: list[int] = np.flatnonzero(summary.fired >= settings.min_firings).tolist()
+        self.concepts = tuple(concepts)
 
-def _activations(clips: Sequence[int], source: PairSource, d_sae: int, window: int) -> Tensor:
-    return torch.cat([torch.zeros(0, d_sae), *(window_means(*source.pairs(c), d_sae, window) for c in clips)])
+    def choose(self, split: str, count: int, window_frames: int) -> list[int]:
+        """Seeded clips of a split, as many as asked for and as memory allows."""
+        mean_frames = sum(self._store.frames) / max(len(self._store), 1)
+        fit = max(2, int(_BYTES / (4 * self._d_sae * max(mean_frames / window_frames, 1))))
+        return sorted(self._drawn(split)[: min(count, fit)])
 
+    def _drawn(self, split: str) -> list[int]:
+        clips = self._store.of_split(split)
+        random.Random(self._settings.profile.seed).shuffle(clips)
+        return clips
 
-def _truth_windows(
-    clips: Sequence[int], store: ClipStore, window: int, columns: list[int], event: bool
-) -> Tensor:
-    """Bool [W, C]: an event counts if it touches the window, a state if it fills half of it."""
-    out = [torch.zeros(0, len(columns), dtype=torch.bool)]
-    for clip in clips:
-        truth = store.truth(clip)
-        if truth is None:
-            continue
-        count = len(truth) // window
-        cells = truth[: count * window, columns].view(count, window, -1).float().mean(1)
-        out.append(cells > 0 if event else cells >= 0.5)
-    return torch.cat(out)
+    def activation(self, clips: Sequence[int], window_frames: int) -> Tensor:
+        """[W, F]."""
+        none = torch.zeros(0, self._d_sae)
+        means = (window_means(*self._pairs.pairs(c), self._d_sae, window_frames) for c in clips)
+        return torch.cat([none, *means])
 
+    def truth(self, clip: int) -> Tensor | None:
+        """Bool [T, C]."""
+        return self._store.truth(clip)
 
-def _truth_scores(
-    settings: BuildSettings,
-    store: ClipStore,
-    source: PairSource,
-    d_sae: int,
-    concepts: Sequence[str],
-    progress: ProgressCallback | None,
-    layer: int,
-) -> Scores | None:
-    """States over half-second windows, events over tenth-second ones, side by side."""
-    cfg = settings.truth
-    report = Reporter(progress, f"truth layer {layer}", 2, "passes")
-    parts: list[Scores] = []
-    for number, event in enumerate((False, True)):
-        columns = [i for i, name in enumerate(concepts) if name.startswith(_EVENT) == event]
-        window = cfg.event_window_frames if event else cfg.window_frames
-        share = window / cfg.window_frames if event else 1.0
-        counts = (max(8, round(cfg.train_clips * share)), max(8, round(cfg.held_out_clips * share)))
-        split = _split(store, *counts, d_sae, window, settings.profile.seed)
-        known = _Split(
-            *([c for c in part if store.truth(c) is not None] for part in (split.train, split.held_out))
-        )
-        if not columns or not known.train or not known.held_out:
-            continue
-        sides = [
-            (_activations(part, source, d_sae, window), _truth_windows(part, store, window, columns, event))
-            for part in (known.train, known.held_out)
-        ]
-        parts.append(score([concepts[i] for i in columns], sides[0], sides[1]))
-        report(number + 1)
-    if not parts:
-        return None
-    names = tuple(name for part in parts for name in part.names)
-    return Scores(names, torch.cat([p.train for p in parts], 1), torch.cat([p.held_out for p in parts], 1))
+    def sounds(self, name: str) -> SoundWindows | None:
+        """What a describer says, from the run's folder or listened to now."""
+        if name not in self._describers:
+            return None
+        if name not in self._sounds:
+            describer, cfg = self._describers[name], self._settings.descriptors
+            train = self.choose("train", cfg.train_clips, describer.window_frames)
+            held_out = self.choose("held-out", cfg.held_out_clips, describer.window_frames)
+            # The same clips for every layer, also where memory lets a layer use only some of them.
+            listened = self._drawn("train")[: cfg.train_clips] + self._drawn("held-out")[: cfg.held_out_clips]
+            stage = sounds_stage(
+                self._settings.out,
+                describer,
+                sorted(listened),
+                self._store,
+                self._model,
+                self._settings.device,
+                self._progress,
+            )
+            self._sounds[name] = read_sounds(stage, describer, train, held_out)
+        return self._sounds[name]
 
+    def frames(self, clip: int) -> int:
+        """Length of a clip."""
+        return self._store.frames[clip]
 
-def _descriptor_labels(
-    settings: BuildSettings,
-    layer: int,
-    store: ClipStore,
-    source: PairSource,
-    d_sae: int,
-    alive: list[int],
-    model: Any,
-    progress: ProgressCallback | None,
-) -> tuple[list[LabelRecord], Tensor]:
-    """Labels, and correlations [F, descriptors] on held-out clips."""
-    cfg = settings.descriptors
-    split = _split(
-        store, cfg.train_clips, cfg.held_out_clips, d_sae, cfg.window_frames, settings.profile.seed + 1
-    )
-    report = Reporter(progress, f"descriptors layer {layer}", len(split.train) + len(split.held_out), "clips")
-    done = 0
-    sides: list[tuple[Tensor, Tensor]] = []
-    for clips in (split.train, split.held_out):
-        curves = [torch.zeros(0, len(DESCRIPTORS))]
-        for clip in clips:
-            curves.append(_curves(store, clip, model, settings))
-            done += 1
-            report(done)
-        sides.append((_activations(clips, source, d_sae, cfg.window_frames), torch.cat(curves)))
-    train, held_out = sides
-    if not len(train[0]) or not len(held_out[0]):
-        return [], torch.zeros(d_sae, len(DESCRIPTORS))
-    columns = [DESCRIPTORS.index(name) for name in _LABELLED]
-    related = correlations(*held_out)
-    scores = score_descriptors(
-        _LABELLED, (train[0], train[1][:, columns]), (held_out[0], held_out[1][:, columns])
-    )
-    return label_from_descriptors(layer, scores, related[:, columns], cfg, alive), related
+    def clip_name(self, clip: int) -> tuple[str, str]:
+        """Name and licence."""
+        return self._store.clips[clip].name, self._store.clips[clip].licence
 
-
-def _curves(store: ClipStore, clip: int, model: Any, settings: BuildSettings) -> Tensor:
-    """What the codec makes of the clip, described: windows [W, descriptors]."""
-    with torch.no_grad():
-        audio = model.codec.decode(store.tokens(clip)[None].to(settings.device))[0, 0].float().cpu().numpy()
-    found = descriptors(audio, model.codec.sample_rate_hz)
-    return window_curves(found, DESCRIPTORS, store.frames[clip], settings.descriptors.window_frames)
+    def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
+        """What the codec makes of a stretch."""
+        tokens = self._store.tokens(clip)[None, :, start_frame : start_frame + frames]
+        with torch.no_grad():
+            audio = self._model.codec.decode(tokens.to(self._settings.device))[0, 0]
+        return audio.float().cpu().numpy(), int(self._model.codec.sample_rate_hz)

@@ -8,6 +8,7 @@ from typing import Literal
 from drawbar.errors import BadInputError
 from drawbar.features.descriptors import DescriptorSettings
 from drawbar.features.groundtruth import TruthSettings
+from drawbar.features.labellers import LabelSettings
 from drawbar.features.profile import ProfileSettings
 from drawbar.sae import SaeSettings
 
@@ -58,6 +59,7 @@ class BuildSettings:
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     truth: TruthSettings = field(default_factory=TruthSettings)
     descriptors: DescriptorSettings = field(default_factory=DescriptorSettings)
+    labels: LabelSettings = field(default_factory=LabelSettings)
 
     def __post_init__(self) -> None:
         if self.corpus.startswith("composed:") and not re.fullmatch(r"composed:[1-9]\d{0,6}", self.corpus):

@@ -1,0 +1,69 @@
+"""Settings -> the describers that listen to clips and the labellers that use what they say.
+
+Every labeller of the project is listed here; add one by writing its file and a line in each of the two functions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from drawbar.errors import BadInputError
+from drawbar.features.descriptors import ColumnLabeller, DescriptorLabeller, DescriptorSettings
+from drawbar.features.groundtruth import TruthLabeller, TruthSettings
+from drawbar.features.labelling import Labeller
+from drawbar.features.sounds import Describer, DescriptorSounds, EssentiaSounds
+from drawbar.listening.essentia_sounds import EssentiaTags, has_essentia
+
+__all__ = ["LabelSettings", "make_describers", "make_labellers"]
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Which labellers run beside ``truth`` and ``descriptors``, which always do where they can."""
+
+    essentia: Literal["auto", "on", "off"] = "auto"
+    """``auto``: where the extra is installed."""
+    essentia_models: str = ""
+    """A folder of classifiers from essentia.upf.edu; without one its DSP extractors speak."""
+    min_consistency: float = 0.7
+    """AUROC from which an unnamed feature counts as consistent and is put into a group."""
+
+    def __post_init__(self) -> None:
+        if self.essentia not in ("auto", "on", "off") or not 0.5 <= self.min_consistency <= 1:
+            raise BadInputError(f"{self}: essentia is auto, on or off, min_consistency lies in 0.5 to 1")
+        if self.essentia_models and not Path(self.essentia_models).is_dir():
+            raise BadInputError(
+                f"essentia_models={self.essentia_models!r} is no folder; give the models' folder"
+            )
+
+
+def make_describers(settings: LabelSettings, descriptors: DescriptorSettings) -> list[Describer]:
+    """Who listens to the clips. Raises MissingDependencyError, BadInputError."""
+    found: list[Describer] = [DescriptorSounds(descriptors.window_frames)]
+    if settings.essentia == "on" or (settings.essentia == "auto" and has_essentia()):
+        tags = EssentiaTags(Path(settings.essentia_models)) if settings.essentia_models else None
+        found.append(EssentiaSounds(descriptors.window_frames, tags))
+    return found
+
+
+def make_labellers(
+    settings: LabelSettings,
+    truth: TruthSettings,
+    descriptors: DescriptorSettings,
+    describers: Sequence[Describer],
+    *,
+    known: bool,
+) -> list[Labeller]:
+    """Who labels; ``known``: the corpus has ground truth."""
+    found: list[Labeller] = [TruthLabeller(truth)] if known else []
+    found.append(DescriptorLabeller(descriptors))
+    for describer in describers:
+        if isinstance(describer, EssentiaSounds):
+            method = "classifier's tag" if describer.classifies else "outer third of the figure"
+            found.append(
+                ColumnLabeller(
+                    describer.name, method, describer.columns, descriptors, tags=describer.classifies
+                )
+            )
+    return found
