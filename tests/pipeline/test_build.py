@@ -136,9 +136,9 @@ def test_only_what_changed_is_made_again(recorded: tuple[BuildSettings, BuildRes
     changed = replace(made, out=tmp_path / "run", sae=replace(SAE_SETTINGS, steps=40))
     model = FakeModel()
     build(changed, lambda moment: seen.append(moment.stage), model=model)
-    assert model.calls == 0  # tokens and residuals are still good
+    assert model.calls <= 2  # tokens and residuals are still good; only the site test asks the model
     assert "sae layer 1" in seen
-    assert "tokens" not in seen
+    assert not {"tokens", "residuals"} & set(seen)
 
 
 def test_streamed_residuals_train_nearly_the_same_sae(

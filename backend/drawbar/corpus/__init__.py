@@ -5,9 +5,11 @@ from drawbar.corpus.compose import compose
 from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
+from drawbar.corpus.recordings import AUDIO_SUFFIXES, Recording, read_table, recordings_in
 from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "CONCEPTS",
     "DEFAULT_SOUNDFONT",
     "FRAME_RATE_HZ",
@@ -23,6 +25,7 @@ __all__ = [
     "Note",
     "Part",
     "Piece",
+    "Recording",
     "Renderer",
     "Section",
     "annotate",
@@ -30,6 +33,8 @@ __all__ = [
     "normalise_prompt",
     "prompt_for",
     "read_manifest",
+    "read_table",
+    "recordings_in",
     "render_audio",
     "split_of",
     "write_corpus",

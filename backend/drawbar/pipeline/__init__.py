@@ -1,7 +1,18 @@
 """A corpus -> a bank: stages, manifests and resume, as ``drawbar build`` runs them."""
 
-from drawbar.pipeline.build import BuildResult, build
+from drawbar.pipeline.build import STAGES, BuildResult, Run, build, run_stages
+from drawbar.pipeline.grid import SweepSettings
 from drawbar.pipeline.progress import Progress, ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 
-__all__ = ["BuildResult", "BuildSettings", "Progress", "ProgressCallback", "build"]
+__all__ = [
+    "STAGES",
+    "BuildResult",
+    "BuildSettings",
+    "Progress",
+    "ProgressCallback",
+    "Run",
+    "SweepSettings",
+    "build",
+    "run_stages",
+]

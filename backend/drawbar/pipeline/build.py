@@ -1,26 +1,29 @@
 """Settings -> a bank: every stage in order, each resumed, skipped or run as its manifest says."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from drawbar.errors import BadInputError
-from drawbar.features.pairs import ShardPairs
-from drawbar.features.profile import make_profile
-from drawbar.features.storage import save_profile
 from drawbar.pipeline.banking import LayerStages, bank_stage
 from drawbar.pipeline.clips import ClipStore
+from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.labels import labels_stage
-from drawbar.pipeline.manifest import Stage, write_json
-from drawbar.pipeline.progress import ProgressCallback, Reporter
+from drawbar.pipeline.manifest import Gate, Stage, gated, write_json
+from drawbar.pipeline.profiling import pairs_stage, profile_stage
+from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.sources import open_source
-from drawbar.pipeline.stages import pairs_stage, residuals_stage, sae_stage, tokens_stage
+from drawbar.pipeline.stages import corpus_stage, residuals_stage, tokens_stage
+from drawbar.pipeline.training import sae_stages, sweep_stage
 
-__all__ = ["BuildResult", "build"]
+__all__ = ["STAGES", "BuildResult", "Run", "build", "run_stages"]
+
+STAGES = ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
+"""In order; ``features`` are a layer's activations and their profile."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class BuildResult:
     features: int
     labels: int
     metrics: dict[int, dict[str, float]]
-    """layer -> fvu, l0, dead_share, tokens, on held-out clips."""
+    """layer -> fvu, l0, dead_share, cross-entropy recovered and more, on held-out clips."""
     concepts: list[dict[str, Any]]
     """For each concept and layer: the best feature, its AUROC on training and on held-out clips."""
     failed: list[tuple[str, str]]
@@ -53,39 +56,160 @@ def build(
     Raises:
         BadInputError: no usable audio, or layers that the model does not have.
         MissingDependencyError: ``composed:N`` without a soundfont.
+        SiteMismatchError: an SAE that reconstructs a neighbouring layer better than its own.
     """
-    source = open_source(settings)
-    model = _load(settings) if model is None else model
-    layers = _layers(settings, model)
-    settings.out.mkdir(parents=True, exist_ok=True)
-    write_json(settings.out / "settings.json", settings.to_dict())
-    tokens = tokens_stage(settings, source, model, progress)
-    store = ClipStore(tokens.outputs(".safetensors"))
-    residuals = residuals_stage(settings, layers, tokens, model, progress)
-    parts = []
-    for layer in layers:
-        sae = sae_stage(settings, layer, store, residuals, model, progress)
-        pairs = pairs_stage(settings, layer, store, residuals, sae, model, progress)
-        profile = _profile_stage(settings, layer, store, pairs, progress)
-        labels = labels_stage(settings, layer, store, pairs, profile, source.concepts, model, progress)
-        parts.append(LayerStages(layer, sae, pairs, profile, labels))
-    bank = bank_stage(settings, parts, store, model, progress)
-    result = BuildResult(
-        bank=settings.out / "bank",
-        clips=len(store),
-        frames=sum(store.frames),
-        features=bank.facts()["features"],
-        labels=bank.facts()["labels"],
-        metrics={part.layer: part.sae.facts()["metrics"] for part in parts},
-        concepts=[
-            row
-            for part in parts
-            for row in json.loads((part.labels.folder / "concepts.json").read_text("utf-8"))
-        ],
-        failed=store.failed,
-    )
-    write_json(settings.out / "result.json", asdict(result) | {"bank": str(result.bank)})
-    return result
+    run = Run(settings, progress, model)
+    for stage in STAGES:
+        run.stage(stage)
+    return run.result()
+
+
+def run_stages(
+    settings: BuildSettings,
+    progress: ProgressCallback | None = None,
+    *,
+    model: Any | None = None,
+    only: str = "",
+    until: str = "",
+) -> Path:
+    """Run one stage, whose inputs must be there, or all stages up to one; returns the run's folder.
+
+    Raises:
+        BadInputError: a stage that there is not, or ``only`` where an earlier stage is not finished.
+    """
+    last = only or until
+    if last not in STAGES:
+        raise BadInputError(f"stage {last!r}: there are {', '.join(STAGES)}")
+    run = Run(settings, progress, model)
+    for stage in STAGES[: STAGES.index(last) + 1]:
+        if only and stage != last:
+            with gated(Gate("need")):
+                run.stage(stage)
+        else:
+            run.stage(stage)
+    return settings.out
+
+
+class Run:
+    """One build's stages; each begins only those of its own, and takes the others as they lie there."""
+
+    def __init__(
+        self, settings: BuildSettings, progress: ProgressCallback | None = None, model: Any | None = None
+    ) -> None:
+        self.model = _load(settings) if model is None else model
+        self.settings = settings.at_width(self.model.spec.d_model)
+        self.source = open_source(settings)
+        self.progress = progress
+        self.layers = _layers(self.settings, self.model)
+        self.grid = cells(
+            self.settings.sweep, self.settings.sae, tuple(self.layers), self.model.spec.d_model
+        )
+        self._check_layers([cell.layer for cell in self.grid])
+        self.done: dict[str, list[Stage]] = {}
+
+    def stage(self, name: str) -> list[Stage]:
+        """Run one stage of :data:`STAGES`; the ones before it must have been called."""
+        if name == STAGES[0]:
+            self.settings.out.mkdir(parents=True, exist_ok=True)
+            write_json(self.settings.out / "settings.json", self.settings.to_dict())
+        work: Callable[[], list[Stage]] = getattr(self, f"_{name}")
+        self.done[name] = work()
+        return self.done[name]
+
+    @cached_property
+    def store(self) -> ClipStore:
+        """The clips, once there are tokens."""
+        return ClipStore(self.done["tokens"][0].outputs(".safetensors"))
+
+    def result(self) -> BuildResult:
+        """What came out, once every stage has run; also written to ``result.json``."""
+        bank, labels = self.done["bank"][0], self.done["labels"]
+        result = BuildResult(
+            bank=self.settings.out / "bank",
+            clips=len(self.store),
+            frames=sum(self.store.frames),
+            features=bank.facts()["features"],
+            labels=bank.facts()["labels"],
+            metrics={
+                layer: sae.facts()["metrics"]
+                for layer, sae in zip(self.layers, self.done["sae"], strict=True)
+            },
+            concepts=[
+                row
+                for stage in labels
+                for row in json.loads((stage.folder / "concepts.json").read_text("utf-8"))
+            ],
+            failed=self.store.failed,
+        )
+        write_json(self.settings.out / "result.json", asdict(result) | {"bank": str(result.bank)})
+        return result
+
+    def _corpus(self) -> list[Stage]:
+        return [corpus_stage(self.settings, self.source, self.progress)]
+
+    def _tokens(self) -> list[Stage]:
+        return [
+            tokens_stage(self.settings, self.source, self.done["corpus"][0], self.model, self.progress)
+        ]
+
+    def _residuals(self) -> list[Stage]:
+        layers = sorted({*self.layers, *(cell.layer for cell in self.grid)})
+        return [
+            residuals_stage(self.settings, layers, self.done["tokens"][0], self.model, self.progress)
+        ]
+
+    def _sae(self) -> list[Stage]:
+        wanted = [Cell(layer, self.settings.sae_at(layer)) for layer in self.layers]
+        residuals = self.done["residuals"][0]
+        return sae_stages(self.settings, wanted, self.store, residuals, self.model, self.progress)
+
+    def _sweep(self) -> list[Stage]:
+        if not self.grid:
+            return []
+        residuals = self.done["residuals"][0]
+        return [sweep_stage(self.settings, self.grid, self.store, residuals, self.model, self.progress)]
+
+    def _features(self) -> list[Stage]:
+        residuals, found = self.done["residuals"][0], []
+        for layer, sae in zip(self.layers, self.done["sae"], strict=True):
+            pairs = pairs_stage(
+                self.settings, layer, self.store, residuals, sae, self.model, self.progress
+            )
+            found += [pairs, profile_stage(self.settings, layer, self.store, pairs, self.progress)]
+        return found
+
+    def _labels(self) -> list[Stage]:
+        features = self.done["features"]
+        return [
+            labels_stage(
+                self.settings,
+                layer,
+                self.store,
+                pairs,
+                profile,
+                self.source.concepts,
+                self.model,
+                self.progress,
+            )
+            for layer, pairs, profile in zip(self.layers, features[::2], features[1::2], strict=True)
+        ]
+
+    def _bank(self) -> list[Stage]:
+        features = self.done["features"]
+        parts = [
+            LayerStages(*part)
+            for part in zip(
+                self.layers, self.done["sae"], features[::2], features[1::2], self.done["labels"], strict=True
+            )
+        ]
+        return [bank_stage(self.settings, parts, self.store, self.model, self.progress)]
+
+    def _check_layers(self, layers: list[int]) -> None:
+        if layers and not 0 <= min(layers) <= max(layers) < self.model.spec.n_layers:
+            raise BadInputError(
+                f"layer {max(layers)} of {self.model.spec.name}: it has {self.model.spec.n_layers} layers, "
+                "counted from 0"
+            )
 
 
 def _load(settings: BuildSettings) -> Any:
@@ -95,31 +219,13 @@ def _load(settings: BuildSettings) -> Any:
 
 
 def _layers(settings: BuildSettings, model: Any) -> list[int]:
-    """The wanted layers, or the middle one. Raises BadInputError for one that is not there."""
-    wanted = sorted(settings.layers) or [model.spec.n_layers // 2]
+    """The wanted layers, those of the ready SAEs, or the middle one. Raises BadInputError for one too many."""
+    from drawbar.sae import load_sae
+
+    ready = {load_sae(file, fingerprint=model.fingerprint).layer for file in settings.sae_files}
+    wanted = sorted({*settings.layers, *ready}) or [model.spec.n_layers // 2]
     if wanted[-1] >= model.spec.n_layers:
         raise BadInputError(
             f"layer {wanted[-1]} of {model.spec.name}: it has {model.spec.n_layers} layers, counted from 0"
         )
     return wanted
-
-
-def _profile_stage(
-    settings: BuildSettings, layer: int, store: ClipStore, pairs: Stage, progress: ProgressCallback | None
-) -> Stage:
-    """Activations of all clips -> the features' profile."""
-    key = {"pairs": pairs.digest, "profile": asdict(settings.profile), "d_sae": settings.sae.d_sae}
-    stage = Stage(settings.out / f"profile-{layer}", "profile", 1, key)
-    if not stage.begin():
-        return stage
-    report = Reporter(progress, f"profile layer {layer}", len(store), "clips")
-    with torch.no_grad():
-        profile = make_profile(
-            ShardPairs(pairs.outputs(".safetensors")),
-            settings.sae.d_sae,
-            settings.profile,
-            progress=lambda done, total: report(done, total),
-        )
-    save_profile(stage.folder / "profile.safetensors", profile)
-    stage.finish([stage.folder / "profile.safetensors"])
-    return stage

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.pipeline.manifest import write_json
-from drawbar.pipeline.sources import Excerpt, Track
-from drawbar.residuals import ShardSet, write_shard
+from drawbar.pipeline.tracks import Excerpt, Track
+from drawbar.residuals import Clip, ShardSet, write_shard
 
 __all__ = ["ClipInfo", "ClipStore", "write_tokens"]
 
@@ -27,20 +27,40 @@ class ClipInfo:
     licence: str
     split: str
     frames: int
+    text: str = ""
+    tags: tuple[str, ...] = ()
 
 
 def write_tokens(
-    path: Path, clips: Sequence[tuple[Track, Excerpt, Tensor]], failed: Sequence[tuple[str, str]], n_q: int
+    path: Path,
+    clips: Sequence[tuple[Track, Excerpt, Tensor]],
+    failed: Sequence[tuple[str, str]],
+    n_q: int,
+    samples_per_frame: int,
 ) -> None:
-    """One shard: tokens [N, K] and truth [N, C] of several clips, then their names, which complete it."""
+    """One shard: tokens [N, K], frame mask [N] and truth [N, C] of several clips, then their names.
+
+    The mask is 0 where a frame reaches beyond the excerpt's audio: the codec has filled it up.
+    """
     tokens = [codes.T for _, _, codes in clips]
     rows = {"tokens": torch.cat([torch.zeros(0, n_q, dtype=torch.int64), *tokens]).to(torch.uint16)}
+    whole = [torch.arange(1, len(codes) + 1) * samples_per_frame for codes in tokens]
+    mask = [ends <= e.samples for ends, (_, e, _) in zip(whole, clips, strict=True)]
+    rows["mask"] = torch.cat([torch.zeros(0, dtype=torch.bool), *mask]).to(torch.uint8)
     truth = [_fitted(e.concepts, codes.shape[1]) for _, e, codes in clips if e.concepts is not None]
     if truth and len(truth) == len(clips):
         rows["truth"] = torch.from_numpy(np.concatenate(truth))
     write_shard(path, rows, [len(codes) for codes in tokens])
     names = [
-        {"name": e.name, "track": t.id, "licence": t.licence, "split": t.split, "frames": codes.shape[1]}
+        {
+            "name": e.name,
+            "track": t.id,
+            "licence": t.licence,
+            "split": t.split,
+            "frames": codes.shape[1],
+            "text": t.text,
+            "tags": list(t.tags),
+        }
         for t, e, codes in clips
     ]
     write_json(path.with_suffix(".json"), {"clips": names, "failed": [list(pair) for pair in failed]})
@@ -63,7 +83,7 @@ class ClipStore:
         for path in self._shards.paths:
             listing: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             self.failed += [(name, reason) for name, reason in listing["failed"]]
-            self.clips += [ClipInfo(**row) for row in listing["clips"]]
+            self.clips += [ClipInfo(**{**row, "tags": tuple(row["tags"])}) for row in listing["clips"]]
         self.frames: list[int] = self._shards.frames
 
     def __len__(self) -> int:
@@ -73,6 +93,14 @@ class ClipStore:
     def tokens(self, clip: int) -> Tensor:
         """[K, T] int64."""
         return self._shards.rows(clip, "tokens").T.long()
+
+    def mask(self, clip: int) -> Tensor:
+        """Bool [T]: False where a frame is padding."""
+        return self._shards.rows(clip, "mask").bool()
+
+    def clip(self, clip: int, *, text: bool = False) -> Clip:
+        """What runs through the model: tokens, mask and, if asked for, the track's text."""
+        return Clip(self.tokens(clip), (self.clips[clip].text or None) if text else None, self.mask(clip))
 
     def truth(self, clip: int) -> Tensor | None:
         """Bool [T, C], or None where nothing is known."""

@@ -9,17 +9,46 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Stage", "digest", "write_json"]
+__all__ = ["Gate", "Stage", "State", "digest", "gated", "write_json"]
 
 MANIFEST = "manifest.json"
 KEY = "key.json"
+SETTINGS = "settings.json"
+
+State = Literal["done", "continue", "run"]
+"""Nothing to do; begun with the same inputs and settings; not begun, or with others."""
+
+
+@dataclass
+class Gate:
+    """What stages may do while it is in force."""
+
+    mode: Literal["plan", "need"]
+    """``plan``: none runs, each is only noted. ``need``: each must be done already."""
+    seen: "list[tuple[Stage, State]]" = field(default_factory=list)
+
+
+_gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+
+
+@contextmanager
+def gated(gate: Gate) -> Iterator[Gate]:
+    """Put a gate in force for the stages that begin inside."""
+    token = _gate.set(gate)
+    try:
+        yield gate
+    finally:
+        _gate.reset(token)
 
 
 def digest(value: object) -> str:
@@ -41,22 +70,48 @@ def write_json(path: Path, value: object) -> None:
 class Stage:
     """One stage's folder."""
 
-    def __init__(self, folder: Path, name: str, version: int, key: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, name: str, version: int, key: dict[str, Any], product: Path | None = None
+    ) -> None:
         self.folder = folder
         self.name = name
+        self.product = product
+        """What the stage puts elsewhere; without it the stage is not done."""
         self.key: dict[str, Any] = {"stage": name, "version": version, **key}
         self.digest = digest(self.key)
 
+    def state(self) -> State:
+        """Where the stage stands; changes nothing."""
+        there = self.product is None or self.product.exists()
+        if there and self._read(MANIFEST).get("digest") == self.digest and self._outputs_there():
+            return "done"
+        return "continue" if self._read(KEY).get("digest") == self.digest else "run"
+
     def begin(self) -> bool:
-        """Whether there is work to do; the folder is then ready for it."""
-        if self._read(MANIFEST).get("digest") == self.digest and self._outputs_there():
+        """Whether there is work to do; the folder is then ready for it.
+
+        Raises BadInputError for a folder with other people's files, or where a gate needs the stage done.
+        """
+        state, gate = self.state(), _gate.get()
+        if gate is not None:
+            gate.seen.append((self, state))
+            if gate.mode == "need" and state != "done":
+                raise BadInputError(
+                    f"stage {self.name} in {self.folder} is not finished: run it first, or leave out --only"
+                )
             return False
-        if self._read(KEY).get("digest") != self.digest:
+        if state == "done":
+            return False
+        if state == "run":
             self._clear()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_json(self.folder / KEY, {"digest": self.digest, "key": self.key})
         return True
+
+    def keep_settings(self, settings: dict[str, Any]) -> None:
+        """Save the stage's settings beside its output."""
+        write_json(self.folder / SETTINGS, settings)
 
     def finish(self, outputs: Iterable[Path], **facts: object) -> None:
         """Everything is written: list it with sizes, and say with what it was made."""
@@ -107,7 +162,7 @@ class Stage:
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for name in ("torch", "numpy", "safetensors", "drawbar"):
+    for name in ("torch", "numpy", "safetensors", "soundfile", "soxr", "drawbar"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

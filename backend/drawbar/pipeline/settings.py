@@ -1,18 +1,47 @@
-"""What is built, from what, and how -> one frozen record for the whole build."""
+"""What is built, from what, and how -> one frozen record for the whole build, and one for each stage."""
 
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from drawbar.errors import BadInputError
 from drawbar.features.descriptors import DescriptorSettings
 from drawbar.features.groundtruth import TruthSettings
 from drawbar.features.labellers import LabelSettings
 from drawbar.features.profile import ProfileSettings
+from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings
 
-__all__ = ["BuildSettings"]
+__all__ = ["BuildSettings", "CorpusSettings", "ResidualSettings", "TokenSettings"]
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """Which tracks there are and which are held out."""
+
+    corpus: str
+    audio: str
+    held_out: float
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """How tracks become clips of tokens."""
+
+    clip_s: float
+    max_clips: int
+
+
+@dataclass(frozen=True)
+class ResidualSettings:
+    """How clips run through the model."""
+
+    layers: tuple[int, ...]
+    text: str
+    how: str
+    batch_clips: int
 
 
 @dataclass(frozen=True)
@@ -20,7 +49,7 @@ class BuildSettings:
     """One build: everything left of the bank."""
 
     corpus: str
-    """``composed:N``, a folder that ``drawbar compose`` wrote, or any folder of recordings."""
+    """``composed:N``, a folder that ``drawbar compose`` wrote, a folder of recordings, or a table of them."""
     out: Path
     """The run's folder; the bank appears in ``out/bank``."""
     model: str = "embedded"
@@ -33,6 +62,8 @@ class BuildSettings:
     """Of the bank, including what the model's weights pass on."""
     created: str = ""
     """ISO date to write into the bank."""
+    audio: str = ""
+    """Where the files of a table lie; beside it by default."""
     clip_s: float = 10.0
     """Recordings are cut into excerpts of this length; composed pieces are kept whole."""
     piece_s: float = 30.0
@@ -45,10 +76,14 @@ class BuildSettings:
     """Excerpts used of a folder, at most."""
     held_out: float = 0.15
     """Share of the tracks that neither the SAE nor the choice of labels sees."""
+    text: Literal["null", "track"] = "null"
+    """What the model is told while residuals are taken: nothing, or the track's caption."""
     residuals: Literal["disk", "stream"] = "disk"
     """Keep half-precision residuals on disk, or compute them again in each pass."""
     batch_clips: int = 4
     """Clips that run through the model together."""
+    block_rows: int = 1 << 17
+    """Residuals that are shuffled together while an SAE trains."""
     min_firings: int = 100
     """Features that fire at fewer positions are not published."""
     directions: Literal["float16", "float32"] = "float16"
@@ -56,6 +91,13 @@ class BuildSettings:
     device: str = "cpu"
     """Where the model and the SAE run."""
     sae: SaeSettings = field(default_factory=SaeSettings)
+    sae_layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What differs from ``sae`` at single layers: ``{"4": {"k": 64}}``."""
+    sae_files: tuple[str, ...] = ()
+    """Folders of ready SAEs in SAELens' layout, used at their layers in place of training one."""
+    site_test: bool = True
+    """Refuse an SAE that reconstructs a neighbouring layer better than its own."""
+    sweep: SweepSettings = field(default_factory=SweepSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     truth: TruthSettings = field(default_factory=TruthSettings)
     descriptors: DescriptorSettings = field(default_factory=DescriptorSettings)
@@ -74,9 +116,56 @@ class BuildSettings:
             raise BadInputError(f"held_out={self.held_out}: a share of the tracks between 0 and 0.9")
         if len(set(self.layers)) != len(self.layers) or min(self.layers, default=0) < 0:
             raise BadInputError(f"layers {self.layers}: different numbers from 0 up")
-        if min(self.max_clips, self.batch_clips, self.min_firings) < 1:
-            raise BadInputError("max_clips, batch_clips and min_firings must be 1 or more")
+        if min(self.max_clips, self.batch_clips, self.min_firings, self.block_rows) < 1:
+            raise BadInputError("max_clips, batch_clips, block_rows and min_firings must be 1 or more")
+        for name, allowed in {
+            "text": ("null", "track"),
+            "residuals": ("disk", "stream"),
+            "directions": ("float16", "float32"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise BadInputError(f"{name}={getattr(self, name)!r}: one of {', '.join(allowed)}")
+        for layer, changes in self.sae_layers.items():
+            unknown = set(changes) - {f.name for f in fields(SaeSettings)}
+            if not str(layer).isdigit() or unknown:
+                raise BadInputError(
+                    f"sae_layers {layer!r}: {sorted(unknown) or 'not a layer'}; give a layer's number and "
+                    "settings of an SAE"
+                )
+            self.sae_at(int(layer))
+
+    def sae_at(self, layer: int) -> SaeSettings:
+        """How the SAE of one layer is trained."""
+        changes = dict(self.sae_layers.get(str(layer), {}))
+        if "d_sae" in changes:
+            changes.setdefault("expansion", 0)
+        return replace(self.sae, **changes)
+
+    def at_width(self, d_model: int) -> "BuildSettings":
+        """The same with every ``expansion`` turned into ``d_sae``."""
+        layers = {
+            layer: {**changes, "d_sae": self.sae_at(int(layer)).at_width(d_model).d_sae, "expansion": 0}
+            for layer, changes in self.sae_layers.items()
+        }
+        return replace(self, sae=self.sae.at_width(d_model), sae_layers=layers)
+
+    def corpus_settings(self) -> CorpusSettings:
+        """Of the first stage."""
+        return CorpusSettings(self.corpus, self.audio, self.held_out)
+
+    def token_settings(self) -> TokenSettings:
+        """Of the second."""
+        return TokenSettings(self.clip_s, self.max_clips)
+
+    def residual_settings(self, layers: tuple[int, ...]) -> ResidualSettings:
+        """Of the third."""
+        return ResidualSettings(layers, self.text, self.residuals, self.batch_clips)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
-        return asdict(self) | {"out": str(self.out), "layers": list(self.layers)}
+        plain = asdict(replace(self, sae_layers={}))
+        return plain | {
+            "out": str(self.out),
+            "layers": list(self.layers),
+            "sae_layers": {layer: dict(changes) for layer, changes in self.sae_layers.items()},
+        }

@@ -1,104 +1,58 @@
 """A corpus's name -> tracks, and from each its excerpts: audio, and truth where there is any.
 
-Three kinds: ``composed:N`` (composed and rendered on the fly), a folder that ``drawbar compose`` wrote,
-and any folder of recordings, which are cut into excerpts. A track is either held out as a whole or not at
-all.
+Composed music (``composed:N``, rendered on the fly, or a folder that ``drawbar compose`` wrote), a folder of
+recordings, or a table that lists them. A track is either held out as a whole or not at all.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, Piece, annotate, compose, render_audio
+from drawbar.corpus import (
+    CONCEPTS,
+    DEFAULT_SOUNDFONT,
+    Piece,
+    annotate,
+    compose,
+    prompt_for,
+    read_table,
+    recordings_in,
+    render_audio,
+)
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError, MissingDependencyError
+from drawbar.pipeline.recorded import Recorded
 from drawbar.pipeline.settings import BuildSettings
+from drawbar.pipeline.tracks import Excerpt, Source, Track, file_key, split_of
 
-__all__ = ["AUDIO_SUFFIXES", "Excerpt", "Source", "Track", "open_source", "split_of"]
+__all__ = ["open_source"]
 
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".mp3",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".aif",
-    ".aiff",
-    ".aifc",
-    ".au",
-    ".caf",
-    ".w64",
-)
-_SILENT = 1e-4  # peak below which an excerpt holds nothing
-_MIN_EXCERPT_S = 1.0
-
-
-@dataclass(frozen=True)
-class Track:
-    """One piece or one file."""
-
-    id: str
-    licence: str
-    split: str
-    """``train`` or ``held-out``."""
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """Audio [N] at the model's rate; concepts bool [T, C] for composed music."""
-
-    name: str
-    audio: NDArray[np.float32]
-    concepts: NDArray[np.bool_] | None = None
-
-
-class Source(Protocol):
-    """A corpus."""
-
-    @property
-    def tracks(self) -> list[Track]:
-        """In a fixed order."""
-        ...
-
-    @property
-    def concepts(self) -> tuple[str, ...]:
-        """Names of the columns of the truth; none for recordings."""
-        ...
-
-    def key(self) -> object:
-        """A JSON value that changes whenever the audio would."""
-        ...
-
-    def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
-        """The track's excerpts. Raises AudioFileError for one that cannot be read."""
-        ...
-
-
-def split_of(track: str, held_out: float) -> str:
-    """``held-out`` for the given share of the tracks, by their name alone."""
-    draw = int.from_bytes(hashlib.sha256(track.encode()).digest()[:8], "big") / 2**64
-    return "held-out" if draw < held_out else "train"
+TABLES = (".csv", ".tsv")
+"""Suffixes of files that list recordings."""
 
 
 def open_source(settings: BuildSettings) -> Source:
     """The corpus that the settings name. Raises BadInputError, MissingDependencyError."""
     if settings.corpus.startswith("composed:"):
         return _ComposedSeeds(settings, int(settings.corpus.partition(":")[2]))
-    folder = Path(settings.corpus)
-    if not folder.is_dir():
+    place, audio = Path(settings.corpus), Path(settings.audio) if settings.audio else None
+    if place.is_file() and place.suffix.lower() in TABLES:
+        return Recorded(read_table(place, audio), settings.clip_s, settings.held_out)
+    if not place.is_dir():
         raise BadInputError(
-            f"corpus {settings.corpus!r} is no folder; give one with audio files, or composed:N"
+            f"corpus {settings.corpus!r} is no folder; give one with audio files, a .csv or .tsv table, "
+            "or composed:N"
         )
-    if (folder / "manifest.jsonl").is_file():
-        return _ComposedFolder(settings, folder)
-    return _Recordings(settings, folder)
+    if (place / "manifest.jsonl").is_file():
+        return _ComposedFolder(settings, place)
+    table = place / "manifest.csv"
+    recordings = read_table(table, audio) if table.is_file() else recordings_in(place)
+    return Recorded(recordings, settings.clip_s, settings.held_out)
 
 
 class _ComposedSeeds:
@@ -119,6 +73,9 @@ class _ComposedSeeds:
             Track(f"composed-{s}", "CC0-1.0", split_of(f"composed-{s}", settings.held_out))
             for s in self._seeds
         ]
+        if settings.text == "track":
+            pieces_text = (prompt_for(compose(seed=s, seconds=settings.piece_s)) for s in self._seeds)
+            self.tracks = [replace(t, text=p) for t, p in zip(self.tracks, pieces_text, strict=True)]
 
     def key(self) -> object:
         """Seeds, length and soundfont; and one piece, which changes when the composer does."""
@@ -126,9 +83,13 @@ class _ComposedSeeds:
         return [
             list((self._seeds.start, self._seeds.stop)),
             self._settings.piece_s,
-            _file_key(self._soundfont),
+            file_key(self._soundfont),
             sample,
         ]
+
+    def seconds(self, track: int) -> float:
+        """As long as a piece is."""
+        return self._settings.piece_s
 
     def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
         """The whole piece."""
@@ -148,7 +109,12 @@ class _ComposedFolder:
         try:
             self._rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
             self.tracks = [
-                Track(str(r["id"]), str(r.get("licence", "")), split_of(str(r["id"]), settings.held_out))
+                Track(
+                    str(r["id"]),
+                    str(r.get("licence", "")),
+                    split_of(str(r["id"]), settings.held_out),
+                    str(r.get("prompt", "")),
+                )
                 for r in self._rows
             ]
         except (ValueError, KeyError, TypeError) as error:
@@ -158,7 +124,11 @@ class _ComposedFolder:
 
     def key(self) -> object:
         """The manifest and the audio files."""
-        return [self._rows, [_file_key(self._path(row["audio"])) for row in self._rows]]
+        return [self._rows, [file_key(self._path(row["audio"])) for row in self._rows]]
+
+    def seconds(self, track: int) -> float:
+        """As long as the manifest says."""
+        return float(self._rows[track].get("seconds", 30.0))
 
     def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
         """The whole piece, with the truth that follows from its events."""
@@ -179,54 +149,6 @@ class _ComposedFolder:
                 f"{self._folder / 'manifest.jsonl'} names {name!r}, which lies outside the folder"
             )
         return path
-
-
-class _Recordings:
-    """Every audio file below a folder."""
-
-    concepts: tuple[str, ...] = ()
-
-    def __init__(self, settings: BuildSettings, folder: Path) -> None:
-        self._clip_s = settings.clip_s
-        self._folder = folder
-        self._files = sorted(
-            p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
-        )
-        if not self._files:
-            raise BadInputError(f"{folder} has no audio files ({', '.join(AUDIO_SUFFIXES[:6])} ...) in it")
-        names = [path.relative_to(folder).as_posix() for path in self._files]
-        order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        held = set(order[: max(1, round(settings.held_out * len(order)))]) if len(order) > 1 else set()
-        self.tracks = [Track(name, "unknown", "held-out" if name in held else "train") for name in names]
-
-    def key(self) -> object:
-        """Names, sizes and digests of the files, and the excerpts' length."""
-        return [
-            self._clip_s,
-            [[track.id, *_file_key(path)] for track, path in zip(self.tracks, self._files, strict=True)],
-        ]
-
-    def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
-        """Consecutive excerpts, without silent ones and without a remainder below 1 s."""
-        name = self.tracks[track].id
-        for number, block in enumerate(stream_audio(self._files[track], rate_hz, block_s=self._clip_s)):
-            if np.abs(block).max() < _SILENT or (number and len(block) < _MIN_EXCERPT_S * rate_hz):
-                continue
-            yield Excerpt(f"{name}@{number * self._clip_s:g}s", block)
-
-
-def _file_key(path: Path) -> list[object]:
-    """Size and a digest of the first and last MiB: enough to see a change, quick on large collections."""
-    if not path.is_file():
-        return [0, "missing"]
-    size = path.stat().st_size
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        state.update(file.read(1 << 20))
-        if size > 2 << 20:
-            file.seek(-(1 << 20), 2)
-        state.update(file.read(1 << 20))
-    return [size, state.hexdigest()]
 
 
 def _at_rate(audio: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:

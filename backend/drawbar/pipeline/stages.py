@@ -1,11 +1,11 @@
-"""One function a stage: what the stage before left in its folder -> what the next one needs.
+"""Tracks -> codec tokens -> residuals: the first three stages, each from the folder of the one before.
 
-Each returns its :class:`Stage`; one that is done already is left alone, and one that was cut short goes
-on.
+Each returns its :class:`Stage`; one that is done already is left alone, and one that was cut short goes on.
 """
 
+import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,58 +14,92 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import AudioFileError, BadInputError
-from drawbar.features.pairs import encode_pairs, write_pairs
 from drawbar.pipeline.clips import ClipStore, write_tokens
 from drawbar.pipeline.manifest import Stage, write_json
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
-from drawbar.pipeline.sources import Excerpt, Source, Track
+from drawbar.pipeline.tracks import Excerpt, Source, Track
 from drawbar.residuals import (
     Clip,
-    MixedBatches,
+    NormReport,
     RowSource,
     ShardRows,
     StreamedRows,
     harvest,
+    norm_report,
     to_half,
+    usable_rows,
     write_shard,
 )
-from drawbar.sae import load_sae, measure, save_sae, train_sae
 
-__all__ = ["BuildModel", "pairs_stage", "residuals_stage", "row_source", "sae_stage", "tokens_stage"]
+__all__ = ["BuildModel", "corpus_stage", "limits", "residuals_stage", "row_source", "tokens_stage"]
 
 BuildModel = Any
-"""A loaded model: ``spec``, ``fingerprint``, ``codec``, ``residuals``."""
+"""A loaded model: ``spec``, ``fingerprint``, ``codec``, ``residuals`` and, for cross-entropies, ``logits``."""
 
 _GROUP_TRACKS = 16  # tracks a shard
-_MEASURED_ROWS = 200_000  # held-out residuals that the SAE's metrics are taken on
+_GROUP_SECONDS = 1200.0  # and audio a shard, so that what is lost by a kill stays small
+_NORM_CLIPS = 64  # training clips that the norms are measured on
+
+
+def corpus_stage(settings: BuildSettings, source: Source, progress: ProgressCallback | None) -> Stage:
+    """The corpus -> ``tracks.csv`` (id, split, licence, seconds, tags, text) and the files whose header fails."""
+    key = {"corpus": source.key(), "held_out": settings.held_out, "splits": [t.split for t in source.tracks]}
+    stage = Stage(settings.out / "corpus", "corpus", 1, key)
+    if not stage.begin():
+        return stage
+    stage.keep_settings(asdict(settings.corpus_settings()))
+    report = Reporter(progress, "corpus", len(source.tracks), "tracks")
+    rows, failed = [], []
+    for number, track in enumerate(source.tracks):
+        try:
+            seconds = round(source.seconds(number), 3)
+            rows.append([track.id, track.split, track.licence, seconds, "; ".join(track.tags), track.text])
+        except AudioFileError as error:
+            failed.append([track.id, str(error)])
+        report(number + 1, note=f"{len(failed)} unreadable" if failed else "")
+    with (stage.folder / "tracks.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "split", "licence", "seconds", "tags", "text"])
+        writer.writerows(rows)
+    write_json(stage.folder / "unreadable.json", failed)
+    stage.finish(
+        [stage.folder / "tracks.csv", stage.folder / "unreadable.json"],
+        tracks=len(rows),
+        unreadable=len(failed),
+        seconds=round(sum(float(row[3]) for row in rows), 1),
+    )
+    return stage
 
 
 def tokens_stage(
-    settings: BuildSettings, source: Source, model: BuildModel, progress: ProgressCallback | None
+    settings: BuildSettings,
+    source: Source,
+    corpus: Stage,
+    model: BuildModel,
+    progress: ProgressCallback | None,
 ) -> Stage:
     """Audio -> codec tokens, in shards of whole tracks; unreadable files are listed, not fatal."""
     key = {
-        "corpus": source.key(),
+        "corpus": corpus.digest,
         "codec": model.codec.fingerprint,
-        "held_out": settings.held_out,
-        "max_clips": settings.max_clips,
+        "settings": asdict(settings.token_settings()),
         "context": model.spec.context_frames,
     }
-    stage = Stage(settings.out / "tokens", "tokens", 1, key)
+    stage = Stage(settings.out / "tokens", "tokens", 2, key)
     if not stage.begin():
         return stage
+    stage.keep_settings(asdict(settings.token_settings()))
     report = Reporter(progress, "tokens", len(source.tracks), "tracks")
     paths, clips, failed = [], 0, 0
-    for number, first in enumerate(range(0, len(source.tracks), _GROUP_TRACKS)):
+    for number, group in enumerate(_groups(source)):
         if clips >= settings.max_clips:
             break
         path = stage.folder / f"tokens-{number:05d}.safetensors"
         if not path.with_suffix(".json").is_file():
-            group = range(first, min(first + _GROUP_TRACKS, len(source.tracks)))
             _encode_group(path, group, source, model, settings, report)
         else:
-            report.start_at(min(first + _GROUP_TRACKS, len(source.tracks)))
+            report.start_at(group.stop)
         listing = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         clips, failed = clips + len(listing["clips"]), failed + len(listing["failed"])
         paths += [path, path.with_suffix(".json")]
@@ -77,6 +111,20 @@ def tokens_stage(
     return stage
 
 
+def _groups(source: Source) -> list[range]:
+    """Tracks, a shard's worth at a time."""
+    groups, first, seconds = [], 0, 0.0
+    for track in range(len(source.tracks)):
+        try:
+            seconds += source.seconds(track)
+        except AudioFileError:
+            pass  # listed when it is read
+        if track + 1 - first >= _GROUP_TRACKS or seconds >= _GROUP_SECONDS:
+            groups.append(range(first, track + 1))
+            first, seconds = track + 1, 0.0
+    return groups + ([range(first, len(source.tracks))] if first < len(source.tracks) else [])
+
+
 def _encode_group(
     path: Path, group: range, source: Source, model: BuildModel, settings: BuildSettings, report: Reporter
 ) -> None:
@@ -84,15 +132,17 @@ def _encode_group(
     failed: list[tuple[str, str]] = []
     for track in group:
         try:
+            mine: list[tuple[Track, Excerpt, Tensor]] = []
             for excerpt in source.excerpts(track, model.codec.sample_rate_hz):
                 audio = torch.from_numpy(excerpt.audio)[None, None].to(settings.device)
                 with torch.no_grad():
                     tokens = model.codec.encode(audio)[0, :, : model.spec.context_frames].cpu()
-                clips.append((source.tracks[track], excerpt, tokens))
+                mine.append((source.tracks[track], excerpt.without_audio(), tokens))
+            clips += mine
         except AudioFileError as error:
             failed.append((source.tracks[track].id, str(error)))
         report(track + 1, note=f"{len(failed)} unreadable" if failed else "")
-    write_tokens(path, clips, failed, model.spec.n_q)
+    write_tokens(path, clips, failed, model.spec.n_q, model.codec.samples_per_frame)
 
 
 def residuals_stage(
@@ -102,17 +152,20 @@ def residuals_stage(
     model: BuildModel,
     progress: ProgressCallback | None,
 ) -> Stage:
-    """Tokens -> residuals of all layers on disk (nothing where the settings say ``stream``)."""
-    key = {
-        "tokens": tokens.digest,
-        "model": model.fingerprint,
-        "layers": list(layers),
-        "how": settings.residuals,
-    }
-    stage = Stage(settings.out / "residuals", "residuals", 1, key)
+    """Tokens -> how long residuals are at each layer; and all of them on disk, if the settings say so.
+
+    One pass through the model serves all layers. Start steps are not kept; positions whose norm is above ten
+    times the median are counted and marked.
+    """
+    how = settings.residual_settings(tuple(layers))
+    key = {"tokens": tokens.digest, "model": model.fingerprint, "settings": asdict(how)}
+    stage = Stage(settings.out / "residuals", "residuals", 2, key)
     if not stage.begin():
         return stage
+    stage.keep_settings(asdict(how))
     store = ClipStore(tokens.outputs(".safetensors"))
+    norms = _norms(settings, layers, store, model)
+    bounds = {layer: report.limit for layer, report in norms.items()}
     paths: list[Path] = []
     if settings.residuals == "disk":
         report = Reporter(progress, "residuals", sum(store.frames), "frames")
@@ -121,119 +174,72 @@ def residuals_stage(
             path = stage.folder / f"residuals-{number:05d}.safetensors"
             fresh = not path.is_file()
             if fresh:
-                _harvest_shard(path, mine, store, model, layers, settings.batch_clips)
+                _harvest_shard(path, mine, store, model, layers, bounds, settings)
             done += sum(store.frames[clip] for clip in mine)
             report(done) if fresh else report.start_at(done)
             paths.append(path)
-    stage.finish(paths)
+    counts = _counts(paths, store) if paths else {}
+    facts = {str(layer): asdict(found) | {"limit": found.limit} for layer, found in norms.items()}
+    stage.finish(paths, norms=facts, start_steps_left_out=len(store), **counts)
     return stage
+
+
+def _norms(
+    settings: BuildSettings, layers: Sequence[int], store: ClipStore, model: BuildModel
+) -> dict[int, NormReport]:
+    """Each layer's norms over a sample of training clips."""
+    clips = store.of_split("train") or list(range(len(store)))
+    chosen = [store.clip(c, text=settings.text == "track") for c in clips[:: -(-len(clips) // _NORM_CLIPS)]]
+    parts = list(harvest(model, chosen, layers, batch=settings.batch_clips))
+    return {layer: norm_report(torch.cat([part.rows[layer] for part in parts])) for layer in layers}
+
+
+def _counts(paths: Sequence[Path], store: ClipStore) -> dict[str, int]:
+    from drawbar.residuals import ShardSet
+
+    shards = ShardSet(paths)
+    usable = padding = 0
+    for clip in range(len(store)):
+        usable += int(shards.rows(clip, "usable").sum())
+        padding += int((~store.mask(clip)).sum())
+    frames = sum(store.frames)
+    return {"frames": frames, "padding_left_out": padding, "outliers_left_out": frames - padding - usable}
 
 
 def _harvest_shard(
-    path: Path, clips: Sequence[int], store: ClipStore, model: BuildModel, layers: Sequence[int], batch: int
+    path: Path,
+    clips: Sequence[int],
+    store: ClipStore,
+    model: BuildModel,
+    layers: Sequence[int],
+    bounds: dict[int, float],
+    settings: BuildSettings,
 ) -> None:
-    wanted = (Clip(store.tokens(clip)) for clip in clips)
-    found = list(harvest(model, wanted, layers, batch=batch))
+    text = settings.text == "track"
+    wanted: list[Clip] = [store.clip(clip, text=text) for clip in clips]
+    found = list(harvest(model, wanted, layers, batch=settings.batch_clips))
     empty = torch.zeros(0, model.spec.d_model)
-    rows = {
-        f"layer.{n}": to_half(torch.cat([empty, *(part.rows[n].cpu() for part in found)])) for n in layers
-    }
+    whole = {n: torch.cat([empty, *(part.rows[n].cpu() for part in found)]) for n in layers}
+    valid = torch.cat([torch.zeros(0, dtype=torch.bool), *(clip.mask() for clip in wanted)])
+    rows = {f"layer.{n}": to_half(x) for n, x in whole.items()}
+    rows["usable"] = usable_rows(whole, valid, bounds).to(torch.uint8)
     write_shard(path, rows, [store.frames[clip] for clip in clips])
 
 
+def limits(residuals: Stage) -> dict[int, float]:
+    """layer -> the largest norm of a residual that is trained on."""
+    return {int(layer): float(found["limit"]) for layer, found in residuals.facts().get("norms", {}).items()}
+
+
 def row_source(
-    settings: BuildSettings, layer: int, store: ClipStore, residuals: Stage, model: BuildModel
+    settings: BuildSettings,
+    layers: int | Sequence[int],
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
 ) -> RowSource:
-    """One layer's residuals, from disk or from the model."""
-    if settings.residuals == "disk":
-        return ShardRows(residuals.outputs(".safetensors"), layer)
-    clips = [Clip(store.tokens(clip)) for clip in range(len(store))]
-    return StreamedRows(model, clips, layer, batch=settings.batch_clips)
-
-
-def sae_stage(
-    settings: BuildSettings,
-    layer: int,
-    store: ClipStore,
-    residuals: Stage,
-    model: BuildModel,
-    progress: ProgressCallback | None,
-) -> Stage:
-    """Residuals of the training tracks -> one SAE in SAELens' layout, with its log and held-out metrics."""
-    key = {"residuals": residuals.digest, "layer": layer, "sae": settings.sae.to_dict()}
-    stage = Stage(settings.out / f"sae-{layer}", "sae", 1, key)
-    if not stage.begin():
-        return stage
-    source = row_source(settings, layer, store, residuals, model)
-    train = store.of_split("train")
-    if not train:
-        raise BadInputError("every track is held out: give more audio or a smaller held_out")
-    report = Reporter(progress, f"sae layer {layer}", settings.sae.steps * settings.sae.batch, "activations")
-    trained = train_sae(
-        MixedBatches(source, settings.sae.batch, seed=settings.sae.seed, clips=train),
-        settings.sae,
-        layer=layer,
-        fingerprint=model.fingerprint,
-        checkpoint=stage.folder / "checkpoint.pt",
-        device=settings.device,
-        progress=lambda step, _, row: report(
-            step * settings.sae.batch, note=f"fvu {row.fvu:.3f}, dead {row.dead_share:.1%}"
-        ),
-    )
-    metrics = measure(trained.sae.cpu(), _held_out_rows(source, store))
-    save_sae(
-        stage.folder,
-        trained.sae,
-        model_name=model.spec.name,
-        extra={"settings": settings.sae.to_dict(), "metrics": metrics.to_dict(), "scale": trained.scale},
-    )
-    write_json(stage.folder / "history.json", [asdict(row) for row in trained.history])
-    outputs = [stage.folder / name for name in ("cfg.json", "sae_weights.safetensors", "history.json")]
-    stage.finish(outputs, metrics=metrics.to_dict())
-    (stage.folder / "checkpoint.pt").unlink(missing_ok=True)
-    return stage
-
-
-def _held_out_rows(source: RowSource, store: ClipStore) -> Iterator[Tensor]:
-    """Residuals of held-out clips; of training clips where a corpus is too small to hold anything out."""
-    rows = 0
-    for clip in store.of_split("held-out") or store.of_split("train"):
-        part = source.rows([clip])
-        yield part
-        rows += len(part)
-        if rows >= _MEASURED_ROWS:
-            return
-
-
-def pairs_stage(
-    settings: BuildSettings,
-    layer: int,
-    store: ClipStore,
-    residuals: Stage,
-    sae: Stage,
-    model: BuildModel,
-    progress: ProgressCallback | None,
-) -> Stage:
-    """Residuals of all clips -> the k strongest features of every frame."""
-    stage = Stage(
-        settings.out / f"pairs-{layer}", "pairs", 1, {"sae": sae.digest, "residuals": residuals.digest}
-    )
-    if not stage.begin():
-        return stage
-    source = row_source(settings, layer, store, residuals, model)
-    network = load_sae(sae.folder, fingerprint=model.fingerprint).to(settings.device)
-    report = Reporter(progress, f"activations layer {layer}", sum(store.frames), "frames")
-    paths, done = [], 0
-    for number, mine in enumerate(store.groups()):
-        path = stage.folder / f"pairs-{number:05d}.safetensors"
-        if not path.is_file():
-            parts = [encode_pairs(network, source.rows([clip])) for clip in mine]
-            none = torch.zeros(0, network.k)
-            values = torch.cat([none, *(values for values, _ in parts)])
-            indices = torch.cat([none.long(), *(indices for _, indices in parts)])
-            write_pairs(path, values, indices, [store.frames[clip] for clip in mine], network.d_sae)
-        done += sum(store.frames[clip] for clip in mine)
-        report(done)
-        paths.append(path)
-    stage.finish(paths)
-    return stage
+    """One layer's residuals from disk, or one or several layers' side by side from the model."""
+    if settings.residuals == "disk" and isinstance(layers, int):
+        return ShardRows(residuals.outputs(".safetensors"), layers)
+    clips = [store.clip(clip, text=settings.text == "track") for clip in range(len(store))]
+    return StreamedRows(model, clips, layers, batch=settings.batch_clips, limits=limits(residuals))

@@ -33,6 +33,17 @@ class Clip:
 
     tokens: Tensor
     prompt: str | None = None
+    valid: Tensor | None = None
+    """Bool [T]: False where a frame is padding; None is all of them."""
+
+    @property
+    def frames(self) -> int:
+        """T."""
+        return int(self.tokens.shape[1])
+
+    def mask(self) -> Tensor:
+        """Bool [T]."""
+        return torch.ones(self.frames, dtype=torch.bool) if self.valid is None else self.valid.bool()
 
 
 @dataclass(frozen=True)

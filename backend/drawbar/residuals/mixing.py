@@ -1,7 +1,8 @@
 """Clips' residuals -> an endless, shuffled, seeded stream of batches [N, D] that can be rewound.
 
 Neighbouring frames are alike, so clips are drawn in random order, a block of them is held in memory, and
-its rows are shuffled; what does not fill a batch is mixed into the next block.
+its rows are shuffled; what does not fill a batch is mixed into the next block. Padding and outliers are left
+out by the source.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ class MixedBatches(Iterator[Tensor]):
     def _load(self) -> Tensor:
         if not self._plan:
             raise StopIteration
-        fresh = self._source.rows(self._plan[self._block])
+        fresh = self._source.usable(self._plan[self._block]).cpu()
         rows = fresh if self._left is None else torch.cat([self._left, fresh])
         return rows[torch.randperm(len(rows), generator=self._generator(self._block + 1))]
 

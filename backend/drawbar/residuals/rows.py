@@ -1,6 +1,6 @@
 """Clips, from disk, from memory or from the model itself -> their residuals in any order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from drawbar.residuals.harvest import Clip, ResidualModel, harvest
+from drawbar.residuals.scale import usable_rows
 from drawbar.residuals.shards import ShardSet
 
 __all__ = ["MemoryRows", "RowSource", "ShardRows", "StreamedRows", "in_order"]
@@ -25,9 +26,13 @@ class RowSource(Protocol):
         """The rows of these clips, one after the other, float32 [N, D]."""
         ...
 
+    def usable(self, clips: Sequence[int]) -> Tensor:
+        """Those of them to train on: neither padding nor outliers."""
+        ...
+
 
 class ShardRows:
-    """One layer of a folder of shards."""
+    """One layer of a folder of shards; a tensor ``usable`` in them says which rows to train on."""
 
     def __init__(self, paths: Iterable[Path], layer: int) -> None:
         self._name = f"layer.{layer}"
@@ -39,19 +44,55 @@ class ShardRows:
         """The rows of these clips, float32 [N, D]."""
         return torch.cat([self._shards.rows(clip, self._name) for clip in clips]).float()
 
+    def usable(self, clips: Sequence[int]) -> Tensor:
+        """Those of them to train on, float32 [n, D]."""
+        parts = []
+        for clip in clips:
+            rows = self._shards.rows(clip, self._name)
+            has = self._shards.has(clip, "usable")
+            parts.append(rows[self._shards.rows(clip, "usable").bool()] if has else rows)
+        return torch.cat(parts).float()
+
 
 class StreamedRows:
-    """The same from the model itself, computed each time it is asked for."""
+    """The same from the model itself, computed each time it is asked for; several layers lie side by side.
 
-    def __init__(self, model: ResidualModel, clips: Sequence[Clip], layer: int, *, batch: int = 8) -> None:
-        self._model, self._clips, self._layer, self._batch = model, clips, layer, batch
-        self.frames: Sequence[int] = [clip.tokens.shape[1] for clip in clips]
+    ``limits`` (layer -> the largest norm) say what an outlier is; a position that is one at any of the
+    layers is left out at all of them.
+    """
+
+    def __init__(
+        self,
+        model: ResidualModel,
+        clips: Sequence[Clip],
+        layers: int | Sequence[int],
+        *,
+        batch: int = 8,
+        limits: Mapping[int, float] | None = None,
+    ) -> None:
+        self._model, self._clips, self._batch = model, clips, batch
+        self._layers = [layers] if isinstance(layers, int) else list(layers)
+        self._limits = limits or {}
+        self.frames: Sequence[int] = [clip.frames for clip in clips]
 
     def rows(self, clips: Sequence[int]) -> Tensor:
-        """The rows of these clips, float32 [N, D]."""
-        chosen = (self._clips[clip] for clip in clips)
-        found = harvest(self._model, chosen, [self._layer], batch=self._batch)
-        return torch.cat([part.rows[self._layer] for part in found])
+        """The rows of these clips, float32 [N, D]; with several layers [N, layers * D]."""
+        return torch.cat([rows for rows, _ in self._found(clips)])
+
+    def usable(self, clips: Sequence[int]) -> Tensor:
+        """Those of them to train on, float32 [n, ...]."""
+        return torch.cat([rows[keep.to(rows.device)] for rows, keep in self._found(clips)])
+
+    def _found(self, clips: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        layers = sorted({*self._layers, *self._limits})
+        chosen = [self._clips[clip] for clip in clips]
+        at = 0
+        for part in harvest(self._model, chosen, layers, batch=self._batch):
+            count = len(part.frames)
+            valid = torch.cat([clip.mask() for clip in chosen[at : at + count]])
+            at += count
+            keep = usable_rows(part.rows, valid, self._limits)
+            yield torch.cat([part.rows[layer] for layer in self._layers], 1), keep
 
 
 class MemoryRows:
@@ -64,6 +105,10 @@ class MemoryRows:
     def rows(self, clips: Sequence[int]) -> Tensor:
         """The rows of these clips, float32 [N, D]."""
         return torch.cat([self._clips[clip] for clip in clips]).float()
+
+    def usable(self, clips: Sequence[int]) -> Tensor:
+        """All of them."""
+        return self.rows(clips)
 
 
 def in_order(source: RowSource, batch_rows: int) -> Iterator[Tensor]:

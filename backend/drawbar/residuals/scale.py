@@ -1,7 +1,11 @@
-"""Residuals -> the factor that brings their mean norm to sqrt(D), and which rows are outliers."""
+"""Residuals -> the factor that brings their mean norm to sqrt(D), and which rows are outliers.
+
+A model parks a few huge vectors at positions that mean nothing by themselves; an SAE that is trained on
+them spends features on them. They stay in every analysis, and out of every training.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +13,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["OUTLIER_FACTOR", "NormReport", "mean_norm_scale", "norm_report", "outliers"]
+__all__ = ["OUTLIER_FACTOR", "NormReport", "mean_norm_scale", "norm_report", "outliers", "usable_rows"]
 
 OUTLIER_FACTOR = 10.0  # a norm spike: this many times the median norm
 
@@ -23,6 +27,13 @@ class NormReport:
     largest: float
     outliers: int
     rows: int
+    scale: float = 1.0
+    """What brings the mean norm to sqrt(D)."""
+
+    @property
+    def limit(self) -> float:
+        """The norm above which a row is an outlier."""
+        return OUTLIER_FACTOR * self.median
 
 
 def mean_norm_scale(batches: Iterable[Tensor]) -> float:
@@ -51,4 +62,23 @@ def norm_report(rows: Tensor) -> NormReport:
     if len(norms) == 0:
         raise BadInputError("no residuals to report on")
     spikes = int(outliers(rows).sum())
-    return NormReport(float(norms.mean()), float(norms.median()), float(torch.amax(norms)), spikes, len(rows))
+    mean = float(norms.mean())
+    if not (math.isfinite(mean) and mean > 0):
+        raise BadInputError(f"residuals with a mean norm of {mean}: they must be finite and not all zero")
+    scale = math.sqrt(rows.shape[1]) / mean
+    return NormReport(mean, float(norms.median()), float(torch.amax(norms)), spikes, len(rows), scale)
+
+
+def usable_rows(rows: Mapping[int, Tensor], valid: Tensor, limits: Mapping[int, float]) -> Tensor:
+    """Which positions to train on: bool [N], no padding and at no layer a norm above that layer's limit.
+
+    Args:
+        rows: layer -> residuals [N, D].
+        valid: bool [N], False where a frame is padding.
+        limits: layer -> the largest norm; layers without one are not looked at.
+    """
+    out = valid.clone()
+    for layer, x in rows.items():
+        if layer in limits:
+            out &= x.float().norm(dim=1).cpu() <= limits[layer]
+    return out

@@ -3,6 +3,7 @@
 from drawbar.sae.checkpoint import check_site, load_sae, save_sae
 from drawbar.sae.metrics import Recovered, SaeMetrics, cross_entropy_recovered, measure, seed_stability
 from drawbar.sae.settings import SaeSettings
+from drawbar.sae.site import SiteTest, site_test
 from drawbar.sae.step import HistoryRow
 from drawbar.sae.topk import SAE
 from drawbar.sae.train import SaeJob, TrainedSae, train_sae, train_saes
@@ -14,6 +15,7 @@ __all__ = [
     "SaeJob",
     "SaeMetrics",
     "SaeSettings",
+    "SiteTest",
     "TrainedSae",
     "check_site",
     "cross_entropy_recovered",
@@ -21,6 +23,7 @@ __all__ = [
     "measure",
     "save_sae",
     "seed_stability",
+    "site_test",
     "train_sae",
     "train_saes",
 ]

@@ -46,7 +46,8 @@ def measure(sae: SAE, batches: Iterable[Tensor]) -> SaeMetrics:
     for batch in batches:
         x = batch.to(sae.W_dec.device, torch.float32)
         values, indices = sae.top(x)
-        error = error + (x - sae.decode_top(values, indices)).square().sum().double().cpu()
+        guess = sae.decode_top(values, indices) if sae.threshold is None else sae(x)
+        error = error + (x - guess).square().sum().double().cpu()
         centred = (x - sae.b_dec).double()
         squares = squares + centred.square().sum().cpu()
         total += centred.sum(0).cpu()
