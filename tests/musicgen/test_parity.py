@@ -116,9 +116,9 @@ def test_logits_and_residuals_are_those_of_audiocraft(tiny: Model, tokens: Tenso
         torch.testing.assert_close(
             tiny.logits(clip, prompt), reference.logits(clip, text), atol=ATOL, rtol=0, equal_nan=True
         )
-        theirs = reference.residuals(clip, text, layers)
+        theirs = reference.run(reference.steps(clip), text).residuals
         for layer, residual in tiny.residuals(clip, prompt, layers).items():
-            torch.testing.assert_close(residual, theirs[layer], atol=ATOL, rtol=0)
+            torch.testing.assert_close(residual, theirs[layer][:, : 12 + 1], atol=ATOL, rtol=0)
 
 
 @needs_audiocraft
@@ -172,6 +172,6 @@ def test_the_embedded_model_gives_audiocrafts_numbers() -> None:
     ours, theirs = model.logits(clip, prompt), reference.logits(clip, text)
     torch.testing.assert_close(ours, theirs, atol=ATOL, rtol=0, equal_nan=True)
     layers = range(model.spec.n_layers)
-    expected = reference.residuals(clip, text, layers)
+    expected = reference.run(reference.steps(clip), text).residuals
     for layer, residual in model.residuals(clip, prompt, layers).items():
-        torch.testing.assert_close(residual, expected[layer], atol=ATOL, rtol=0)
+        torch.testing.assert_close(residual, expected[layer][:, : 60 + 1], atol=ATOL, rtol=0)

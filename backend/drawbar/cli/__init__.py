@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from drawbar.cli import banks, benchmarks, discovery, playing
+from drawbar.cli import banks, benchmarks, discovery, playing, verifying
 from drawbar.cli.shared import say
 from drawbar.errors import CancelledError, DrawbarError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(discovery.app)
 app.add_typer(banks.features_app, name="features")
 app.add_typer(playing.app)
+app.add_typer(verifying.app)
 app.add_typer(benchmarks.app, name="bench")
 
 

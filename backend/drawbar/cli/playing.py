@@ -5,8 +5,9 @@
 
 import math
 import secrets
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +28,13 @@ from drawbar.cli.shared import (
 __all__ = ["app"]
 
 app = typer.Typer()
+
+
+class Engine(StrEnum):
+    """Whose network plays."""
+
+    DRAWBAR = "drawbar"
+    AUDIOCRAFT = "audiocraft"
 
 
 def _amount(text: str) -> tuple[str, float]:
@@ -57,6 +65,9 @@ def render(
     temperature: Annotated[float, typer.Option("--temperature")] = 1.0,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="0: no limit.")] = 250,
     device: DeviceOption = "cpu",
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="audiocraft: slow, to check ours against.")
+    ] = Engine.DRAWBAR,
 ) -> None:
     """Play a prompt into a file, with sliders; the same command writes the same bytes."""
     amounts = dict(_amount(text) for text in amount or [])
@@ -73,7 +84,11 @@ def render(
         if row is not None:
             by_id[row.id] = value
             say(f"{row.id} {row.label or '(unnamed)'}: {value:+g}")
-    loaded = load(model, device)
+    loaded: Any = load(model, device)
+    if engine is Engine.AUDIOCRAFT:
+        from drawbar.musicgen.reference_engine import ReferenceEngine
+
+        loaded = ReferenceEngine(loaded)
     settings = TakeSettings(
         prompt=_known_words(prompt, model),
         seed=chosen,

@@ -77,6 +77,7 @@ def render(
         bank=bank.info.name if bank is not None else "",
         site=model.fingerprint,
         twin_audio=sound[1, 0] if settings.twin else None,
+        engine=str(getattr(model, "engine", "drawbar")),
     )
 
 

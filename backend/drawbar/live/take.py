@@ -138,6 +138,8 @@ class Take:
     """The first tokens that it was given and went on from."""
     complete: bool = True
     """False for a take that was stopped before its length."""
+    engine: str = "drawbar"
+    """Whose network made the tokens: ours, or audiocraft's (`drawbar render --engine`)."""
 
     @property
     def seconds(self) -> float:
@@ -152,6 +154,7 @@ class Take:
             "automation": dict(self.automation),
             "bank": self.bank,
             "site": self.site,
+            "engine": self.engine,
             "versions": self.versions,
             "frames": int(self.tokens.shape[1]),
             "bypass": [list(edge) for edge in self.bypass],

@@ -1,0 +1,73 @@
+"""What a second implementation of MusicGen must offer -> steps by its own delays, logits and residuals by hooks.
+
+``reference.Reference`` (audiocraft) and ``transformers_reference.TransformersReference`` are the two there are. Knows
+neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+__all__ = ["Edit", "Oracle", "Passed", "Text", "hooked"]
+
+Text = tuple[Tensor, Tensor]
+"""Text states ``[B, L, Dt]`` and mask ``[B, L]``; a row without a word is null text."""
+
+Edit = Callable[[Tensor], Tensor]
+"""The residual ``[B, S, D]`` that a block puts out -> what the next one reads."""
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One forward pass."""
+
+    logits: Tensor
+    """``[B, K, S, card]``"""
+    residuals: dict[int, Tensor]
+    """Layer -> ``[B, S, D]``, after the edit."""
+
+
+class Oracle(Protocol):
+    """A second implementation, filled with the same weights."""
+
+    @property
+    def name(self) -> str:
+        """Whose it is."""
+        ...
+
+    def steps(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> all steps ``[B, K, S]`` by its own delay pattern."""
+        ...
+
+    def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
+        """A full-sequence pass with hooks on every layer; without text every row is null."""
+        ...
+
+
+@contextmanager
+def hooked(
+    layers: Sequence[nn.Module], edits: Mapping[int, Edit] | None, seen: dict[int, Tensor]
+) -> Iterator[None]:
+    """While open, layer n's output is edited and then kept in ``seen[n]``."""
+
+    def hook(number: int, edit: Edit | None) -> Any:
+        def change(module: nn.Module, inputs: object, output: Any) -> Any:
+            whole = output if isinstance(output, Tensor) else output[0]
+            changed = whole if edit is None else edit(whole)
+            seen[number] = changed.detach()
+            return changed if isinstance(output, Tensor) else (changed, *output[1:])
+
+        return change
+
+    chosen = edits or {}
+    handles = [layer.register_forward_hook(hook(n, chosen.get(n))) for n, layer in enumerate(layers)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
