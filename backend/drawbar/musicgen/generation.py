@@ -212,9 +212,7 @@ class Generation:
             self._steps = longer
 
     def _cache(self) -> Cache:
-        return Cache(
-            self.spec, self.rows, self._capacity, self._device, self._stepper.decoder.positions.dtype
-        )
+        return self._stepper.cache(self.rows, self._capacity)
 
     def _columns(self, first: int, count: int, start: int) -> Tensor:
         """The steps at positions ``first ...`` as rows ``[R, K, count]``; the window starts at frame ``start``."""

@@ -61,6 +61,11 @@ class Stepper:
         self._head = decoder.head.weight.detach().t().contiguous()
         self._shape = (self.spec.d_model,)
 
+    def cache(self, rows: int, capacity: int) -> Cache:
+        """An empty memory of as many rows and positions as this stepper's ``forward`` extends."""
+        table = self.decoder.positions
+        return Cache(self.spec, rows, capacity, table.device, table.dtype)
+
     def text(self, states: Tensor, mask: Tensor) -> TextMemory:
         """Text states ``[R, L, Dt]`` and mask ``[R, L]`` -> the cross-attention memory of R rows."""
         memory, bias = self.decoder.text_memory(states, mask)

@@ -1,0 +1,377 @@
+"""Nothing -> the LLVM assembly of the CPU kernels (see ``kernels.py`` for what they do and read).
+
+Written by a small emitter: every value gets a fresh name, a loop is a Python ``with`` block. Knows nothing of
+compiling or memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+__all__ = ["GROUP", "HEAD", "OUTPUTS", "assembly"]
+
+GROUP = 32
+"""Inputs that share a scale."""
+OUTPUTS = 16
+"""Outputs computed together: the lanes of a vector."""
+HEAD = 64
+"""Values a head has in every released model; attention is written for it."""
+
+F, I, B = "<16 x float>", "<16 x i32>", "<64 x i8>"
+_AHEAD = 4096
+"""Bytes of weights fetched ahead of their use."""
+_LOWEST = "0xFFF0000000000000"  # minus infinity
+_DECLARED = f"""
+declare i32 @drawbar_thread()
+declare {I} @llvm.x86.avx512.vpdpbusd.512({I}, {I}, {I})
+declare {F} @llvm.fabs.v16f32({F})
+declare {F} @llvm.maxnum.v16f32({F}, {F})
+declare {F} @llvm.rint.v16f32({F})
+declare {F} @llvm.fma.v16f32({F}, {F}, {F})
+declare float @llvm.vector.reduce.fmax.v16f32({F})
+declare float @llvm.vector.reduce.fadd.v16f32(float, {F})
+declare i32 @llvm.vector.reduce.add.v16i32({I})
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+"""
+
+
+@dataclass
+class _Cell:
+    """A loop-carried value: a stack slot that the optimiser turns into a register."""
+
+    slot: str
+    kind: str
+
+
+class _Code:
+    """Collects the lines of one function."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.slots: list[str] = []
+        self.count = 0
+
+    def name(self) -> str:
+        self.count += 1
+        return f"%v{self.count}"
+
+    def let(self, text: str) -> str:
+        result = self.name()
+        self.lines.append(f"  {result} = {text}")
+        return result
+
+    def do(self, text: str) -> None:
+        self.lines.append(f"  {text}")
+
+    def load(self, kind: str, pointer: str, align: int = 4) -> str:
+        return self.let(f"load {kind}, ptr {pointer}, align {align}")
+
+    def store(self, kind: str, value: str, pointer: str, align: int = 4) -> None:
+        self.do(f"store {kind} {value}, ptr {pointer}, align {align}")
+
+    def at(self, pointer: str, index: str | int, size: int = 1) -> str:
+        """The address ``index`` elements of ``size`` bytes further."""
+        offset = index if size == 1 else self.mul(str(index), size)
+        return self.let(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+    def add(self, a: str, b: str | int) -> str:
+        return self.let(f"add i64 {a}, {b}")
+
+    def mul(self, a: str, b: str | int) -> str:
+        return self.let(f"mul i64 {a}, {b}")
+
+    def splat(self, kind: str, value: str) -> str:
+        vector = f"<16 x {kind}>"
+        one = self.let(f"insertelement {vector} poison, {kind} {value}, i64 0")
+        return self.let(f"shufflevector {vector} {one}, {vector} poison, <16 x i32> zeroinitializer")
+
+    def call(self, kind: str, name: str, *arguments: str) -> str:
+        return self.let(f"call {kind} @{name}({', '.join(arguments)})")
+
+    def cell(self, kind: str, start: str) -> _Cell:
+        slot = self.name()
+        self.slots.append(f"  {slot} = alloca {kind}, align 64")
+        self.store(kind, start, slot, 64 if kind.startswith("<") else 4)
+        return _Cell(slot, kind)
+
+    def get(self, cell: _Cell) -> str:
+        return self.load(cell.kind, cell.slot, 64 if cell.kind.startswith("<") else 4)
+
+    def set(self, cell: _Cell, value: str) -> None:
+        self.store(cell.kind, value, cell.slot, 64 if cell.kind.startswith("<") else 4)
+
+    def room(self, size: int) -> str:
+        slot = self.name()
+        self.slots.append(f"  {slot} = alloca [{size} x i8], align 64")
+        return slot
+
+    @contextmanager
+    def loop(self, start: str, end: str) -> Iterator[str]:
+        """``for i in range(start, end)``."""
+        self.count += 1
+        tag = f"l{self.count}"
+        counter = self.cell("i64", start)
+        self.do(f"br label %{tag}.test")
+        self.lines.append(f"{tag}.test:")
+        i = self.get(counter)
+        more = self.let(f"icmp slt i64 {i}, {end}")
+        self.do(f"br i1 {more}, label %{tag}.body, label %{tag}.done")
+        self.lines.append(f"{tag}.body:")
+        yield i
+        self.set(counter, self.add(i, 1))
+        self.do(f"br label %{tag}.test")
+        self.lines.append(f"{tag}.done:")
+
+    def fields(self, job: str, kinds: Sequence[str]) -> list[str]:
+        """The 8-byte fields of a job structure."""
+        return [self.load(kind, self.at(job, 8 * n), 8) for n, kind in enumerate(kinds)]
+
+    def share(self, count: str, threads: str) -> tuple[str, str, str]:
+        """This thread's number, and the first and last part of ``count`` that are its own."""
+        number = self.let("call i32 @drawbar_thread()")
+        tid = self.let(f"sext i32 {number} to i64")
+        alone = self.let(f"icmp slt i64 {threads}, 2")
+        tid = self.let(f"select i1 {alone}, i64 0, i64 {tid}")
+        first = self.let(f"sdiv i64 {self.mul(count, tid)}, {threads}")
+        last = self.let(f"sdiv i64 {self.mul(count, self.add(tid, 1))}, {threads}")
+        return tid, first, last
+
+    def function(self, head: str) -> str:
+        body = "\n".join(["entry:", *self.slots, *self.lines, "  ret void"])
+        return f"define void {head} {{\n{body}\n}}\n"
+
+
+def _to_bytes(c: _Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
+    """Float vectors -> integer vectors in -127..127, their common scale, and the sum of all."""
+    peak = c.call(F, "llvm.fabs.v16f32", f"{F} {parts[0]}")
+    for part in parts[1:]:
+        size = c.call(F, "llvm.fabs.v16f32", f"{F} {part}")
+        peak = c.call(F, "llvm.maxnum.v16f32", f"{F} {peak}", f"{F} {size}")
+    most = c.call("float", "llvm.vector.reduce.fmax.v16f32", f"{F} {peak}")
+    scale = c.let(f"fdiv float {most}, 127.0")
+    silent = c.let(f"fcmp oeq float {most}, 0.0")
+    raw = c.let(f"fdiv float 127.0, {most}")
+    factor = c.splat("float", c.let(f"select i1 {silent}, float 0.0, float {raw}"))
+    whole = []
+    for part in parts:
+        scaled = c.let(f"fmul {F} {part}, {factor}")
+        nearest = c.call(F, "llvm.rint.v16f32", f"{F} {scaled}")
+        whole.append(c.let(f"fptosi {F} {nearest} to {I}"))
+    total = whole[0]
+    for more in whole[1:]:
+        total = c.let(f"add {I} {total}, {more}")
+    return whole, scale, c.call("i32", "llvm.vector.reduce.add.v16i32", f"{I} {total}")
+
+
+def _put_bytes(c: _Code, whole: Sequence[str], pointer: str) -> None:
+    for n, part in enumerate(whole):
+        c.store("<16 x i8>", c.let(f"trunc {I} {part} to <16 x i8>"), c.at(pointer, 16 * n), 1)
+
+
+def _quantise() -> str:
+    c = _Code()
+    with c.loop("0", "%groups") as g:
+        place = c.at("%x", g, 4 * GROUP)
+        parts = [c.load(F, place), c.load(F, c.at(place, 64))]
+        whole, scale, total = _to_bytes(c, parts)
+        _put_bytes(c, whole, c.at("%q", g, GROUP))
+        c.store("float", scale, c.at("%scales", g, 4))
+        c.store("i32", c.let(f"mul i32 {total}, %offset"), c.at("%sums", g, 4))
+    return c.function("@quantise(ptr %x, ptr %q, ptr %scales, ptr %sums, i64 %groups, i32 %offset)")
+
+
+def _dot(c: _Code, total: str, unsigned: str, signed: str) -> str:
+    return c.call(I, "llvm.x86.avx512.vpdpbusd.512", f"{I} {total}", f"{I} {unsigned}", f"{I} {signed}")
+
+
+def _multiply(bits: int, rows: int) -> str:
+    c = _Code()
+    w, ws, q, qs, qz, out, groups, blocks, stride, accumulate, threads = c.fields(
+        "%job", ["ptr"] * 6 + ["i64"] * 5
+    )
+    _, first, last = c.share(blocks, threads)
+    size = GROUP * OUTPUTS * bits // 8
+    keep = c.let(f"icmp ne i64 {accumulate}, 0")
+    with c.loop(first, last) as block:
+        place = c.at(out, block, 4 * OUTPUTS)
+        sums = []
+        for r in range(rows):
+            before = c.load(F, c.at(place, c.mul(stride, 4 * r)))
+            sums.append(c.cell(F, c.let(f"select i1 {keep}, {F} {before}, {F} zeroinitializer")))
+        column = c.mul(block, groups)
+        w_block, ws_block = c.at(w, column, size), c.at(ws, column, 2 * OUTPUTS)
+        with c.loop("0", groups) as g:
+            at = c.at(w_block, g, size)
+            totals = [
+                c.splat("i32", c.load("i32", c.at(qz, c.add(g, c.mul(groups, r)), 4))) for r in range(rows)
+            ]
+            bytes_at = [c.at(q, c.add(g, c.mul(groups, r)), GROUP) for r in range(rows)]
+            for n in range(size // 64):
+                vector = c.load(I, c.at(at, 64 * n), 1)
+                ahead = c.at(at, 64 * n + _AHEAD)
+                c.do(f"call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 3, i32 1)")
+                steps = [(n, vector)]
+                if bits == 4:
+                    ones = "splat (i32 252645135)"  # 0x0F0F0F0F
+                    low = c.let(f"and {I} {vector}, {ones}")
+                    high = c.let(f"and {I} {c.let(f'lshr {I} {vector}, splat (i32 4)')}, {ones}")
+                    steps = [(2 * n, low), (2 * n + 1, high)]
+                for step, weights in steps:
+                    for r in range(rows):
+                        four = c.splat("i32", c.load("i32", c.at(bytes_at[r], 4 * step), 1))
+                        totals[r] = _dot(c, totals[r], weights, four)
+            scale = c.let(f"fpext <16 x half> {c.load('<16 x half>', c.at(ws_block, g, 32), 2)} to {F}")
+            for r in range(rows):
+                one = c.splat("float", c.load("float", c.at(qs, c.add(g, c.mul(groups, r)), 4)))
+                value = c.let(f"sitofp {I} {totals[r]} to {F}")
+                both = c.let(f"fmul {F} {scale}, {one}")
+                total = c.call(F, "llvm.fma.v16f32", f"{F} {value}", f"{F} {both}", f"{F} {c.get(sums[r])}")
+                c.set(sums[r], total)
+        for r in range(rows):
+            c.store(F, c.get(sums[r]), c.at(place, c.mul(stride, 4 * r)))
+    return c.function(f"@multiply{bits}_{rows}(ptr %job)")
+
+
+def _exp(c: _Code, x: str) -> str:
+    """e to the x, for x <= 0: range reduction to +-ln(2)/2 and six terms (relative error 3e-6)."""
+
+    def number(value: float) -> str:
+        return f"splat (float {value!r})" if value == round(value, 3) else c.splat("float", _hex(value))
+
+    def fma(a: str, b: str, d: str) -> str:
+        return c.call(F, "llvm.fma.v16f32", f"{F} {a}", f"{F} {b}", f"{F} {d}")
+
+    x = c.call(F, "llvm.maxnum.v16f32", f"{F} {x}", f"{F} {c.splat('float', _hex(-87.0))}")
+    n = c.call(F, "llvm.rint.v16f32", f"{F} {c.let(f'fmul {F} {x}, {number(1.4426950408889634)}')}")
+    r = fma(n, number(-0.693359375), x)
+    r = fma(n, number(2.12194440e-4), r)
+    p = number(1 / 120)
+    for value in (1 / 24, 1 / 6, 0.5, 1.0, 1.0):
+        p = fma(p, r, c.splat("float", _hex(value)))
+    whole = c.let(f"fptosi {F} {n} to {I}")
+    lifted = c.let(f"shl {I} {c.let(f'add {I} {whole}, splat (i32 127)')}, splat (i32 23)")
+    return c.let(f"fmul {F} {p}, {c.let(f'bitcast {I} {lifted} to {F}')}")
+
+
+def _hex(value: float) -> str:
+    """A float constant as LLVM writes it: the bits of the double nearest to the float32."""
+    import struct
+
+    single = struct.unpack("<f", struct.pack("<f", value))[0]
+    return f"0x{struct.unpack('<Q', struct.pack('<d', single))[0]:016X}"
+
+
+def _attend() -> str:
+    c = _Code()
+    (
+        query,
+        keys,
+        key_scales,
+        values,
+        value_scales,
+        out,
+        scratch,
+        pairs,
+        heads,
+        blocks,
+        length,
+        stride,
+        threads,
+    ) = c.fields("%job", ["ptr"] * 7 + ["i64"] * 6)
+    tid, first, last = c.share(pairs, threads)
+    positions = c.mul(blocks, 16)
+    scores = c.at(scratch, c.mul(tid, positions), 4)
+    used = c.let(f"sdiv i64 {c.add(length, 15)}, 16")
+    four = c.room(HEAD)
+    lanes = "<" + ", ".join(f"i64 {n}" for n in range(16)) + ">"
+    end = c.let(f"insertelement <16 x i64> poison, i64 {length}, i64 0")
+    end = c.let(f"shufflevector <16 x i64> {end}, <16 x i64> poison, <16 x i32> zeroinitializer")
+    with c.loop(first, last) as pair:
+        row, head = c.let(f"sdiv i64 {pair}, {heads}"), c.let(f"srem i64 {pair}, {heads}")
+        q_at = c.at(query, c.add(c.mul(row, stride), c.mul(head, HEAD)), 4)
+        parts = [c.load(F, c.at(q_at, 64 * n)) for n in range(4)]
+        whole, scale, total = _to_bytes(c, parts)
+        _put_bytes(c, whole, four)
+        bias = c.splat("i32", c.let(f"mul i32 {total}, -128"))
+        factor = c.splat("float", c.let(f"fmul float {scale}, 0.125"))
+        base = c.mul(pair, positions)
+        k_at, ks_at = c.at(keys, base, HEAD), c.at(key_scales, base, 4)
+        v_at, vs_at = c.at(values, base, HEAD), c.at(value_scales, base, 4)
+        peak = c.cell(F, c.splat("float", _LOWEST))
+        with c.loop("0", used) as b:
+            block_at = c.at(k_at, b, 16 * HEAD)
+            sums = [bias, "zeroinitializer"]
+            for n in range(16):
+                vector = c.load(I, c.at(block_at, 64 * n), 1)
+                sums[n % 2] = _dot(
+                    c, sums[n % 2], vector, c.splat("i32", c.load("i32", c.at(four, 4 * n), 1))
+                )
+            dots = c.let(f"sitofp {I} {c.let(f'add {I} {sums[0]}, {sums[1]}')} to {F}")
+            score = c.let(f"fmul {F} {dots}, {c.let(f'fmul {F} {factor}, {c.load(F, c.at(ks_at, b, 64))}')}")
+            start = c.let(f"insertelement <16 x i64> poison, i64 {c.mul(b, 16)}, i64 0")
+            start = c.let(f"shufflevector <16 x i64> {start}, <16 x i64> poison, <16 x i32> zeroinitializer")
+            seen = c.let(f"icmp slt <16 x i64> {c.let(f'add <16 x i64> {start}, {lanes}')}, {end}")
+            score = c.let(f"select <16 x i1> {seen}, {F} {score}, {F} {c.splat('float', _LOWEST)}")
+            c.store(F, score, c.at(scores, b, 64))
+            c.set(peak, c.call(F, "llvm.maxnum.v16f32", f"{F} {c.get(peak)}", f"{F} {score}"))
+        most = c.splat("float", c.call("float", "llvm.vector.reduce.fmax.v16f32", f"{F} {c.get(peak)}"))
+        weight = c.cell(F, "zeroinitializer")
+        with c.loop("0", used) as b:
+            place = c.at(scores, b, 64)
+            e = _exp(c, c.let(f"fsub {F} {c.load(F, place)}, {most}"))
+            c.set(weight, c.let(f"fadd {F} {c.get(weight)}, {e}"))
+            c.store(F, c.let(f"fmul {F} {e}, {c.load(F, c.at(vs_at, b, 64))}"), place)
+        mixed = [c.cell(F, "zeroinitializer") for _ in range(4)]
+        with c.loop("0", length) as t:
+            share = c.splat("float", c.load("float", c.at(scores, t, 4)))
+            v_row = c.at(v_at, t, HEAD)
+            for n in range(4):
+                value = c.let(f"sitofp <16 x i8> {c.load('<16 x i8>', c.at(v_row, 16 * n), 1)} to {F}")
+                c.set(
+                    mixed[n],
+                    c.call(F, "llvm.fma.v16f32", f"{F} {value}", f"{F} {share}", f"{F} {c.get(mixed[n])}"),
+                )
+        whole_weight = c.let(
+            f"call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, {F} {c.get(weight)})"
+        )
+        inverse = c.splat("float", c.let(f"fdiv float 1.0, {whole_weight}"))
+        out_at = c.at(out, pair, 4 * HEAD)
+        for n in range(4):
+            c.store(F, c.let(f"fmul {F} {c.get(mixed[n])}, {inverse}"), c.at(out_at, 64 * n))
+    return c.function("@attend(ptr %job)")
+
+
+def _store() -> str:
+    c = _Code()
+    block, lane = c.let("sdiv i64 %position, 16"), c.let("srem i64 %position, 16")
+    positions = c.mul("%blocks", 16)
+    four = c.room(HEAD)
+    with c.loop("0", "%pairs") as pair:
+        row, head = c.let(f"sdiv i64 {pair}, %heads"), c.let(f"srem i64 {pair}, %heads")
+        offset = c.add(c.mul(row, "%stride"), c.mul(head, HEAD))
+        base = c.mul(pair, positions)
+        for source, target, scales, keyed in (
+            ("%k", "%keys", "%key_scales", True), ("%v", "%values", "%value_scales", False)
+        ):  # fmt: skip
+            at = c.at(source, offset, 4)
+            whole, scale, _ = _to_bytes(c, [c.load(F, c.at(at, 64 * n)) for n in range(4)])
+            c.store("float", scale, c.at(scales, c.add(base, "%position"), 4))
+            if not keyed:
+                _put_bytes(c, whole, c.at(target, c.add(base, "%position"), HEAD))
+                continue
+            _put_bytes(c, [c.let(f"xor {I} {part}, splat (i32 128)") for part in whole], four)
+            place = c.at(c.at(target, base, HEAD), c.add(c.mul(block, 16 * HEAD), c.mul(lane, 4)))
+            for n in range(16):
+                c.store("i32", c.load("i32", c.at(four, 4 * n), 1), c.at(place, 64 * n), 1)
+    return c.function(
+        "@store(ptr %k, ptr %v, ptr %keys, ptr %key_scales, ptr %values, ptr %value_scales, "
+        "i64 %pairs, i64 %heads, i64 %stride, i64 %blocks, i64 %position)"
+    )
+
+
+def assembly() -> str:
+    """The module's text."""
+    products = [_multiply(bits, rows) for bits in (4, 8) for rows in (1, 2, 3, 4)]
+    return "\n".join([_DECLARED, _quantise(), *products, _attend(), _store()])
