@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from transformers import EncodecConfig, EncodecModel
 
-from drawbar.errors import BadInputError, NotSupportedError
+from drawbar.errors import BadInputError, CheckpointError, NotSupportedError
 from drawbar.musicgen.encodec_stream import PRECISIONS, StreamedDecoder, delay_samples
-from drawbar.musicgen.tensorfiles import describe
+from drawbar.musicgen.tensorfiles import compare
 
 __all__ = ["EncodecCodec", "EncodecStream", "load_encodec"]
 
@@ -164,20 +164,29 @@ class EncodecStream:
 def load_encodec(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
 ) -> EncodecCodec:
-    """The configuration and tensors of an EnCodec (either naming of weight normalisation) -> the codec."""
+    """The configuration and tensors of an EnCodec (either naming of weight normalisation) -> the codec.
+
+    Raises CheckpointError for tensors that do not fit, NotSupportedError for a codec that cannot be streamed.
+    """
     settings = {k: v for k, v in config.items() if k != "_name_or_path"}
-    model = EncodecModel(EncodecConfig.from_dict(settings))
+    if settings.get("norm_type", "weight_norm") != "weight_norm" or settings.get("num_lstm_layers", 2) == 0:
+        raise NotSupportedError(
+            "an EnCodec with group normalisation or without an LSTM is not supported: use MusicGen's own codec"
+        )
+    try:
+        model = EncodecModel(EncodecConfig.from_dict(settings))
+        books = int(model.config.num_quantizers)
+    except Exception as error:  # transformers checks a configuration with errors of its own making
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"the codec's configuration does not describe an EnCodec ({reason}): copy the folder again"
+        ) from error
+    if books < n_q:
+        raise CheckpointError(
+            f"the decoder speaks {n_q} codebooks, its codec {books}: the folder mixes two models; copy it again"
+        )
     state = {_current(name): tensor for name, tensor in tensors.items()}
-    expected = model.state_dict()
-    missing, surplus = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    wrong = [
-        f"audio_encoder.{name} {list(state[name].shape)} instead of {list(t.shape)}"
-        for name, t in expected.items()
-        if name in state and state[name].shape != t.shape
-    ]
-    if missing or surplus or wrong:
-        prefix = "audio_encoder."
-        raise describe([prefix + n for n in missing], [prefix + n for n in surplus], wrong, "the codec")
+    compare(state, model.state_dict(), "audio_encoder.", "the codec")
     model.load_state_dict(state)
     return EncodecCodec(model, n_q, device)
 

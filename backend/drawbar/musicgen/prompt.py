@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import T5Config, T5EncoderModel
 
 from drawbar.errors import BadInputError, CheckpointError
-from drawbar.musicgen.tensorfiles import describe
+from drawbar.musicgen.tensorfiles import compare
 
 __all__ = ["MAX_WORDS", "TextEncoder", "load_text_encoder"]
 
@@ -101,28 +101,35 @@ def load_text_encoder(
     Raises CheckpointError for another architecture than T5, missing tensors, or no tokenizer.
     """
     if config.get("model_type") != "t5":
-        raise CheckpointError(f"text encoder {config.get('model_type')!r}: only t5 is supported")
-    settings = T5Config.from_dict({k: v for k, v in config.items() if k != "_name_or_path"})
-    encoder = T5EncoderModel(settings).float()
-    state = {name: tensor.float() for name, tensor in tensors.items()}
+        raise CheckpointError(
+            f"the text encoder in {folder} is a {config.get('model_type')!r}, MusicGen's is a t5: "
+            "the folder mixes two models; copy it again"
+        )
+    try:
+        settings = T5Config.from_dict({k: v for k, v in config.items() if k != "_name_or_path"})
+        with torch.device("meta"):
+            encoder = T5EncoderModel(settings)
+    except Exception as error:  # transformers checks a configuration with errors of its own making
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"the text encoder's configuration in {folder} does not describe a T5 ({reason}): copy it again"
+        ) from error
+    # Copied, so that no tensor still lies in the file.
+    state = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
     shared = state.get("shared.weight", state.get("encoder.embed_tokens.weight"))
     if shared is not None:
         state["shared.weight"] = state["encoder.embed_tokens.weight"] = shared
-    expected = encoder.state_dict()
-    missing = sorted(expected.keys() - state.keys())
-    surplus = sorted(state.keys() - expected.keys())
-    wrong = [
-        f"text_encoder.{name} {list(state[name].shape)} instead of {list(t.shape)}"
-        for name, t in expected.items()
-        if name in state and state[name].shape != t.shape
-    ]
-    if missing or surplus or wrong:
-        prefix = "text_encoder."
-        raise describe(
-            [prefix + n for n in missing], [prefix + n for n in surplus], wrong, "the text encoder"
+    compare(state, encoder.state_dict(), "text_encoder.", "the text encoder")
+    encoder.load_state_dict(state, assign=True)
+    encoder.tie_weights()
+    tokenizer = _tokenizer(folder)
+    words = int(settings.vocab_size)
+    if tokenizer.get_vocab_size() > words:
+        raise CheckpointError(
+            f"the tokenizer in {folder} has {tokenizer.get_vocab_size()} words, its T5 {words}: "
+            "the folder mixes two models; copy it again"
         )
-    encoder.load_state_dict(state)
-    return TextEncoder(encoder, _tokenizer(folder), int(settings.d_model), device)
+    return TextEncoder(encoder, tokenizer, int(settings.d_model), device)
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
