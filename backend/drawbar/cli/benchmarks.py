@@ -4,6 +4,7 @@ Everything is measured in drawbar.bench; this only asks and prints.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from drawbar.cli.shared import (
     open_bank,
     out_json,
     progress,
+    say,
     status,
     table,
 )
@@ -114,4 +116,88 @@ def bench_live(
     opened, loaded = open_bank(bank), load(model, device)
     with progress("playing") as tell:
         result = bench.run(loaded, opened, seconds=seconds, sliders=sliders, twin=twin, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("concepts")
+def bench_concepts(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    sae: Annotated[
+        list[Path] | None,
+        typer.Option("--sae", help="An SAE's folder, in place of the bank; repeat to compare several."),
+    ] = None,
+    layers: Annotated[
+        str,
+        typer.Option("--layers", help="Where baselines and probes look, for example 1,3,5; all by default."),
+    ] = "",
+    pieces: Annotated[int, typer.Option("--pieces", min=20, help="Composed pieces, both splits.")] = 400,
+    seconds: Annotated[float, typer.Option("--seconds", min=2.0, help="Length of each.")] = 12.0,
+    control_steps: Annotated[
+        int,
+        typer.Option("--control-steps", min=0, help="Training steps of the control SAE; 0 leaves it out."),
+    ] = 300,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Write the dot plots beside this name, as SVG.")
+    ] = None,
+    soundfont: FontOption = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Which of the composer's concepts do single features find? Against directions, probes and a random model."""
+    from drawbar.bench import concepts as bench
+
+    loaded = load(model, device)
+    if sae:
+        judged = bench.from_folders(sae, loaded.fingerprint)
+    else:
+        judged = bench.from_bank(open_bank(bank), loaded.fingerprint)
+    with progress("measuring") as tell:
+        result = bench.run(
+            loaded,
+            judged,
+            pieces=pieces,
+            seconds=seconds,
+            layers=_numbers(layers),
+            control_steps=control_steps,
+            soundfont=soundfont,
+            progress=tell,
+        )
+    if plot is not None:
+        for path in bench.write_plots(result, plot):
+            say(f"wrote {path}")
+    if as_json:
+        out_json(result)
+        return
+    found = bench.rows(result)
+    table(("scope", "concept", *bench.SHORT_METHODS, "feature"), found["concepts"])
+    table(("scope", "SAE", "layer", "concepts", "single", ">= 0.9", "8 features", "probe"), found["saes"])
+    table(("scope", "concept", "SAE", "8 features", "probe", "why not"), found["short"])
+    table(("scope", "measure", "value", "goal"), found["goals"])
+    line(f"{result['pieces']['held_out']} held-out pieces, {result['wall_s']:g} s")
+
+
+def _numbers(text: str) -> list[int] | None:
+    """``1,3,5`` -> numbers; nothing -> None."""
+    try:
+        return [int(part) for part in text.split(",")] if text.strip() else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: numbers with commas between them, for example 1,3,5") from None
+
+
+@app.command("decoder")
+def bench_decoder(
+    shape: Annotated[str, typer.Option("--shape", help="small, medium, large or embedded.")] = "small",
+    references: Annotated[
+        bool, typer.Option("--references/--no-references", help="Also audiocraft and transformers.")
+    ] = True,
+    blocks: Annotated[int, typer.Option("--blocks", min=1, help="Rounds of A B B A.")] = 4,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Milliseconds a decoding step: ours at every precision, audiocraft, transformers, the memory's floor."""
+    from drawbar.bench import decoder as bench
+
+    with progress("measuring") as tell:
+        result = bench.run(shape, device=device, blocks=blocks, references=references, progress=tell)
     _show(result, bench.rows(result), as_json)
