@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from drawbar.cli import banks, benchmarks, discovery, playing, verifying
+from drawbar.cli import banks, benchmarks, building, discovery, models, playing, verifying
 from drawbar.cli.shared import say
 from drawbar.errors import CancelledError, DrawbarError
 
@@ -25,8 +25,10 @@ app = typer.Typer(
     help="Find, label, prove and play the concepts inside music generators. Without arguments: the window.",
 )
 app.add_typer(discovery.app)
+app.add_typer(building.app)
 app.add_typer(banks.features_app, name="features")
 app.add_typer(playing.app)
+app.add_typer(models.models_app, name="model")
 app.add_typer(verifying.app)
 app.add_typer(benchmarks.app, name="bench")
 

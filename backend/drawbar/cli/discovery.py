@@ -1,11 +1,11 @@
-"""Words of the offline side -> composed music, a bank, what a sound file activates.
+"""Words of the offline side -> composed music, what a sound file activates.
 
-`drawbar compose`, `build`, `analyse`.
+`drawbar compose`, `analyse`.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,15 +20,10 @@ from drawbar.cli.shared import (
     open_bank,
     out_json,
     progress,
-    read_config,
     say,
-    settings_from,
     status,
     table,
 )
-
-if TYPE_CHECKING:
-    from drawbar.pipeline import Progress
 
 __all__ = ["app"]
 
@@ -60,67 +55,6 @@ def compose(
         )
     say(f"{len(rows)} pieces of {seconds:g} s, seeds {seed} to {seed + pieces - 1}")
     line(str(out))
-
-
-@app.command()
-def build(
-    out: Annotated[Path, typer.Argument(help="The run's folder; the bank appears in OUT/bank.")],
-    corpus: Annotated[
-        str | None, typer.Option("--corpus", help="composed:N, a corpus folder, or a folder of recordings.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="BuildSettings as JSON; options win.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="embedded, a folder, or a name.")] = None,
-    layer: Annotated[list[int] | None, typer.Option("--layer", help="Counted from 0; repeat.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="The bank's name.")] = None,
-    licence: Annotated[str | None, typer.Option("--licence", help="Of the bank.")] = None,
-    features: Annotated[int | None, typer.Option("--features", min=1, help="Features of the SAE.")] = None,
-    k: Annotated[int | None, typer.Option("--k", min=1, help="Features that may fire at once.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of the SAE.")] = None,
-    soundfont: FontOption = None,
-    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Make a bank from audio; a build that was killed goes on where it stopped."""
-    given = read_config(config)
-    options: dict[str, object] = {
-        "out": out,
-        "corpus": corpus,
-        "model": model,
-        "name": name,
-        "licence": licence,
-        "device": device,
-    }
-    options |= {"layers": layer or None, "soundfont": str(soundfont) if soundfont else None}
-    sae = {"d_sae": features, "k": k, "steps": steps}
-    given |= {key: value for key, value in options.items() if value is not None}
-    given["sae"] = dict(given.get("sae") or {}) | {
-        key: value for key, value in sae.items() if value is not None
-    }
-    if not given.get("corpus"):
-        raise typer.BadParameter("say what to build from: composed:N or a folder", param_hint="--corpus")
-    from drawbar import pipeline
-
-    settings = settings_from(pipeline.BuildSettings, given)
-    with progress("building") as tell:
-        result = pipeline.build(
-            settings, lambda moment: tell(_moment(moment), moment.done / max(moment.total, 1))
-        )
-    for path, why in result.failed:
-        say(f"left out {path}: {why}")
-    if as_json:
-        out_json(result)
-        return
-    say(f"{result.features} features and {result.labels} labels from {result.clips} clips")
-    line(str(result.bank))
-
-
-def _moment(moment: "Progress") -> str:
-    rate = f", {moment.per_s:.1f} {moment.unit}/s" if moment.per_s else ""
-    return " ".join(
-        f"{moment.stage}: {moment.done} of {moment.total} {moment.unit}{rate} {moment.note}".split()
-    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from drawbar.pipeline.build import STAGES, BuildResult, Run, build, run_stages
 from drawbar.pipeline.grid import SweepSettings
+from drawbar.pipeline.plan import Plan, PlannedStage, plan_build
 from drawbar.pipeline.progress import Progress, ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 
@@ -9,10 +10,13 @@ __all__ = [
     "STAGES",
     "BuildResult",
     "BuildSettings",
+    "Plan",
+    "PlannedStage",
     "Progress",
     "ProgressCallback",
     "Run",
     "SweepSettings",
     "build",
+    "plan_build",
     "run_stages",
 ]

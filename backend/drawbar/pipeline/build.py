@@ -84,7 +84,7 @@ def run_stages(
     for stage in STAGES[: STAGES.index(last) + 1]:
         if only and stage != last:
             with gated(Gate("need")):
-                run.stage(stage)
+                run.stage(stage, write=False)
         else:
             run.stage(stage)
     return settings.out
@@ -107,9 +107,9 @@ class Run:
         self._check_layers([cell.layer for cell in self.grid])
         self.done: dict[str, list[Stage]] = {}
 
-    def stage(self, name: str) -> list[Stage]:
+    def stage(self, name: str, *, write: bool = True) -> list[Stage]:
         """Run one stage of :data:`STAGES`; the ones before it must have been called."""
-        if name == STAGES[0]:
+        if write and name == STAGES[0]:
             self.settings.out.mkdir(parents=True, exist_ok=True)
             write_json(self.settings.out / "settings.json", self.settings.to_dict())
         work: Callable[[], list[Stage]] = getattr(self, f"_{name}")
