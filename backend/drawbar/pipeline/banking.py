@@ -206,9 +206,9 @@ def bank_stage(
         "directions": settings.directions,
         "min_consistency": settings.labels.min_consistency,
     }
-    stage = Stage(settings.out / "bank-work", "bank", 2, key)
     final = settings.out / "bank"
-    if not stage.begin() and final.is_dir():
+    stage = Stage(settings.out / "bank-work", "bank", 2, key, product=final)
+    if not stage.begin():
         return stage
     report = Reporter(progress, "bank", 4, "parts")
     fresh = stage.folder / "bank"
