@@ -104,23 +104,20 @@ class _Excerpts:
         self.concepts = {s: material.concepts(s) for s in self.seeds}
 
     def frames(self, step: int) -> tuple[Tensor, list[str]]:
-        """Single frames from anywhere ``[B, K]`` with the prompts of the second around them, for text alone."""
+        """Single frames ``[B, K]`` from anywhere, and the prompts of the second around each."""
         s, rng = self.settings, random.Random(self.settings.seed * 7_000_003 + step)
         rows, prompts = [], []
         for _ in range(s.text_batch):
             seed = rng.choice(self.seeds)
-            start = rng.randint(0, max(0, self.tokens[seed].shape[1] - s.opening_frames))
-            at = start + rng.randrange(s.opening_frames)
-            rows.append(self.tokens[seed][:, at].astype(np.int64))
-            prompts.append(
-                excerpt_prompt(self.pieces[seed], self.concepts[seed], start, s.opening_frames, rng)
-            )
+            start = rng.randint(0, max(0, self.tokens[seed].shape[1] - 64))
+            rows.append(self.tokens[seed][:, start + rng.randrange(64)].astype(np.int64))
+            prompts.append(excerpt_prompt(self.pieces[seed], self.concepts[seed], start, 64, rng))
         return torch.from_numpy(np.stack(rows)), prompts
 
-    def batch(self, step: int) -> tuple[Tensor, list[str]]:
-        """Tokens ``[B, K, T]`` and prompts of one step."""
+    def batch(self, step: int, *, opening: bool = False) -> tuple[Tensor, list[str]]:
+        """Tokens ``[B, K, T]`` and prompts of one step; ``opening`` asks for a batch of openings."""
         s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
-        roll = rng.random()
+        roll = s.long_share if opening else rng.random()
         frames, count = s.short_frames, s.short_batch
         if roll < s.long_share:
             frames, count = s.context_frames, s.batch
@@ -133,7 +130,8 @@ class _Excerpts:
             start = 0 if rng.random() < 0.4 else rng.randint(0, max(0, latest))
             rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
             prompt = excerpt_prompt(self.pieces[seed], self.concepts[seed], start, frames, rng)
-            prompts.append("" if rng.random() < s.text_dropout else prompt)
+            silent = rng.random() < s.text_dropout or step < s.text_from
+            prompts.append("" if silent else prompt)
         return torch.from_numpy(np.stack(rows)), prompts
 
 
@@ -148,16 +146,51 @@ def _book_losses(language: Language, tokens: Tensor, prompts: list[str]) -> Tens
     )
 
 
-def _groups(language: Language, weight_decay: float) -> list[dict[str, object]]:
-    decayed = [p for p in language.modules().parameters() if p.ndim > 1]
-    free = [p for p in language.modules().parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def _text_path(language: Language) -> dict[str, nn.Parameter]:
+    """The parameters through which a prompt is heard, by name."""
+    found = {f"text.{name}": p for name, p in language.text_encoder.named_parameters()}
+    for name, parameter in language.decoder.named_parameters():
+        if "cross_" in name or "text_proj" in name:
+            found[name] = parameter
+    return found
+
+
+def _optimiser(language: Language, settings: DecoderSettings) -> torch.optim.AdamW:
+    """AdamW without decay of norms and biases; ``share`` is each group's part of the learning rate."""
+    text = {id(p) for p in _text_path(language).values()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in language.modules().parameters():
+        groups.setdefault((id(parameter) in text, parameter.ndim > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "weight_decay": settings.weight_decay if wide else 0.0,
+                "share": settings.text_rate if heard else 1.0,
+            }
+            for (heard, wide), parameters in groups.items()
+        ],
+        lr=settings.learning_rate,
+        betas=(0.9, 0.95),
+        fused=True,
+    )
 
 
 @torch.inference_mode()
 def _validate(language: Language, excerpts: _Excerpts, batches: int = 6) -> list[float]:
     losses = [_book_losses(language, *excerpts.batch(10_000_000 + n)) for n in range(batches)]
     return [round(float(x), 4) for x in torch.stack(losses).mean(0)]
+
+
+@torch.inference_mode()
+def _text_gain(language: Language, excerpts: _Excerpts, batches: int = 2) -> list[float]:
+    """How much more a clip's opening is told by its own prompt than by another clip's, in nats per codebook."""
+    gains = []
+    for number in range(batches):
+        tokens, prompts = excerpts.batch(20_000_000 + number, opening=True)
+        others = [*prompts[1:], prompts[0]]
+        gains.append(_book_losses(language, tokens, others) - _book_losses(language, tokens, prompts))
+    return [round(float(x), 4) for x in torch.stack(gains).mean(0)]
 
 
 def new_language(settings: DecoderSettings) -> Language:
@@ -175,31 +208,38 @@ def new_language(settings: DecoderSettings) -> Language:
     return Language(decoder, make_text_encoder(settings), make_tokenizer())
 
 
-def _train_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
-    """Both networks learn which tokens a prompt's music is made of, from the text and no context at all.
+def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
+    """Draws the text path afresh and trains it alone: which tokens is a prompt's music made of?
 
-    With context, the next token is told so well by the last ones that the text path learns nothing for
-    thousands of steps and may collapse.
+    Trained with the rest from the start, the path closes within a few hundred steps: the last frames tell the next
+    token so well that text is only noise at first, and what has closed learns nothing.
     """
     s, spec = training.settings, language.decoder.spec
-    parameters = list(language.modules().parameters())
+    fresh = new_language(s)
+    language.text_encoder.load_state_dict(fresh.text_encoder.state_dict())
+    drawn = dict(fresh.decoder.named_parameters())
+    with torch.no_grad():
+        for name, parameter in _text_path(language).items():
+            if name in drawn:
+                parameter.copy_(drawn[name])
+    parameters = list(_text_path(language).values())
     optimiser = torch.optim.AdamW(
-        parameters, lr=s.text_learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        parameters, lr=s.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
     start = torch.full((s.text_batch, spec.n_q, 1), spec.card)
     recent: Tensor | None = None
     for step in range(s.text_steps):
         for group in optimiser.param_groups:
-            group["lr"] = s.text_learning_rate * min(1.0, (step + 1) / 30) * (1 - step / s.text_steps) ** 0.5
+            group["lr"] = s.learning_rate * min(1.0, (step + 1) / 30) * (1 - step / s.text_steps) ** 0.5
         frames, prompts = training.frames(step)
         logits = language.logits(start, prompts)[:, :, 0]
         losses = torch.stack([F.cross_entropy(logits[:, k], frames[:, k]) for k in range(spec.n_q)])
-        optimiser.zero_grad(set_to_none=True)
+        language.modules().zero_grad(set_to_none=True)
         losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
-        if (step + 1) % s.checkpoint_every == 0:
+        if (step + 1) % 50 == 0:
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
 
 
@@ -214,12 +254,8 @@ def train_decoder(
     training = _Excerpts(material, tokens, settings)
     held_out = _Excerpts(material, tokens, settings, held_out=True)
     checkpoint, first, spent_s = folder / "decoder.pt", 0, 0.0
-    if not checkpoint.exists() and settings.steps:
-        _train_text(language, training, say)
     average = {k: v.clone() for k, v in modules.state_dict().items()}
-    optimiser = torch.optim.AdamW(
-        _groups(language, settings.weight_decay), lr=settings.learning_rate, betas=(0.9, 0.95), fused=True
-    )
+    optimiser = _optimiser(language, settings)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         modules.load_state_dict(saved["weights"])
@@ -230,10 +266,16 @@ def train_decoder(
     began = time.monotonic() - spent_s
     recent: Tensor | None = None
     for step in range(first, settings.steps):
-        rate = settings.learning_rate * min(1.0, (step + 1) / settings.warm_up)
+        if step == settings.text_from:
+            _learn_text(language, training, say)
+            optimiser = _optimiser(language, settings)
+            average = {k: v.clone() for k, v in modules.state_dict().items()}
+        since = step + 1 if step < settings.text_from else step + 1 - settings.text_from
+        rate = settings.learning_rate * min(1.0, since / settings.warm_up)
         progress = step / settings.steps
         for group in optimiser.param_groups:
-            group["lr"] = rate * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+            shape = 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress))
+            group["lr"] = rate * shape * group["share"]
         losses = _book_losses(language, *training.batch(step))
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()
@@ -246,9 +288,10 @@ def train_decoder(
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             live = {k: v.clone() for k, v in modules.state_dict().items()}
             modules.load_state_dict(average)
-            held = _validate(language, held_out)
+            held, gain = _validate(language, held_out), _text_gain(language, held_out)
             modules.load_state_dict(live)
-            say(json.dumps({"step": step + 1, "train": [round(float(x), 4) for x in recent], "held_out": held,
+            say(json.dumps({"step": step + 1, "train": [round(float(x), 4) for x in recent],
+                            "held_out": held, "text_gain": gain,
                             "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
             part = folder / "decoder.part"
             torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(),

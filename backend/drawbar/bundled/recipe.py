@@ -53,7 +53,7 @@ class CodecSettings:
 
 @dataclass(frozen=True)
 class DecoderSettings:
-    """Text alone first, then decoder and text encoder together."""
+    """Music first, then the text alone, then both together."""
 
     d_model: int = 256
     layers: int = 6
@@ -61,18 +61,21 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    text_steps: int = 300
-    """First steps: only the text path learns, to say which tokens a prompt's music is made of."""
-    text_batch: int = 192
-    text_learning_rate: float = 2e-3
     steps: int = 3600
+    text_from: int = 900
+    """The step at which text comes in; before it every prompt is null."""
+    text_steps: int = 300
+    """Steps that the text path trains alone then, on single frames without any context."""
+    text_batch: int = 192
+    text_rate: float = 0.1
+    """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
     short_frames: int = 500
     short_batch: int = 6
     long_share: float = 0.12
     """Share of the steps that train on the whole context instead of short excerpts."""
-    opening_frames: int = 64
-    opening_batch: int = 44
-    opening_share: float = 0.45
+    opening_frames: int = 10
+    opening_batch: int = 160
+    opening_share: float = 0.5
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""

@@ -98,6 +98,29 @@ def bench_search(
     line(f"goal: p95 <= {result['target_p95_ms']} ms, {'reached' if result['reached'] else 'not reached'}")
 
 
+@app.command("codec")
+def bench_codec(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Whose codec; without it a random EnCodec of the released size."),
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", min=50, help="How many of each kind are timed.")] = 200,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Time per streamed frame, and how far streaming is from the one-shot decode."""
+    from drawbar.bench import codec as bench
+
+    loaded = None if model is None else load(model, device)
+    with progress("measuring") as tell:
+        result = bench.run(loaded, frames=frames, progress=tell)
+    if as_json:
+        out_json(result)
+        return
+    table(("threads", "a frame", "p50_ms", "p99_ms", "best_ms"), bench.rows(result))
+    table(("look-ahead", "precision", "largest error", "error, dB of the signal"), bench.error_rows(result))
+
+
 @app.command("live")
 def bench_live(
     model: ModelOption = "embedded",
@@ -106,6 +129,13 @@ def bench_live(
         float, typer.Option("--seconds", help="How long is played on the null output.")
     ] = 60.0,
     sliders: Annotated[int, typer.Option("--sliders", min=1, help="How many are on the rack.")] = 8,
+    moves: Annotated[
+        int, typer.Option("--moves", min=1, help="How many moves are timed, with and without rollback.")
+    ] = 100,
+    soak: Annotated[
+        float,
+        typer.Option("--soak", min=0, help="Only play this many seconds beside a busy window thread."),
+    ] = 0.0,
     twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
@@ -115,8 +145,13 @@ def bench_live(
 
     opened, loaded = open_bank(bank), load(model, device)
     with progress("playing") as tell:
-        result = bench.run(loaded, opened, seconds=seconds, sliders=sliders, twin=twin, progress=tell)
-    _show(result, bench.rows(result), as_json)
+        if soak:
+            result = bench.soak(loaded, opened, seconds=soak, sliders=sliders, twin=twin, progress=tell)
+        else:
+            result = bench.run(
+                loaded, opened, seconds=seconds, sliders=sliders, twin=twin, moves=moves, progress=tell
+            )
+    _show(result, bench.soak_rows(result) if soak else bench.rows(result), as_json)
 
 
 @app.command("concepts")

@@ -23,6 +23,7 @@ from drawbar.musicgen.generation import Generation, GenerationSettings
 from drawbar.musicgen.memory import check_room
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.ports import Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.precision import choose, make_stepper
 from drawbar.musicgen.prompt import TextEncoder
 from drawbar.musicgen.sampling import Sampler
 from drawbar.musicgen.spec import ModelSpec
@@ -39,15 +40,18 @@ def load_model(
     name: str | Path = "embedded",
     device: str = "cpu",
     *,
+    precision: str = "float32",
     progress: Callable[[int, int, str], None] | None = None,
     seconds: float | None = None,
 ) -> Model:
     """``"embedded"``, a folder in either released layout, or a Hub name (cached, else downloaded) -> the model.
 
-    ``progress`` hears (bytes done, bytes in all, file) of a download. There must be memory for takes of ``seconds``
-    (None = the model's whole context). Raises CheckpointError for a folder that does not fit together or a model
-    that cannot be had, NotSupportedError for melody, style and stereo variants, DeviceError for a device that is not
-    there or too small.
+    ``precision`` is ``"float32"`` (exact), ``"bfloat16"`` or ``"float16"`` (GPU), ``"int8"`` or ``"int4"`` (CPU), or
+    ``"auto"``: the most exact one that is fast enough here (see ``precision.choose``). ``progress`` hears (bytes
+    done, bytes in all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
+    context). Raises CheckpointError for a folder that does not fit together or a model that cannot be had,
+    NotSupportedError for melody, style and stereo variants and for a precision that cannot run here, DeviceError for
+    a device that is not there or too small.
     """
     place = torch.device(device)
     if place.type == "cuda" and not torch.cuda.is_available():
@@ -58,7 +62,20 @@ def load_model(
         check_room(spec, place, seconds=seconds, text=text, codec=codec)
 
     parts = read_folder(folder, label, place, room)
-    return Model(parts.spec, parts.decoder, parts.text, parts.codec, parts.fingerprint, parts.notes)
+    if precision == "auto":
+        stepper, precision = choose(parts.decoder, parts.fingerprint)
+    else:
+        stepper = make_stepper(parts.decoder, precision)
+    return Model(
+        parts.spec,
+        parts.decoder,
+        parts.text,
+        parts.codec,
+        parts.fingerprint,
+        parts.notes,
+        precision=precision,
+        stepper=stepper,
+    )
 
 
 class Model:
@@ -72,6 +89,9 @@ class Model:
         codec: Codec,
         digest: str | None = None,
         notes: tuple[str, ...] = (),
+        *,
+        precision: str = "float32",
+        stepper: Stepper | None = None,
     ) -> None:
         self.spec = spec
         self.decoder = decoder
@@ -82,7 +102,9 @@ class Model:
         self.notes = notes
         """What loading chose, and what it did not find."""
         self.device = decoder.positions.device
-        self._stepper = Stepper(decoder)
+        self.precision = precision
+        """What the decoder computes in; a take made in one precision is not the same in another."""
+        self._stepper = stepper or Stepper(decoder)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
 
     def unload(self) -> None:
@@ -90,7 +112,7 @@ class Model:
         for stream in list(self.__dict__.get("_streams", ())):
             stream.cancel()
             stream.__exit__(None, None, None)
-        kept = {"spec", "fingerprint", "notes", "device"}
+        kept = {"spec", "fingerprint", "notes", "device", "precision"}
         parts = [vars(self).pop(name) for name in list(vars(self)) if name not in kept]
         for part in parts:
             _emptied(part)

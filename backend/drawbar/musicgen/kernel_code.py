@@ -19,20 +19,20 @@ OUTPUTS = 16
 HEAD = 64
 """Values a head has in every released model; attention is written for it."""
 
-F, I, B = "<16 x float>", "<16 x i32>", "<64 x i8>"
+F, N = "<16 x float>", "<16 x i32>"
 _AHEAD = 4096
 """Bytes of weights fetched ahead of their use."""
 _LOWEST = "0xFFF0000000000000"  # minus infinity
 _DECLARED = f"""
 declare i32 @drawbar_thread()
-declare {I} @llvm.x86.avx512.vpdpbusd.512({I}, {I}, {I})
+declare {N} @llvm.x86.avx512.vpdpbusd.512({N}, {N}, {N})
 declare {F} @llvm.fabs.v16f32({F})
 declare {F} @llvm.maxnum.v16f32({F}, {F})
 declare {F} @llvm.rint.v16f32({F})
 declare {F} @llvm.fma.v16f32({F}, {F}, {F})
 declare float @llvm.vector.reduce.fmax.v16f32({F})
 declare float @llvm.vector.reduce.fadd.v16f32(float, {F})
-declare i32 @llvm.vector.reduce.add.v16i32({I})
+declare i32 @llvm.vector.reduce.add.v16i32({N})
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 """
 
@@ -158,16 +158,16 @@ def _to_bytes(c: _Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
     for part in parts:
         scaled = c.let(f"fmul {F} {part}, {factor}")
         nearest = c.call(F, "llvm.rint.v16f32", f"{F} {scaled}")
-        whole.append(c.let(f"fptosi {F} {nearest} to {I}"))
+        whole.append(c.let(f"fptosi {F} {nearest} to {N}"))
     total = whole[0]
     for more in whole[1:]:
-        total = c.let(f"add {I} {total}, {more}")
-    return whole, scale, c.call("i32", "llvm.vector.reduce.add.v16i32", f"{I} {total}")
+        total = c.let(f"add {N} {total}, {more}")
+    return whole, scale, c.call("i32", "llvm.vector.reduce.add.v16i32", f"{N} {total}")
 
 
 def _put_bytes(c: _Code, whole: Sequence[str], pointer: str) -> None:
     for n, part in enumerate(whole):
-        c.store("<16 x i8>", c.let(f"trunc {I} {part} to <16 x i8>"), c.at(pointer, 16 * n), 1)
+        c.store("<16 x i8>", c.let(f"trunc {N} {part} to <16 x i8>"), c.at(pointer, 16 * n), 1)
 
 
 def _quantise() -> str:
@@ -183,7 +183,7 @@ def _quantise() -> str:
 
 
 def _dot(c: _Code, total: str, unsigned: str, signed: str) -> str:
-    return c.call(I, "llvm.x86.avx512.vpdpbusd.512", f"{I} {total}", f"{I} {unsigned}", f"{I} {signed}")
+    return c.call(N, "llvm.x86.avx512.vpdpbusd.512", f"{N} {total}", f"{N} {unsigned}", f"{N} {signed}")
 
 
 def _multiply(bits: int, rows: int) -> str:
@@ -209,14 +209,14 @@ def _multiply(bits: int, rows: int) -> str:
             ]
             bytes_at = [c.at(q, c.add(g, c.mul(groups, r)), GROUP) for r in range(rows)]
             for n in range(size // 64):
-                vector = c.load(I, c.at(at, 64 * n), 1)
+                vector = c.load(N, c.at(at, 64 * n), 1)
                 ahead = c.at(at, 64 * n + _AHEAD)
                 c.do(f"call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 3, i32 1)")
                 steps = [(n, vector)]
                 if bits == 4:
                     ones = "splat (i32 252645135)"  # 0x0F0F0F0F
-                    low = c.let(f"and {I} {vector}, {ones}")
-                    high = c.let(f"and {I} {c.let(f'lshr {I} {vector}, splat (i32 4)')}, {ones}")
+                    low = c.let(f"and {N} {vector}, {ones}")
+                    high = c.let(f"and {N} {c.let(f'lshr {N} {vector}, splat (i32 4)')}, {ones}")
                     steps = [(2 * n, low), (2 * n + 1, high)]
                 for step, weights in steps:
                     for r in range(rows):
@@ -225,7 +225,7 @@ def _multiply(bits: int, rows: int) -> str:
             scale = c.let(f"fpext <16 x half> {c.load('<16 x half>', c.at(ws_block, g, 32), 2)} to {F}")
             for r in range(rows):
                 one = c.splat("float", c.load("float", c.at(qs, c.add(g, c.mul(groups, r)), 4)))
-                value = c.let(f"sitofp {I} {totals[r]} to {F}")
+                value = c.let(f"sitofp {N} {totals[r]} to {F}")
                 both = c.let(f"fmul {F} {scale}, {one}")
                 total = c.call(F, "llvm.fma.v16f32", f"{F} {value}", f"{F} {both}", f"{F} {c.get(sums[r])}")
                 c.set(sums[r], total)
@@ -250,9 +250,9 @@ def _exp(c: _Code, x: str) -> str:
     p = number(1 / 120)
     for value in (1 / 24, 1 / 6, 0.5, 1.0, 1.0):
         p = fma(p, r, c.splat("float", _hex(value)))
-    whole = c.let(f"fptosi {F} {n} to {I}")
-    lifted = c.let(f"shl {I} {c.let(f'add {I} {whole}, splat (i32 127)')}, splat (i32 23)")
-    return c.let(f"fmul {F} {p}, {c.let(f'bitcast {I} {lifted} to {F}')}")
+    whole = c.let(f"fptosi {F} {n} to {N}")
+    lifted = c.let(f"shl {N} {c.let(f'add {N} {whole}, splat (i32 127)')}, splat (i32 23)")
+    return c.let(f"fmul {F} {p}, {c.let(f'bitcast {N} {lifted} to {F}')}")
 
 
 def _hex(value: float) -> str:
@@ -304,11 +304,11 @@ def _attend() -> str:
             block_at = c.at(k_at, b, 16 * HEAD)
             sums = [bias, "zeroinitializer"]
             for n in range(16):
-                vector = c.load(I, c.at(block_at, 64 * n), 1)
+                vector = c.load(N, c.at(block_at, 64 * n), 1)
                 sums[n % 2] = _dot(
                     c, sums[n % 2], vector, c.splat("i32", c.load("i32", c.at(four, 4 * n), 1))
                 )
-            dots = c.let(f"sitofp {I} {c.let(f'add {I} {sums[0]}, {sums[1]}')} to {F}")
+            dots = c.let(f"sitofp {N} {c.let(f'add {N} {sums[0]}, {sums[1]}')} to {F}")
             score = c.let(f"fmul {F} {dots}, {c.let(f'fmul {F} {factor}, {c.load(F, c.at(ks_at, b, 64))}')}")
             start = c.let(f"insertelement <16 x i64> poison, i64 {c.mul(b, 16)}, i64 0")
             start = c.let(f"shufflevector <16 x i64> {start}, <16 x i64> poison, <16 x i32> zeroinitializer")
@@ -361,7 +361,7 @@ def _store() -> str:
             if not keyed:
                 _put_bytes(c, whole, c.at(target, c.add(base, "%position"), HEAD))
                 continue
-            _put_bytes(c, [c.let(f"xor {I} {part}, splat (i32 128)") for part in whole], four)
+            _put_bytes(c, [c.let(f"xor {N} {part}, splat (i32 128)") for part in whole], four)
             place = c.at(c.at(target, base, HEAD), c.add(c.mul(block, 16 * HEAD), c.mul(lane, 4)))
             for n in range(16):
                 c.store("i32", c.load("i32", c.at(four, 4 * n), 1), c.at(place, 64 * n), 1)
