@@ -46,7 +46,9 @@ notes = Console(stderr=True, highlight=False)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 ModelOption = Annotated[str, typer.Option("--model", help="embedded, a folder, or a Hugging Face name.")]
-BankOption = Annotated[Path | None, typer.Option("--bank", help="A bank; without it the embedded one.")]
+BankOption = Annotated[
+    Path | None, typer.Option("--bank", help="A folder or an installed bank; else the embedded one.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")]
 FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
 
@@ -133,10 +135,10 @@ def load(name: str, device: str = "cpu") -> "Model":
 
 def open_bank(path: Path | None) -> "Bank":
     """The bank at a path, or the embedded one."""
-    from drawbar.bank import Bank
+    from drawbar.bank import Bank, find_bank
     from drawbar.paths import embedded_bank_dir
 
-    return Bank.open(path or embedded_bank_dir())
+    return Bank.open(find_bank(path) if path is not None else embedded_bank_dir())
 
 
 def read_config(path: Path | None) -> dict[str, Any]:

@@ -4,16 +4,20 @@ Every labeller of the project is listed here; add one by writing its file and a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from drawbar.errors import BadInputError
+from drawbar.features.clap import ClapLabeller, ClapSettings, ClapSounds
 from drawbar.features.descriptors import ColumnLabeller, DescriptorLabeller, DescriptorSettings
 from drawbar.features.groundtruth import TruthLabeller, TruthSettings
 from drawbar.features.labelling import Labeller
+from drawbar.features.listener import ListenerLabeller
+from drawbar.features.people import PeopleLabeller
 from drawbar.features.sounds import Describer, DescriptorSounds, EssentiaSounds
 from drawbar.listening.essentia_sounds import EssentiaTags, has_essentia
+from drawbar.listening.listener import ListenerSettings
 
 __all__ = ["LabelSettings", "make_describers", "make_labellers"]
 
@@ -26,6 +30,10 @@ class LabelSettings:
     """``auto``: where the extra is installed."""
     essentia_models: str = ""
     """A folder of classifiers from essentia.upf.edu; without one its DSP extractors speak."""
+    people: str = ""
+    """A CSV file with columns feature, label, author."""
+    clap: ClapSettings = field(default_factory=ClapSettings)
+    listener: ListenerSettings = field(default_factory=ListenerSettings)
     min_consistency: float = 0.7
     """AUROC from which an unnamed feature counts as consistent and is put into a group."""
 
@@ -44,6 +52,8 @@ def make_describers(settings: LabelSettings, descriptors: DescriptorSettings) ->
     if settings.essentia == "on" or (settings.essentia == "auto" and has_essentia()):
         tags = EssentiaTags(Path(settings.essentia_models)) if settings.essentia_models else None
         found.append(EssentiaSounds(descriptors.window_frames, tags))
+    if settings.clap.weights:
+        found.append(ClapSounds(settings.clap))
     return found
 
 
@@ -54,8 +64,9 @@ def make_labellers(
     describers: Sequence[Describer],
     *,
     known: bool,
+    cache: Path,
 ) -> list[Labeller]:
-    """Who labels; ``known``: the corpus has ground truth."""
+    """Who labels; ``known``: the corpus has ground truth; ``cache``: where a listener's answers are kept."""
     found: list[Labeller] = [TruthLabeller(truth)] if known else []
     found.append(DescriptorLabeller(descriptors))
     for describer in describers:
@@ -66,4 +77,10 @@ def make_labellers(
                     describer.name, method, describer.columns, descriptors, tags=describer.classifies
                 )
             )
+        if isinstance(describer, ClapSounds):
+            found.append(ClapLabeller(settings.clap, describer))
+    if settings.listener.endpoint:
+        found.append(ListenerLabeller(settings.listener, cache))
+    if settings.people:
+        found.append(PeopleLabeller(Path(settings.people)))
     return found

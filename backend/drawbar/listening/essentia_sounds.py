@@ -67,8 +67,8 @@ def dsp_windows(audio: Audio, rate_hz: int, windows: int, window_s: float) -> ND
         first = max(0, int((middle - _LONG_S / 2) * rate_hz))
         stretch = np.ascontiguousarray(audio[first : first + int(_LONG_S * rate_hz)])
         if len(stretch) >= 2 * rate_hz and np.abs(stretch).max() > 1e-4:
-            slow = (standard.Danceability(sampleRate=rate_hz)(stretch)[0],)
-            slow += (standard.DynamicComplexity(sampleRate=rate_hz)(stretch)[0],)
+            dance = standard.Danceability(sampleRate=rate_hz)(stretch)[0]
+            slow = (dance, standard.DynamicComplexity(sampleRate=rate_hz)(stretch)[0])
             out[window : window + step, 5:] = slow
     return out
 

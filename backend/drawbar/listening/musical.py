@@ -65,7 +65,7 @@ def _key(chroma: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.maximum(*scores), scores[0] - scores[1]
 
 
-def _correlations(rows: NDArray[np.floating], profiles: NDArray[np.floating]) -> NDArray[np.float64]:
+def _correlations(rows: NDArray[np.float32], profiles: NDArray[np.float64]) -> NDArray[np.float64]:
     x = rows - rows.mean(axis=1, keepdims=True)
     y = profiles - profiles.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(x, axis=1)[:, None] * np.linalg.norm(y, axis=1)

@@ -46,7 +46,12 @@ def labels_stage(
     """Run every labeller that this corpus and these settings allow."""
     describers = make_describers(settings.labels, settings.descriptors)
     labellers = make_labellers(
-        settings.labels, settings.truth, settings.descriptors, describers, known=bool(concepts)
+        settings.labels,
+        settings.truth,
+        settings.descriptors,
+        describers,
+        known=bool(concepts),
+        cache=settings.out / "listener-cache",
     )
     key = {
         "pairs": pairs.digest,

@@ -57,9 +57,10 @@ def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: 
     found: dict[str, Tensor] = {}
     for path in stage.outputs(".safetensors"):
         found |= load_file(path)
-    none = torch.zeros(0, len(describer.columns))
+    columns = tuple(stage.facts()["columns"])
+    none = torch.zeros(0, len(columns))
     sides = [torch.cat([none, *(found[str(clip)] for clip in part)]) for part in (train, held_out)]
-    return SoundWindows(describer.columns, describer.window_frames, train, held_out, sides[0], sides[1])
+    return SoundWindows(columns, describer.window_frames, train, held_out, sides[0], sides[1])
 
 
 def _described(describer: Describer, clip: int, store: ClipStore, model: Any, device: str) -> Tensor:
