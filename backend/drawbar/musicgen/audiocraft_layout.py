@@ -17,13 +17,21 @@ from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.musicgen.audiocraft_codec import codec_reference, read_audiocraft_codec
 from drawbar.musicgen.audiocraft_config import XpConfig, read_state
 from drawbar.musicgen.codec import Codec, load_codec
-from drawbar.musicgen.parts import Parts, Room, check_together
+from drawbar.musicgen.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.prompt import TextEncoder, load_text_encoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.tensorfiles import read_config, read_tensors
-from drawbar.musicgen.weights import Mapped, fill_decoder, from_audiocraft
+from drawbar.musicgen.weights import fill_decoder, from_audiocraft
 
-__all__ = ["CODEC_FILE", "STATE_FILE", "audiocraft_weights", "read_audiocraft", "references", "text_name"]
+__all__ = [
+    "CODEC_FILE",
+    "STATE_FILE",
+    "audiocraft_variant",
+    "open_audiocraft",
+    "read_audiocraft",
+    "references",
+    "text_name",
+]
 
 STATE_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
 
@@ -71,12 +79,21 @@ def read_audiocraft(folder: Path, label: str, device: torch.device, room: Room, 
     return Parts(spec, decoder, text, codec, digest, notes)
 
 
-def audiocraft_weights(folder: Path, label: str, find: Find) -> tuple[ModelSpec, Mapped]:
-    """Sizes and the decoder's weights (read when asked for)."""
+def open_audiocraft(folder: Path, label: str, find: Find) -> Opened:
+    """The folder, looked into. Raises as ``read_audiocraft``."""
     state, settings = _language_model(folder / STATE_FILE)
     _check_variant(settings, label)
-    spec = _spec(settings, state, label, _codec(folder, settings, torch.device("cpu"), find))
-    return spec, from_audiocraft(state, spec)
+    device = torch.device("cpu")
+    codec = _codec(folder, settings, device, find)
+    spec = _spec(settings, state, label, codec)
+    text, notes = _text(folder, settings, device, find)
+    size = 0 if text is None else sum(weight.numel() for weight in text.encoder.parameters())
+    return Opened(spec, from_audiocraft(state, spec), codec, size, notes)
+
+
+def audiocraft_variant(folder: Path, label: str) -> None:
+    """Raises NotSupportedError or CheckpointError for what would not load, as far as ``xp.cfg`` says."""
+    _check_variant(_language_model(folder / STATE_FILE)[1], label)
 
 
 def references(folder: Path) -> list[str]:

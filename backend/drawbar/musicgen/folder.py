@@ -12,13 +12,13 @@ import torch
 
 from drawbar.errors import CheckpointError
 from drawbar.musicgen import hub
-from drawbar.musicgen.audiocraft_layout import CODEC_FILE, STATE_FILE, read_audiocraft
-from drawbar.musicgen.hf_layout import read_hf
-from drawbar.musicgen.parts import Parts, Room
+from drawbar.musicgen.audiocraft_layout import CODEC_FILE, STATE_FILE, open_audiocraft, read_audiocraft
+from drawbar.musicgen.hf_layout import open_hf, read_hf
+from drawbar.musicgen.parts import Opened, Parts, Room
 from drawbar.musicgen.tensorfiles import weight_files
 from drawbar.paths import embedded_model_dir
 
-__all__ = ["layout_of", "read_folder", "resolve"]
+__all__ = ["layout_of", "local", "open_folder", "read_folder", "resolve"]
 
 
 def resolve(name: str | Path, progress: hub.Progress | None = None) -> tuple[Path, str]:
@@ -34,15 +34,27 @@ def resolve(name: str | Path, progress: hub.Progress | None = None) -> tuple[Pat
                 f"the embedded model is not at {folder}: install Drawbar again, or set DRAWBAR_ASSETS"
             )
         return folder, "embedded"
-    path = Path(name).expanduser()
+    here = local(name)
+    if here is not None:
+        return here, here.resolve().name if Path(name).expanduser().is_dir() else str(name)
+    return hub.fetch(str(name), progress), str(name)
+
+
+def local(name: str | Path) -> Path | None:
+    """The folder of a model that is on this machine; None for a Hub name that would have to be downloaded.
+
+    Raises CheckpointError for what is neither a folder nor such a name.
+    """
+    if name == "embedded":
+        return embedded_model_dir()
+    path, text = Path(name).expanduser(), str(name)
     if path.is_dir():
-        return path, path.resolve().name
-    text = str(name)
+        return path
     if text.count("/") != 1 or text.startswith((".", "/", "~")):
         raise CheckpointError(
             f"{path} is not a folder: give a model folder, 'embedded', or a name like facebook/musicgen-small"
         )
-    return hub.cached(text) or hub.fetch(text, progress), text
+    return hub.cached(text)
 
 
 def layout_of(folder: Path) -> tuple[str, str]:
@@ -80,3 +92,10 @@ def read_folder(folder: Path, label: str, device: torch.device, room: Room) -> P
     else:
         parts = read_audiocraft(folder, label, device, room, hub.find)
     return replace(parts, notes=(note, *parts.notes)) if note else parts
+
+
+def open_folder(folder: Path, label: str) -> Opened:
+    """A model folder, looked into without loading its decoder. Raises CheckpointError or NotSupportedError."""
+    layout, note = layout_of(folder)
+    opened = open_hf(folder, label) if layout == "hf" else open_audiocraft(folder, label, hub.find)
+    return replace(opened, notes=(note, *opened.notes)) if note else opened

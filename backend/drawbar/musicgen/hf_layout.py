@@ -15,13 +15,13 @@ from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.musicgen.codec import load_codec
-from drawbar.musicgen.parts import Parts, Room, check_together
+from drawbar.musicgen.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.prompt import load_text_encoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.tensorfiles import describe, read_config, read_tensors
-from drawbar.musicgen.weights import Mapped, fill_decoder, from_hf
+from drawbar.musicgen.weights import fill_decoder, from_hf
 
-__all__ = ["hf_spec", "hf_weights", "read_hf"]
+__all__ = ["hf_spec", "open_hf", "read_hf"]
 
 CONTEXT_SECONDS = 30
 """What every released MusicGen was trained on; a configuration may say otherwise (``decoder.context_frames``)."""
@@ -47,12 +47,13 @@ def read_hf(folder: Path, label: str, device: torch.device, room: Room) -> Parts
     return Parts(spec, decoder, reader, speaker, digest)
 
 
-def hf_weights(folder: Path, label: str) -> tuple[ModelSpec, Mapped, int, int]:
-    """Sizes, the decoder's weights (read when asked for), and the parameters of T5 and codec."""
-    spec = hf_spec(read_config(folder / "config.json"), label)
+def open_hf(folder: Path, label: str) -> Opened:
+    """The folder, looked into. Raises as ``read_hf``."""
+    config = read_config(folder / "config.json")
+    spec = hf_spec(config, label)
     tensors = read_tensors(folder)
-    text, codec = _part(tensors, "text_encoder."), _part(tensors, "audio_encoder.")
-    return spec, from_hf(tensors, spec), _count(text), _count(codec)
+    codec = load_codec(config["audio_encoder"], _part(tensors, "audio_encoder."), spec.n_q)
+    return Opened(spec, from_hf(tensors, spec), codec, _count(_part(tensors, "text_encoder.")))
 
 
 def hf_spec(config: Mapping[str, Any], label: str) -> ModelSpec:

@@ -13,8 +13,9 @@ from drawbar.musicgen.codec import Codec
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.prompt import TextEncoder
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.weights import Mapped
 
-__all__ = ["Parts", "Room", "check_together"]
+__all__ = ["Opened", "Parts", "Room", "check_together"]
 
 Room = Callable[[ModelSpec, int, int], None]
 """Told the sizes and the parameters of text encoder and codec before anything is built; raises without room."""
@@ -33,6 +34,18 @@ class Parts:
     """SHA-256 over the decoder's tensors as they are in the file (see ``weights.fingerprint``)."""
     notes: tuple[str, ...] = ()
     """What loading chose, and what it did not find."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A model folder, looked into: the decoder's weights stay in their files until asked for."""
+
+    spec: ModelSpec
+    weights: Mapped
+    codec: Codec
+    text: int
+    """Parameters of the text encoder; 0 without one."""
+    notes: tuple[str, ...] = ()
 
 
 def check_together(spec: ModelSpec, codec: Codec, text: TextEncoder | None) -> None:
