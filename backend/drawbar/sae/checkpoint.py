@@ -197,7 +197,7 @@ def _layer(path: Path, config: dict[str, Any]) -> int:
         if isinstance(value, int):
             return value
     hook = str(config.get("hook_name") or metadata.get("hook_name") or "")
-    found = re.search(r"layers?\.(\d+)", hook)
+    found = re.search(r"(?:layers?|blocks|h)\.(\d+)", hook)
     if found is None:
         raise CheckpointError(
             f"{path}: no layer in hook_layer or hook_name ({hook!r}): add it to {CONFIG_FILE}"
