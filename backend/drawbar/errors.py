@@ -12,6 +12,7 @@ __all__ = [
     "NotFiniteError",
     "NotSupportedError",
     "SiteMismatchError",
+    "WorkerError",
 ]
 
 
@@ -57,3 +58,7 @@ class NotFiniteError(DrawbarError):
 
 class CancelledError(DrawbarError):
     """Long work that the user stopped."""
+
+
+class WorkerError(DrawbarError):
+    """A fault of Drawbar's own in the playing thread; the log has its traceback."""

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.live.clock import Clock, RealClock
 from drawbar.live.controls import Controls, checked_amount
+from drawbar.live.failures import typed
 from drawbar.live.lead import LeadPolicy
 from drawbar.live.monitor import Monitor
 from drawbar.live.observer import RowObserver
@@ -58,6 +59,8 @@ class Snapshot:
     """From a slider's move to the ear, as it stands now; 0 while nothing plays."""
     underruns: int = 0
     message: str = ""
+    error: str = ""
+    """In state "error" the kind of it, as in `drawbar.errors` (``NotFiniteError``, ...); the message says the rest."""
     output_name: str = ""
     amounts: dict[str, float] = field(default_factory=dict)
     bypass: bool = False
@@ -77,16 +80,21 @@ class Engine:
         *,
         clock: Clock | None = None,
         rollback: bool = True,
+        safety_s: float = 0.1,
     ) -> None:
         """``model`` may be a function that loads it: the worker calls it (state "loading").
 
         Without ``output`` the best one is opened at the first take; ``sample_rate_hz`` then insists on a
-        device rate.
+        device rate. ``safety_s`` is how much is generated ahead at least; with ``rollback`` a longer one does
+        not make sliders later. Raises BadInputError for one outside 0.04 to 10 seconds.
         """
+        if not 0.04 <= safety_s <= 10:
+            raise BadInputError(f"safety_s {safety_s}: use 0.04 to 10 seconds")
         self.clock = clock or RealClock()
         self.controls = Controls()
         self.rollback = rollback
-        self.lead = LeadPolicy()
+        self._safety_s = safety_s
+        self.lead = self._lead_policy(0.02)
         self.trace = Trace(slots=SLOTS)
         self.bank = bank
         self.output = output
@@ -103,6 +111,8 @@ class Engine:
         """Old takes and examples; never interrupted by a new take."""
         self._bypass = False
         self._state, self._message = "idle", ""
+        self.error: DrawbarError | None = None
+        """What ended the last command (loading, playing, a change of device); None once another one begins."""
         self._take_id = self._request = self._queued = 0
         self._frozen = False
         self._performance: Performance | None = None
@@ -253,6 +263,7 @@ class Engine:
             latency_ms=1000 * performance.latency_s if performance is not None and playing else 0.0,
             underruns=output.underruns if output is not None else 0,
             message=self._message,
+            error=type(self.error).__name__ if self.error is not None else "",
             output_name=output.name if output is not None else "",
             amounts=self.controls.amounts(),
             bypass=self._bypass,
@@ -337,11 +348,11 @@ class Engine:
             command = self._commands.get()
             try:
                 command()
-            except DrawbarError as error:
-                self._set_state("error", str(error))
             except Exception as error:
-                log.exception("the engine failed")
-                self._set_state("error", f"{type(error).__name__}: {error}; the log has the details")
+                if not isinstance(error, DrawbarError):
+                    log.exception("the engine failed")
+                self.error = typed(error)
+                self._set_state("error", str(self.error))
             with self._lock:
                 self._queued -= 1
                 if self._queued <= 0:
@@ -355,6 +366,7 @@ class Engine:
 
     def _load(self) -> None:
         self._set_state("loading", "")
+        self.error = None
         if self._loader is None:
             return
         self._adopt(self._loader())
@@ -367,8 +379,11 @@ class Engine:
         self.observer = RowObserver(SLOTS, layers)
         self.trace = Trace(model.spec.n_q, SLOTS, int(model.spec.sample_rate_hz))
         self.monitor = Monitor(int(model.spec.sample_rate_hz))
-        self.lead = LeadPolicy(1.0 / float(model.spec.frame_rate_hz))
+        self.lead = self._lead_policy(1.0 / float(model.spec.frame_rate_hz))
         self.model = model
+
+    def _lead_policy(self, frame_s: float) -> LeadPolicy:
+        return LeadPolicy(frame_s, least_s=self._safety_s, most_s=max(0.45, self._safety_s))
 
     def _play(
         self,
@@ -385,6 +400,7 @@ class Engine:
             self.interrupt.clear()
         if self.model is None:
             raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
+        self.error = None
         self._set_state("warming", "")
         if not self._frozen:
             # A full collection walks everything that was ever imported, 60 ms and more with the interpreter
@@ -451,6 +467,5 @@ class Engine:
             if performance is not None and not performance.over:
                 try:
                     performance.hand_over()
-                except Exception:
-                    log.exception("the feeder failed")
-                    self.interrupt.set()
+                except Exception as error:
+                    performance.fail(error)

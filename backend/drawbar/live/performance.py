@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.live.bypass import Bypass
-from drawbar.live.ring import Floats
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.take import Take, TakeSettings, stored
 
@@ -51,6 +50,8 @@ class Performance:
         self.over = False
         self.message = ""
         self.rewinds: list[int] = []
+        self.splices: list[int] = []
+        """Samples at which what was decided again follows what stood; benchmarks look for clicks there."""
         self.moves: list[tuple[float, int]] = []
         """When (clock) a move was taken over, and the first frame that it can change; benchmarks read it."""
         self._batch = 2 if settings.twin else 1
@@ -66,7 +67,7 @@ class Performance:
         self._rewound_at = -1e9
         self._released = engine.bypass and not settings.twin
         self._complete = False
-        self._rest: Floats = np.zeros(0, np.float32)
+        self._failure: Exception | None = None
 
     # --- for the engine -----------------------------------------------------------------------------------
 
@@ -136,11 +137,23 @@ class Performance:
                     self._generate()
                 finally:
                     self._recorded = stream.recorded
+            self._check_failure()
             self._drain()
+            self._check_failure()
         except BaseException:
             self.over = True
             self.output.stop()
             raise
+
+    def fail(self, error: Exception) -> None:
+        """Called by the second thread: the take ends, and the worker raises ``error``."""
+        with self.engine.lock:
+            self._failure, self.over = error, True
+        self.engine.interrupt.set()
+
+    def _check_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _given(self) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -155,6 +168,8 @@ class Performance:
         if self._prefix is None:
             return
         for frame, tokens in enumerate(np.asarray(self._prefix).T):
+            if self.engine.interrupt.is_set():
+                return
             both = torch.from_numpy(np.repeat(tokens.astype(np.int64)[None], self._batch, 0))
             audio = self._codec.push(both[..., None])
             with self.engine.lock:
@@ -267,6 +282,7 @@ class Performance:
             state = self.pending.take_back(frame)
             engine.trace.take_back(frame)
             self._next_frame = frame
+            self.splices.append(self._handed + self.pending.samples)
         self._codec.restore(state)
         self._stream.rewind(frame)
         self.rewinds.append(frame)

@@ -1,0 +1,36 @@
+"""Whatever ended the worker's work -> one error of Drawbar's own tree, with the cure.
+
+The engine keeps it for the caller and goes back to being ready. Knows nothing of engines.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from drawbar.errors import DeviceError, DrawbarError, WorkerError
+
+__all__ = ["typed"]
+
+
+def typed(error: BaseException) -> DrawbarError:
+    """The error as the caller sees it; ``__cause__`` is the original where that is not one of ours."""
+    if isinstance(error, DrawbarError):
+        return error
+    found = _translated(error)
+    found.__cause__ = error
+    return found
+
+
+def _translated(error: BaseException) -> DrawbarError:
+    text = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "out of memory" in str(error).lower():
+        return DeviceError(
+            f"memory ran out ({text}): close other programs, switch the bypass twin off, or load a smaller model"
+        )
+    if isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error):
+        return DeviceError(
+            f"the compute device failed ({text}): start Drawbar again; if it returns, play on the CPU"
+        )
+    if isinstance(error, OSError):
+        return DeviceError(f"the system refused something ({text}): see the log, then play again")
+    return WorkerError(f"{text}: this is a fault in Drawbar; the log has the details. Play again to go on")
