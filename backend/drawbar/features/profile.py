@@ -49,7 +49,7 @@ class ProfileSettings:
     """Of the random choices."""
     clip_frames: int = 500
     """What counts as one clip for the share of clips: 10 s, as in the paper; longer audio is cut."""
-    rhythm_clips: int = 400
+    rhythm_clips: int = 200
     """Clips in which periods and co-activation are looked for."""
 
     def __post_init__(self) -> None:

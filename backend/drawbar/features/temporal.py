@@ -22,8 +22,8 @@ _PERIODIC = 0.35  # mean height of the autocorrelation's best peak
 _DRIFT = 0.4  # mean correlation with the time since the clip's start
 _SUSTAINED, _ONSET = 0.8, 0.4  # chance to fire again 20 ms later
 _EDGES = (*range(10), *range(10, 100, 10), *range(100, 3000, 25))  # frames: fine where a clip starts
-_BIN = 2  # frames (40 ms) of the autocorrelation
-_LAGS = (5, 60)  # 0.2 to 2.4 s
+
+_LAGS = (10, 120)  # frames: 0.2 to 2.4 s
 _MIN_RUNS = 4  # stretches of firing below which a clip says nothing about a period
 _DRIFT_BIN = 25
 
@@ -102,14 +102,14 @@ class TemporalSums:
     def _add_rhythm(self, firings: Firings, stayed: torch.Tensor) -> None:
         runs = torch.bincount(firings.local[~stayed], minlength=len(firings.active))
         chosen = torch.nonzero(runs >= _MIN_RUNS)[:, 0]
-        bins = firings.length // _BIN
+        bins = firings.length
         last = min(_LAGS[1], bins // 3)
         if not len(chosen) or last <= _LAGS[0] + 1:
             return
-        height, lag = _best_peak(firings.bins(_BIN)[chosen, :bins], last)
+        height, lag = _best_peak(firings.bins(1)[chosen], last)
         features = firings.active[chosen]
         self.peak.index_add_(0, features, height)
-        self.log_period.index_add_(0, features, height * (lag.clamp_min(1) * _BIN / 50).log())
+        self.log_period.index_add_(0, features, height * (lag.clamp_min(1) / 50).log())
         self.period_clips.index_add_(0, features, torch.ones(len(features)))
 
     def finish(self) -> Temporal:
@@ -160,8 +160,9 @@ def _best_peak(curves: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Ten
     inner = r[:, 1:-1]
     peak = (inner > r[:, :-2]) & (inner >= r[:, 2:]) & (torch.arange(1, last) >= _LAGS[0])
     height = torch.where(peak, torch.minimum(inner, inner - dip[:, 1:-1]), 0.0).clamp(0, 1)
-    best = height.max(dim=1)
-    return best.values, best.indices + 1
+    best = height.amax(dim=1)
+    first = (height >= 0.85 * best[:, None]).int().argmax(dim=1)  # not a multiple of the period
+    return best, first + 1
 
 
 def kinds_of(temporal: Temporal) -> list[str]:
