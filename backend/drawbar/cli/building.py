@@ -16,6 +16,7 @@ from drawbar.cli.shared import (
     line,
     notes,
     out_json,
+    plain,
     progress,
     read_config,
     say,
@@ -74,6 +75,9 @@ def build(
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: which stages, how long, disk, memory.")
     ] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Put the bank among the installed ones.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a bank from audio; a build that was killed goes on where it stopped."""
@@ -112,11 +116,24 @@ def build(
         result = pipeline.build(settings, tell)
     for path, why in result.failed:
         say(f"left out {path}: {why}")
+    bank = _installed(result.bank) if install else result.bank
     if as_json:
-        out_json(result)
+        out_json({**plain(result), "bank": str(bank)})
         return
     say(f"{result.features} features and {result.labels} labels from {result.clips} clips")
-    line(str(result.bank))
+    line(str(bank))
+
+
+def _installed(folder: Path) -> Path:
+    """The bank, examples and all, among this user's installed ones; edits of an older one move along."""
+    from drawbar.bank.bundle import export_bank
+    from drawbar.bank.library import install_bank
+
+    bundle = folder.with_name("bank.drawbank")
+    bundle.unlink(missing_ok=True)
+    export_bank(folder, bundle)
+    installed, _ = install_bank(bundle)
+    return installed.folder
 
 
 def _given(
