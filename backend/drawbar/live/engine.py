@@ -86,10 +86,10 @@ class Engine:
 
         Without ``output`` the best one is opened at the first take; ``sample_rate_hz`` then insists on a
         device rate. ``safety_s`` is how much is generated ahead at least; with ``rollback`` a longer one does
-        not make sliders later. Raises BadInputError for one outside 0.04 to 10 seconds.
+        not make sliders later. Raises BadInputError for one outside 0.04 to 5 seconds.
         """
-        if not 0.04 <= safety_s <= 10:
-            raise BadInputError(f"safety_s {safety_s}: use 0.04 to 10 seconds")
+        if not 0.04 <= safety_s <= 5:
+            raise BadInputError(f"safety_s {safety_s}: use 0.04 to 5 seconds")
         self.clock = clock or RealClock()
         self.controls = Controls()
         self.rollback = rollback

@@ -1,7 +1,7 @@
 """What a take becomes, block by block -> arrays that the window may read at any time.
 
 One thread writes, others read copies. Frames that are taken back (a slider moved before they were played) are
-overwritten. Knows nothing of models.
+overwritten. What is older than 20 seconds is kept in temporary files. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -13,28 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.live.ring import Floats
+from drawbar.live.spool import Spool
 
 __all__ = ["Trace"]
 
 PEAK_BLOCK = 64
 """Samples per stored minimum and maximum."""
-
-
-class _Growing:
-    """An array ``[rows, n]`` whose n grows by doubling."""
-
-    def __init__(self, rows: int, dtype: type[np.generic]) -> None:
-        self.data = np.zeros((rows, 1024), dtype)
-        self.count = 0
-
-    def put(self, at: int, block: NDArray[np.generic]) -> None:
-        end = at + block.shape[1]
-        if end > self.data.shape[1]:
-            grown = np.zeros((self.data.shape[0], max(end, 2 * self.data.shape[1])), self.data.dtype)
-            grown[:, : self.count] = self.data[:, : self.count]
-            self.data = grown
-        self.data[:, at:end] = block
-        self.count = end
+NEWEST_S = 10
+"""Seconds that stay in memory at least."""
+FRAMES_PER_S = 50
 
 
 class Trace:
@@ -42,18 +29,26 @@ class Trace:
 
     def __init__(self, n_q: int = 4, slots: int = 64, sample_rate_hz: int = 32_000) -> None:
         self.sample_rate_hz = sample_rate_hz
-        self._n_q, self._slots = n_q, slots
+        self._slots = slots
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
+        samples, frames = NEWEST_S * sample_rate_hz, NEWEST_S * FRAMES_PER_S
+        self._heard, self._steered, self._twin = (Spool(1, np.float32, samples) for _ in range(3))
+        self._peaks = Spool(2, np.float32, samples // PEAK_BLOCK)
+        self._tokens, self._twin_tokens = (Spool(n_q, np.uint16, frames) for _ in range(2))
+        self._activations = Spool(slots, np.float32, frames)
+        self._all = (
+            *(self._heard, self._steered, self._twin, self._peaks),
+            *(self._tokens, self._twin_tokens, self._activations),
+        )
         self.reset()
 
     def reset(self) -> None:
         """A new take begins; the watched features stay."""
         with self._lock:
-            self._heard, self._steered, self._twin = (_Growing(1, np.float32) for _ in range(3))
-            self._peaks = _Growing(2, np.float32)
-            self._tokens, self._twin_tokens = (_Growing(self._n_q, np.uint16) for _ in range(2))
-            self._activations = _Growing(self._slots, np.float32)
+            for spool in self._all:
+                spool.clear()
+            self._shown_from = dict.fromkeys(self._ids.values(), 0)
             self.takes_back = 0
 
     # --- the writer ---------------------------------------------------------------------------------------
@@ -67,38 +62,43 @@ class Trace:
     ) -> None:
         """Frame ``frame``'s tokens ``[K]`` and activations ``[slots]``; later frames are forgotten."""
         with self._lock:
-            self._tokens.put(frame, tokens[:, None])
+            self._cut(frame)
+            self._tokens.put(tokens[:, None])
             if twin is not None:
-                self._twin_tokens.put(frame, twin[:, None])
+                self._twin_tokens.put(twin[:, None])
             row = np.zeros(self._slots, np.float32) if activations is None else activations
-            self._activations.put(frame, row[:, None])
+            self._activations.put(row[:, None])
 
     def take_back(self, frame: int) -> None:
         """Frames from ``frame`` on will be decided again."""
         with self._lock:
-            for grown in (self._tokens, self._twin_tokens, self._activations):
-                grown.count = min(grown.count, frame)
+            self._cut(frame)
             self.takes_back += 1
+
+    def _cut(self, frame: int) -> None:
+        for spool in (self._tokens, self._twin_tokens, self._activations):
+            spool.cut(frame)
 
     def put_audio(self, heard: Floats, steered: Floats, twin: Floats | None) -> None:
         """Audio that was handed to the output, final."""
         with self._lock:
-            self._heard.put(self._heard.count, heard[None])
-            self._steered.put(self._steered.count, steered[None])
+            self._heard.put(heard[None])
+            self._steered.put(steered[None])
             if twin is not None:
-                self._twin.put(self._twin.count, twin[None])
+                self._twin.put(twin[None])
             done = self._peaks.count
             whole = self._heard.count // PEAK_BLOCK
             if whole > done:
-                fresh = self._heard.data[0, done * PEAK_BLOCK : whole * PEAK_BLOCK].reshape(-1, PEAK_BLOCK)
-                self._peaks.put(done, np.stack([fresh.min(1), fresh.max(1)]))
+                fresh = self._heard.read(done * PEAK_BLOCK)[0, : (whole - done) * PEAK_BLOCK]
+                fresh = fresh.reshape(-1, PEAK_BLOCK)
+                self._peaks.put(np.stack([fresh.min(1), fresh.max(1)]))
 
     def set_ids(self, ids: dict[str, int]) -> None:
         """Which feature each slot shows; a slot that changes hands starts empty."""
         with self._lock:
             for id, slot in ids.items():
                 if self._ids.get(id) != slot:
-                    self._activations.data[slot, : self._activations.count] = 0
+                    self._shown_from[slot] = self._activations.count
             self._ids = dict(ids)
 
     # --- readers ------------------------------------------------------------------------------------------
@@ -125,33 +125,34 @@ class Trace:
         """The unsteered twin of the same seed, ``[n]``; empty in a take without one."""
         return self._copied(self._twin, since_sample)
 
-    def _copied(self, grown: _Growing, since: int) -> Floats:
+    def _copied(self, spool: Spool, since: int) -> Floats:
         with self._lock:
-            return np.array(grown.data[0, max(0, since) : grown.count], np.float32)
+            return np.asarray(spool.read(since)[0], np.float32)
 
     def tokens(self) -> NDArray[np.uint16]:
         """``[K, T]``."""
         with self._lock:
-            return np.array(self._tokens.data[:, : self._tokens.count], np.uint16)
+            return np.asarray(self._tokens.read(), np.uint16)
 
     def twin_tokens(self) -> NDArray[np.uint16]:
         """``[K, T]`` of the unsteered twin; no frames in a take without one."""
         with self._lock:
-            return np.array(self._twin_tokens.data[:, : self._twin_tokens.count], np.uint16)
+            return np.asarray(self._twin_tokens.read(), np.uint16)
 
     def activations(self, since_frame: int = 0) -> tuple[Sequence[str], Floats]:
         """Ids and activations ``[R, T]``, above each feature's own threshold, from ``since_frame`` on."""
         with self._lock:
             slots = list(self._ids.values())
-            grown = self._activations
-            return tuple(self._ids), np.array(
-                grown.data[slots, max(0, since_frame) : grown.count], np.float32
-            )
+            first = min(max(0, since_frame), self._activations.count)
+            shown = np.asarray(self._activations.read(first)[slots], np.float32)
+            for row, slot in enumerate(slots):
+                shown[row, : max(0, self._shown_from.get(slot, 0) - first)] = 0
+            return tuple(self._ids), shown
 
     def peaks(self, width: int) -> Floats:
         """Minimum and maximum of what was heard, ``[m, 2]`` with m <= ``width``."""
         with self._lock:
-            stored = np.array(self._peaks.data[:, : self._peaks.count], np.float32)
+            stored = np.asarray(self._peaks.read(), np.float32)
         if stored.shape[1] <= width:
             return np.ascontiguousarray(stored.T)
         edges = np.linspace(0, stored.shape[1], max(1, width) + 1).astype(int)[:-1]
