@@ -63,7 +63,7 @@ def load_model(
 
     parts = read_folder(folder, label, place, room)
     if precision == "auto":
-        stepper, precision = choose(parts.decoder, parts.fingerprint)
+        stepper = choose(parts.decoder, parts.fingerprint)
     else:
         stepper = make_stepper(parts.decoder, precision)
     return Model(
@@ -73,8 +73,7 @@ def load_model(
         parts.codec,
         parts.fingerprint,
         parts.notes,
-        precision=precision,
-        stepper=stepper,
+        stepper,
     )
 
 
@@ -89,8 +88,6 @@ class Model:
         codec: Codec,
         digest: str | None = None,
         notes: tuple[str, ...] = (),
-        *,
-        precision: str = "float32",
         stepper: Stepper | None = None,
     ) -> None:
         self.spec = spec
@@ -99,20 +96,30 @@ class Model:
         self.codec = codec
         self.fingerprint = digest or fingerprint(decoder.state_dict())
         """SHA-256 of the language model's weights as stored: the site that banks, SAEs and directions belong to."""
-        self.notes = notes
-        """What loading chose, and what it did not find."""
+        self._notes = notes
         self.device = decoder.positions.device
-        self.precision = precision
-        """What the decoder computes in; a take made in one precision is not the same in another."""
         self._stepper = stepper or Stepper(decoder)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+    @property
+    def precision(self) -> str:
+        """What the decoder computes in; a take made in one precision is not the same in another."""
+        return self._stepper.precision
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What loading chose, what it did not find, and whether half precision had to be given up."""
+        left = self._stepper.fell_back_from
+        if left is None:
+            return self._notes
+        return (*self._notes, f"{left} gave logits that are not finite: it goes on in float32")
 
     def unload(self) -> None:
         """Gives the memory back, on the device too. Open streams end; any later use raises BadInputError."""
         for stream in list(self.__dict__.get("_streams", ())):
             stream.cancel()
             stream.__exit__(None, None, None)
-        kept = {"spec", "fingerprint", "notes", "device", "precision"}
+        kept = {"spec", "fingerprint", "_notes", "device"}
         parts = [vars(self).pop(name) for name in list(vars(self)) if name not in kept]
         for part in parts:
             _emptied(part)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
 from drawbar.musicgen.cache import Cache
+from drawbar.musicgen.graph import FrameGraph
 from drawbar.musicgen.ports import Hold, SteeringRun
 from drawbar.musicgen.sampling import Sampler
 from drawbar.musicgen.step import Edit, Interventions, Stepper, TextMemory
@@ -49,10 +50,13 @@ class Generation:
         prefix: Tensor | None = None,
         watched: Sequence[int] = (),
         kept: Mapping[tuple[int, int], int] | None = None,
+        *,
+        graphed: bool | None = None,
     ) -> None:
         """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``.
 
-        ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``).
+        ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``). ``graphed`` None
+        takes one graph a frame on CUDA; clamped and muted sliders always run outside it.
         """
         self.spec = stepper.spec
         self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
@@ -66,6 +70,8 @@ class Generation:
             if run is not None
         ]
         self._device = stepper.decoder.positions.device
+        self._graphed = self._device.type == "cuda" if graphed is None else graphed
+        self._graphs: dict[int, FrameGraph] = {}
         self._windows = Windows.of(self.spec)
         last = self._windows.span if settings.frames is None else settings.frames + self.spec.max_delay + 1
         self._capacity = min(self._windows.span, last)
@@ -102,12 +108,54 @@ class Generation:
         if self._still is None:
             self._still = self._interventions(position, 1)
         steps = self._columns(position, 1, self._windows.start(self._windows.window(position)))
+        drawn = self._computed(position, steps, cache)
+        if drawn is None and self._stepper.become_exact():
+            self._renew()
+            cache = self._cache_for(position)
+            drawn = self._computed(position, steps, cache)
+        if drawn is None:
+            raise self._not_finite(position, steps, cache)
+        self._place(position, drawn)
+        self.position += 1
+
+    def _computed(self, position: int, steps: Tensor, cache: Cache) -> Tensor | None:
+        """One position -> the tokens it predicts ``[tracks, K]``; None when the logits are not finite."""
+        assert self._still is not None
+        places = self._places(position)
+        seeds = self.settings.seeds * (2 if self.settings.twin else 1)
+        if self._graphed and not self._still.edit:
+            graph = self._graph(cache)
+            graph.steer(self._still.add)
+            graph.launch(steps, cache.length, [self._sampler.noise.keys(seed, places) for seed in seeds])
+            drawn, finite = graph.result()
+            for layer, seen in graph.watch.items():
+                self.watch[layer].copy_(seen)
+            return drawn if finite else None
         x = self._stepper.forward(steps, cache, self._text, self._still, self.watch or None)
         logits = self._guided(self._stepper.logits(x).float())
         if not bool(torch.isfinite(logits).all()):
-            raise self._not_finite(position, steps, cache)
-        self._decide(position, logits)
-        self.position += 1
+            return None
+        return self._sampler.draw(logits, seeds, places).cpu()
+
+    def _graph(self, cache: Cache) -> FrameGraph:
+        if id(cache) not in self._graphs:
+            self._graphs[id(cache)] = FrameGraph(
+                self._stepper,
+                cache,
+                self._text,
+                self._sampler,
+                clips=self.clips,
+                guidance=self.settings.guidance,
+                watched=list(self.watch),
+            )
+            self._graphs[id(cache)].warm_up()
+        return self._graphs[id(cache)]
+
+    def _renew(self) -> None:
+        """The stepper changed its dtype: what was remembered in the old one is computed again."""
+        self._caches.clear()
+        self._graphs.clear()
+        self._text = None if self._text is None else self._text.to(self._stepper.dtype)
 
     def tokens(self, first: int, count: int) -> Tensor:
         """Complete frames ``first .. first + count - 1`` -> ``[B or 2 B, K, count]`` (twins last)."""
@@ -189,12 +237,13 @@ class Generation:
         conditional, null = pairs[:, 0].flatten(0, 1), pairs[:, 1].flatten(0, 1)
         return null + (conditional - null) * self.settings.guidance
 
-    def _decide(self, position: int, logits: Tensor) -> None:
-        places = [(position - delay, book) for book, delay in enumerate(self.spec.delays)]
-        seeds = self.settings.seeds * (2 if self.settings.twin else 1)
-        drawn = self._sampler.draw(logits, seeds, places).cpu()
+    def _places(self, position: int) -> list[tuple[int, int]]:
+        """The (frame, codebook) entries that a position predicts."""
+        return [(position - delay, book) for book, delay in enumerate(self.spec.delays)]
+
+    def _place(self, position: int, drawn: Tensor) -> None:
         end = self.settings.frames
-        for frame, book in places:
+        for frame, book in self._places(position):
             if frame >= self.committed and (end is None or frame < end):
                 self._steps[:, book, position + 1] = drawn[:, book]
                 if (book, frame) in self.kept:

@@ -60,16 +60,16 @@ def make_stepper(decoder: Decoder, precision: str) -> Stepper:
     return Stepper(decoder)
 
 
-def choose(decoder: Decoder, digest: str) -> tuple[Stepper, str]:
-    """The most exact stepper that leaves room in a frame, measured once per model and machine, and its name."""
+def choose(decoder: Decoder, digest: str) -> Stepper:
+    """The most exact stepper that leaves room in a frame, measured once per model and machine."""
     spec, device = decoder.spec, decoder.positions.device
     if device.type == "cuda":
         # Half precision has shown logits that are not finite; bfloat16 has float32's range.
         name = "float32" if _weights(spec) < _SMALL else "bfloat16"
-        return make_stepper(decoder, name), name
+        return make_stepper(decoder, name)
     allowed = [name for name in precisions(spec, device) if name not in _forbidden(digest)]
     if device.type != "cpu" or _weights(spec) < _SMALL or len(allowed) == 1:
-        return make_stepper(decoder, "float32"), "float32"
+        return make_stepper(decoder, "float32")
     known = _memory().get(_key(digest), {}).get("chosen")
     if known not in allowed:
         budget_s = _ROOM / spec.frame_rate_hz
@@ -77,7 +77,7 @@ def choose(decoder: Decoder, digest: str) -> tuple[Stepper, str]:
         fitting = [name for name in allowed if times[name] <= budget_s]
         known = fitting[0] if fitting else min(times, key=lambda name: times[name])
         _remember(digest, {"chosen": known, "step_ms": {n: round(1e3 * t, 2) for n, t in times.items()}})
-    return make_stepper(decoder, known), known
+    return make_stepper(decoder, known)
 
 
 def _step_seconds(spec: ModelSpec, precision: str, layers: int = 6) -> float:

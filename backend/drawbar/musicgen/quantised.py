@@ -82,6 +82,11 @@ class QuantisedStepper(Stepper):
         self._room: Workspace | None = None
 
     @property
+    def precision(self) -> str:
+        """See Stepper."""
+        return f"int{self.bits}"
+
+    @property
     def bytes(self) -> int:
         """Memory that the packed weights take."""
         return self._heads.bytes + sum(part.bytes for parts in self._linear for part in parts)

@@ -45,9 +45,19 @@ class Noise:
 
     def gumbel(self, seed: int, places: Sequence[tuple[int, int]]) -> Tensor:
         """Places ``(frame, codebook)``, n of them -> noise ``[n, card]``."""
+        return self.keyed(
+            torch.tensor(self.keys(seed, places), dtype=torch.int64, device=self._entries.device)
+        )
+
+    @staticmethod
+    def keys(seed: int, places: Sequence[tuple[int, int]]) -> list[int]:
+        """What the noise of each place (frame, codebook) is a hash of, beside the entry."""
         keyed = _mixed(seed & _WORD)
-        bases = [_signed(_mixed(_mixed(keyed ^ (frame & _WORD)) ^ book)) for frame, book in places]
-        x = torch.tensor(bases, dtype=torch.int64, device=self._entries.device)[:, None] + self._entries
+        return [_signed(_mixed(_mixed(keyed ^ (frame & _WORD)) ^ book)) for frame, book in places]
+
+    def keyed(self, keys: Tensor) -> Tensor:
+        """Keys ``[...]`` int64 on the noise's device -> noise ``[..., card]``."""
+        x = keys[..., None] + self._entries
         x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MULTIPLY_1
         x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MULTIPLY_2
         # 23 bits and a half: never 0 and never 1 in float32.
@@ -80,13 +90,16 @@ class Sampler:
         """Logits ``[B, n, card]`` float32 and one seed per row -> tokens ``[B, n]`` for the n ``places``."""
         if self.temperature == 0:
             return logits.argmax(-1)
+        same = len(set(seeds)) == 1
+        keys = [self.noise.keys(seed, places) for seed in (seeds[:1] if same else seeds)]
+        return self.draw_keyed(logits, torch.tensor(keys, dtype=torch.int64, device=logits.device))
+
+    def draw_keyed(self, logits: Tensor, keys: Tensor) -> Tensor:
+        """The same with the noise's keys ``[B or 1, n]`` (see ``Noise.keys``): only tensors, nothing waits."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
         scores = logits / self.temperature if self.temperature != 1 else logits
-        noise = (
-            self.noise.gumbel(seeds[0], places)[None]
-            if len(set(seeds)) == 1
-            else torch.stack([self.noise.gumbel(seed, places) for seed in seeds])
-        )
-        noisy = scores + noise
+        noisy = scores + self.noise.keyed(keys)
         if self.top_k:
             kept = scores.topk(self.top_k, dim=-1)
             return kept.indices.gather(-1, noisy.gather(-1, kept.indices).argmax(-1, keepdim=True))[..., 0]

@@ -41,11 +41,22 @@ class TextMemory:
     bias: Tensor | None
     """``[R, 1, 1, L]``: minus infinity at padding; None where nothing is padded."""
 
+    def to(self, dtype: torch.dtype) -> TextMemory:
+        """The same in another dtype."""
+        layers = tuple((k.to(dtype), v.to(dtype)) for k, v in self.layers)
+        return TextMemory(layers, None if self.bias is None else self.bias.to(dtype))
+
 
 class Stepper:
     """A decoder that continues sequences position by position. ``R`` rows are parallel sequences."""
 
+    fell_back_from: str | None = None
+    """The half precision whose logits were not finite, so that float32 took over."""
+
     def __init__(self, decoder: Decoder) -> None:
+        self._lay_out(decoder)
+
+    def _lay_out(self, decoder: Decoder) -> None:
         self.spec = decoder.spec
         self.decoder = decoder
         weights = []
@@ -57,9 +68,31 @@ class Stepper:
             )
             linear = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
             weights.append((norms, tuple(part.weight.detach().t() for part in linear)))
-        self._weights = weights
+        self.weights = weights
+        """Per layer the norms' weights and biases, and the linear layers' transposed weights."""
         self._head = decoder.head.weight.detach().t().contiguous()
         self._shape = (self.spec.d_model,)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What residuals are computed in."""
+        return self.decoder.positions.dtype
+
+    @property
+    def precision(self) -> str:
+        """The dtype's name, or int8 or int4."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def become_exact(self) -> bool:
+        """Goes on in float32 from here (half-precision weights keep their values); False if it computes in it now.
+
+        Caches and text memories of before are of the old dtype: make new ones.
+        """
+        if self.precision not in ("float16", "bfloat16"):
+            return False
+        self.fell_back_from = self.precision
+        self._lay_out(self.decoder.float())
+        return True
 
     def cache(self, rows: int, capacity: int) -> Cache:
         """An empty memory of as many rows and positions as this stepper's ``forward`` extends."""
@@ -68,7 +101,7 @@ class Stepper:
 
     def text(self, states: Tensor, mask: Tensor) -> TextMemory:
         """Text states ``[R, L, Dt]`` and mask ``[R, L]`` -> the cross-attention memory of R rows."""
-        memory, bias = self.decoder.text_memory(states, mask)
+        memory, bias = self.decoder.text_memory(states.to(self.dtype), mask)
         assert memory is not None
         padded = bias is not None and bool(bias.ne(0).any())
         return TextMemory(
@@ -102,7 +135,7 @@ class Stepper:
         first = start == 0 and count > 1
         add = interventions.add if interventions is not None else {}
         edit = interventions.edit if interventions is not None else {}
-        for number, (norms, (qkv, self_out, cross_q, cross_out, ff_in, ff_out)) in enumerate(self._weights):
+        for number, (norms, (qkv, self_out, cross_q, cross_out, ff_in, ff_out)) in enumerate(self.weights):
             mixed = torch.mm(F.layer_norm(x, self._shape, norms[0], norms[1]), qkv)
             parts = mixed.view(rows, count, 3, heads, width).permute(2, 0, 3, 1, 4)
             memory = parts[1:]
@@ -122,7 +155,7 @@ class Stepper:
                 x, F.gelu(torch.mm(F.layer_norm(x, self._shape, norms[4], norms[5]), ff_in)), ff_out
             )
             if number in add:
-                x = x + add[number]
+                x = x + add[number].to(x.dtype)
             if number in edit:
                 x = edit[number](x)
             if watch is not None and number in watch:
