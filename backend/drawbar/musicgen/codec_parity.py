@@ -51,7 +51,8 @@ def codec_rows(codec: Codec, tokens: Tensor, seed: int = 0) -> Iterator[Row]:
 def _both(name: str, ours: tuple[Tensor, Tensor], encoded: Tensor, decoded: Tensor) -> Iterator[Row]:
     same = ours[0].shape == encoded.shape
     differing = int((ours[0] != encoded.cpu()).sum()) if same else ours[0].numel()
-    yield Row.compared("codec encode", name, differing, 0, f"{ours[0].numel()} tokens")
+    note = f"{ours[0].numel()} tokens, {ours[0].unique().numel()} different ones"
+    yield Row.compared("codec encode", name, differing, 0, note)
     note = f"peak {float(ours[1].abs().max()):.2g}"
     yield Row.compared("codec decode", name, _apart(ours[1], decoded.cpu()), AUDIO_BOUND, note)
 

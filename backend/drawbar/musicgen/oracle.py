@@ -35,6 +35,9 @@ class Passed:
 class Oracle(Protocol):
     """A second implementation, filled with the same weights."""
 
+    model: Any
+    """The network."""
+
     @property
     def name(self) -> str:
         """Whose it is."""

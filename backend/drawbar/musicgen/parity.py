@@ -239,7 +239,8 @@ def _greedy(case: Case, steps: Tensor, theirs: Passed, what: str, name: str, rou
     That is the same as decoding greedily with theirs: both start from the same step, and as long as every earlier
     token is equal the next is chosen from the same logits, so the first difference would show here (induction over
     steps; the network is causal, so one pass gives all of them). A difference where their two likeliest tokens are
-    closer than the two implementations' own rounding is a tie that neither decides: it is counted apart.
+    closer than the two implementations' own rounding (the largest difference of their logits, where it is within its
+    bound) is a tie that neither decides: it is counted apart.
     """
     conditional, null = theirs.logits.float().cpu()
     guided = (null + case.guidance * (conditional - null))[:, :-1]
@@ -248,7 +249,8 @@ def _greedy(case: Case, steps: Tensor, theirs: Passed, what: str, name: str, rou
     top = guided.topk(2, dim=-1)
     margins = (top.values[..., 0] - top.values[..., 1]).masked_fill(~decided, float("inf"))
     differing = decided & (top.indices[..., 0] != expected)
-    ties = differing & (margins <= 2 * (abs(case.guidance) + abs(case.guidance - 1)) * rounding)
+    amplified = 2 * (abs(case.guidance) + abs(case.guidance - 1)) * min(rounding, BOUND)
+    ties = differing & (margins <= amplified)
     book, step = divmod(int(margins.argmin()), margins.shape[1])
     note = (
         f"{int(decided.sum())} tokens; least margin {float(margins.min()):.2g} (book {book}, step {step + 1})"

@@ -40,8 +40,9 @@ class TransformersReference:
         settings = {**settings, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
         with _quiet(), torch.device("meta"):
             config = MusicgenConfig(
-                text_encoder=T5Config(d_model=spec.text_dim, num_layers=1).to_dict(),
-                audio_encoder=EncodecConfig().to_dict(),
+                # Stand-ins: text states and tokens are handed over.
+                text_encoder=T5Config(d_model=spec.text_dim, num_layers=1, vocab_size=8).to_dict(),
+                audio_encoder=EncodecConfig(num_filters=2, upsampling_ratios=[2]).to_dict(),
                 decoder=settings,
             )
             model: Any = MusicgenForConditionalGeneration(config)

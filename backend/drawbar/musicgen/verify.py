@@ -7,6 +7,7 @@ holds one beside the model. Knows nothing of speed.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,8 @@ def verify(
 ) -> Verdict:
     """Compare a float32 model with both references; ``progress`` is told what is being done and the share of it done.
 
-    Without ``origin`` the references are filled from the model's own mapped weights, which leaves the mapping of
-    its file's names unchecked. Without audiocraft its rows say so. The verdict takes more rows with ``plus``.
+    Without ``origin`` the references are filled from the model's own weights, mapped back: what was lost on loading
+    is then lost in both. Without audiocraft its rows say so. The verdict takes more rows with ``plus``.
     """
     settings = settings or VerifySettings()
     frames = min(settings.frames, model.spec.context_frames)
@@ -68,10 +69,10 @@ def verify(
     cases = our_cases(model, prompts, frames, settings.guidance, settings.seed, progress)
     rows = list(_our_rows(model, prompts, cases))
     progress("comparing with transformers", 0.0)
-    rows += _against(model, TransformersReference(model.decoder, origin, model.device), cases)
+    rows += _against(model, lambda: TransformersReference(model.decoder, origin, model.device), cases)
     if has_audiocraft():
         progress("comparing with audiocraft", 0.4)
-        rows += _against(model, Reference(model.decoder, origin, model.device), cases)
+        rows += _against(model, lambda: Reference(model.decoder, origin, model.device), cases)
     else:
         rows.append(Row.not_compared("logits, residuals, greedy tokens", "audiocraft", ABSENT))
     progress("comparing the codec", 0.8)
@@ -80,10 +81,14 @@ def verify(
     return Verdict(model.spec.name, model.fingerprint, frames, tuple(rows))
 
 
-def _against(model: Model, oracle: Oracle, cases: Sequence[Case]) -> list[Row]:
+def _against(model: Model, make: Callable[[], Oracle], cases: Sequence[Case]) -> list[Row]:
+    """Fills a reference, compares, and lets go of it before the next one is filled."""
+    oracle = make()
     rows = list(compare(model, oracle, cases))
+    alive = weakref.ref(oracle.model)
     del oracle
-    gc.collect()
+    if alive() is not None:
+        gc.collect()
     return rows
 
 

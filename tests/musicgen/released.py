@@ -1,0 +1,141 @@
+"""A folder to write into -> a small random MusicGen as transformers or audiocraft itself saves one.
+
+Four codebooks, cross-attention on T5, the 32 kHz EnCodec with its LSTM, not causal. None of our mapping is used.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import MusicgenConfig, MusicgenForConditionalGeneration
+
+from tests.musicgen.tiny import encodec, text_encoder, tokenizer_file
+
+D, LAYERS, HEADS, FF, CARD, TEXT = 48, 4, 4, 192, 32, 24
+
+XP = f"""
+transformer_lm:
+  dim: {D}
+  num_heads: {HEADS}
+  num_layers: {LAYERS}
+  hidden_scale: {FF // D}
+  n_q: 4
+  card: {CARD}
+  norm_first: true
+  bias_proj: false
+  bias_ff: false
+  bias_attn: false
+  causal: true
+  activation: gelu
+codebooks_pattern:
+  modeling: delay
+  delay:
+    delays: [0, 1, 2, 3]
+    flatten_first: 0
+    empty_initial: 0
+conditioners:
+  description:
+    model: t5
+    t5: {{name: t5-base, finetune: false, normalize_text: false}}
+fuser: {{cross: [description], sum: [], prepend: []}}
+dataset: {{segment_duration: 30}}
+channels: 1
+"""
+
+
+@torch.no_grad()
+def randomised(model: nn.Module, seed: int) -> None:
+    """Weights of the size that training would give: logits that differ, norms that are not the identity."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim == 1:
+            parameter.add_(0.1 * noise)
+        else:
+            parameter.copy_(noise / parameter.shape[1] ** 0.5)
+
+
+@torch.no_grad()
+def lively_codec(seed: int = 0) -> Any:
+    """An EnCodec whose codebooks hold what its encoder puts out, so that sounds differ in their tokens."""
+    codec = encodec()
+    generator = torch.Generator().manual_seed(seed)
+    residual = codec.encoder(torch.randn(1, 1, 64_000, generator=generator) / 3)
+    for layer in codec.quantizer.layers:
+        chosen = torch.randperm(residual.shape[2], generator=generator)[: codec.config.codebook_size]
+        layer.codebook.embed.copy_(residual[0, :, chosen].T)
+        residual = residual - layer.decode(layer.encode(residual))
+    return codec
+
+
+def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False) -> Path:
+    """As ``MusicgenForConditionalGeneration.save_pretrained`` writes it.
+
+    In a ``quiet`` model attention adds next to nothing, so that a faint residual is still faint at every norm.
+    """
+    torch.manual_seed(seed)
+    text, codec = text_encoder(), lively_codec(seed)
+    decoder = {
+        "hidden_size": D,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "ffn_dim": FF,
+        "vocab_size": CARD,
+        "pad_token_id": CARD,
+        "bos_token_id": CARD,
+    }
+    config = MusicgenConfig(
+        text_encoder=text.config.to_dict(), audio_encoder=codec.config.to_dict(), decoder=decoder
+    )
+    model: Any = MusicgenForConditionalGeneration(config, text_encoder=text, audio_encoder=codec)
+    randomised(model.decoder, seed)
+    randomised(model.enc_to_dec_proj, seed + 1)
+    for layer in model.decoder.model.decoder.layers if quiet else ():
+        layer.self_attn.out_proj.weight.data.mul_(1e-3)
+        layer.encoder_attn.out_proj.weight.data.mul_(1e-3)
+    model.save_pretrained(folder)
+    tokenizer_file(folder)
+    return folder
+
+
+def write_audiocraft(folder: Path, seed: int = 0) -> Path:
+    """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them."""
+    from drawbar.musicgen.reference import import_audiocraft
+
+    lm = import_audiocraft()
+    from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
+    from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider
+
+    torch.manual_seed(seed)
+    fuser = ConditionFuser({"cross": ["description"], "sum": [], "prepend": [], "input_interpolate": []})
+    pattern = DelayedPatternProvider(4, delays=[0, 1, 2, 3])
+    options: dict[str, Any] = dict(n_q=4, card=CARD, dim=D, num_heads=HEADS, hidden_scale=FF // D)
+    options |= dict(norm_first=True, bias_proj=False, num_layers=LAYERS, activation="gelu", bias_ff=False)
+    options |= dict(bias_attn=False, causal=True, custom=True, cross_attention=True)
+    model = lm.LMModel(pattern, ConditioningProvider({}), fuser, **options)
+    projection = nn.Linear(TEXT, D)
+    randomised(model, seed)
+    randomised(projection, seed + 1)
+    state = model.state_dict()
+    for name, tensor in projection.state_dict().items():
+        state[f"condition_provider.conditioners.description.output_proj.{name}"] = tensor
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(
+        {"best_state": state, "xp.cfg": XP, "version": "1.3.0", "exported": True}, folder / "state_dict.bin"
+    )
+    named = {"pretrained": "facebook/encodec_32khz", "version": "1.3.0", "exported": True}
+    torch.save(named, folder / "compression_state_dict.bin")
+    for part, whole in (("t5", text_encoder()), ("codec", lively_codec(seed))):
+        (folder / part).mkdir()
+        (folder / part / "config.json").write_text(json.dumps(whole.config.to_dict(), default=str))
+        tensors = {
+            n: t.clone().contiguous() for n, t in whole.state_dict().items() if "embed_tokens" not in n
+        }
+        save_file(tensors, folder / part / "model.safetensors")
+    tokenizer_file(folder / "t5")
+    return folder
