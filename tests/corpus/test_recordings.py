@@ -22,7 +22,7 @@ MUSICCAPS = (
     "ytid,start_s,end_s,audioset_positive_labels,aspect_list,caption,author_id,"
     "is_balanced_subset,is_audioset_eval\n"
     "-0Gj8-vB1q4,30,40,\"/m/0140xf,/m/02cjck\",\"['low quality', 'ballad']\","
-    "\"A slow ballad,\nsung softly\",4,False,True\n"
+    '"A slow ballad,\nsung softly",4,False,True\n'
     "0AbCdEfGhIj,1,3,/m/04rlf,\"['drums']\",drums alone,4,False,False\n"
 )
 
@@ -64,7 +64,11 @@ def test_mtg_jamendos_table(tmp_path: Path) -> None:
     (tmp_path / "audio_licenses.txt").write_text(LICENCES)
     low = sound(tmp_path / "audio" / "82" / "382.low.mp3")
     first, second = read_table(table, tmp_path / "audio")
-    assert (first.id, first.licence, first.tags) == ("track_0000214", "CC-BY-NC-SA-2.0", ("genre---punkrock",))
+    assert (first.id, first.licence, first.tags) == (
+        "track_0000214",
+        "CC-BY-NC-SA-2.0",
+        ("genre---punkrock",),
+    )
     assert first.path == tmp_path / "audio" / "14" / "214.mp3"
     assert (second.path, second.licence, second.text) == (low, "unknown", "classical, voice")
     assert {first.split, second.split} == {"held-out"}

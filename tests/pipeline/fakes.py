@@ -50,11 +50,13 @@ class FakeModel:
         self._tables = torch.randn(4, 65, 16, generator=generator)
         self._mixers = torch.randn(3, 16, 16, generator=generator) / 4
         self.calls = 0
+        self.prompts: set[str] = set()
 
     def residuals(
-        self, tokens: Tensor, prompts: object = None, *, layers: Sequence[int]
+        self, tokens: Tensor, prompts: Sequence[str | None] | None = None, *, layers: Sequence[int]
     ) -> dict[int, Tensor]:
         self.calls += 1
+        self.prompts |= {prompt for prompt in prompts or () if prompt}
         start = torch.full_like(tokens[..., :1], 64)
         steps = torch.cat([start, tokens], -1)  # [B, K, S]
         x = torch.stack([self._tables[k][steps[:, k]] for k in range(4)]).sum(0)

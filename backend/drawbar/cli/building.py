@@ -96,7 +96,9 @@ def build(
     sizes = {"d_sae": features, "expansion": expansion, "k": k, "steps": steps}
     given["sae"] = dict(given.get("sae") or {}) | {n: v for n, v in sizes.items() if v is not None}
     if not given.get("corpus"):
-        raise typer.BadParameter("say what to build from: composed:N, a folder or a table", param_hint="--corpus")
+        raise typer.BadParameter(
+            "say what to build from: composed:N, a folder or a table", param_hint="--corpus"
+        )
     if not given.get("out"):
         raise typer.BadParameter("say where the run's folder is", param_hint="--out")
     given["out"] = Path(given["out"])
@@ -161,7 +163,9 @@ def _numbers(text: str | None) -> list[int]:
     try:
         return [int(part) for part in (text or "").replace(" ", "").split(",") if part]
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r}: write numbers with commas, 3,5", param_hint="--layers") from error
+        raise typer.BadParameter(
+            f"{text!r}: write numbers with commas, 3,5", param_hint="--layers"
+        ) from error
 
 
 class _Lines:

@@ -106,11 +106,15 @@ def read_table(table: Path, audio: Path | None = None) -> list[Recording]:
             columns = [name.strip().lower() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             rows = [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
-            found = list(_musiccaps(rows, folder) if "ytid" in columns else _own(table, columns, rows, folder))
+            found = list(
+                _musiccaps(rows, folder) if "ytid" in columns else _own(table, columns, rows, folder)
+            )
     except (csv.Error, ValueError, SyntaxError, IndexError) as error:
         if isinstance(error, BadInputError):
             raise
-        raise BadInputError(f"{table}: a row cannot be read ({error}); see the layouts it may have") from error
+        raise BadInputError(
+            f"{table}: a row cannot be read ({error}); see the layouts it may have"
+        ) from error
     return _checked(table, found)
 
 

@@ -101,9 +101,7 @@ class Run:
         self.source = open_source(settings)
         self.progress = progress
         self.layers = _layers(self.settings, self.model)
-        self.grid = cells(
-            self.settings.sweep, self.settings.sae, tuple(self.layers), self.model.spec.d_model
-        )
+        self.grid = cells(self.settings.sweep, self.settings.sae, tuple(self.layers), self.model.spec.d_model)
         self._check_layers([cell.layer for cell in self.grid])
         self.done: dict[str, list[Stage]] = {}
 
@@ -148,15 +146,11 @@ class Run:
         return [corpus_stage(self.settings, self.source, self.progress)]
 
     def _tokens(self) -> list[Stage]:
-        return [
-            tokens_stage(self.settings, self.source, self.done["corpus"][0], self.model, self.progress)
-        ]
+        return [tokens_stage(self.settings, self.source, self.done["corpus"][0], self.model, self.progress)]
 
     def _residuals(self) -> list[Stage]:
         layers = sorted({*self.layers, *(cell.layer for cell in self.grid)})
-        return [
-            residuals_stage(self.settings, layers, self.done["tokens"][0], self.model, self.progress)
-        ]
+        return [residuals_stage(self.settings, layers, self.done["tokens"][0], self.model, self.progress)]
 
     def _sae(self) -> list[Stage]:
         wanted = [Cell(layer, self.settings.sae_at(layer)) for layer in self.layers]
@@ -172,9 +166,7 @@ class Run:
     def _features(self) -> list[Stage]:
         residuals, found = self.done["residuals"][0], []
         for layer, sae in zip(self.layers, self.done["sae"], strict=True):
-            pairs = pairs_stage(
-                self.settings, layer, self.store, residuals, sae, self.model, self.progress
-            )
+            pairs = pairs_stage(self.settings, layer, self.store, residuals, sae, self.model, self.progress)
             found += [pairs, profile_stage(self.settings, layer, self.store, pairs, self.progress)]
         return found
 

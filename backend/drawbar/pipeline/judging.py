@@ -76,9 +76,7 @@ def _recovered(sae: SAE, model: Any, store: ClipStore, clips: Sequence[int]) -> 
     return Recovered(mean("clean"), mean("spliced"), mean("zeroed"))
 
 
-def _site(
-    settings: BuildSettings, sae: SAE, store: ClipStore, clips: Sequence[int], model: Any
-) -> SiteTest:
+def _site(settings: BuildSettings, sae: SAE, store: ClipStore, clips: Sequence[int], model: Any) -> SiteTest:
     near = [n for n in (sae.layer - 1, sae.layer, sae.layer + 1) if 0 <= n < model.spec.n_layers]
     chosen = [store.clip(clip, text=settings.text == "track") for clip in clips]
     parts = list(harvest(model, chosen, near, batch=settings.batch_clips))

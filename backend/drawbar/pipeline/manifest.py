@@ -143,14 +143,21 @@ class Stage:
         )
 
     def _clear(self) -> None:
-        """Empty the folder, but never one that this class did not make."""
+        """Empty the folder, but never one that this class did not make.
+
+        It is renamed before it is deleted: a kill in between leaves no folder that looks like somebody's own.
+        """
+        stale = self.folder.with_name(f".{self.folder.name}.stale")
+        shutil.rmtree(stale, ignore_errors=True)
         if not self.folder.exists():
             return
-        if any(self.folder.iterdir()) and not (self.folder / KEY).is_file():
+        names = {path.name for path in self.folder.iterdir()} - {KEY + ".tmp"}
+        if names and KEY not in names:
             raise BadInputError(
                 f"{self.folder} holds files that no build made; choose another folder for the run"
             )
-        shutil.rmtree(self.folder)
+        self.folder.rename(stale)
+        shutil.rmtree(stale)
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

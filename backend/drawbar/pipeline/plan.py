@@ -134,7 +134,9 @@ class _Costs:
             sae = settings.sae_at(self._layer(stage))
             return frames * sae.k * _PAIR_S * 3, sae.d_sae * 2000, sae.d_sae * 16_000
         if name == "sounds":
-            clips = min(frames // 500 + 1, settings.descriptors.train_clips + settings.descriptors.held_out_clips)
+            clips = min(
+                frames // 500 + 1, settings.descriptors.train_clips + settings.descriptors.held_out_clips
+            )
             return clips * 500 * self._listening_s(), clips * 50_000, 300 << 20
         if name == "labels":
             return 10.0 + frames * 2e-5, settings.sae.d_sae * 500, 600 << 20

@@ -32,9 +32,7 @@ class Recorded:
     def key(self) -> object:
         """What each track is, sizes and digests of the files, and the excerpts' length."""
         if self._keys is None:
-            self._keys = [
-                [r.id, r.start_s, r.end_s, r.text, *file_key(r.path)] for r in self._recordings
-            ]
+            self._keys = [[r.id, r.start_s, r.end_s, r.text, *file_key(r.path)] for r in self._recordings]
         return [self._clip_s, self._keys]
 
     def seconds(self, track: int) -> float:
@@ -63,7 +61,9 @@ class Recorded:
             start = recording.start_s + number * self._clip_s
             yield Excerpt(f"{recording.id}@{start:g}s", block)
         if not found:
-            raise AudioFileError(f"{recording.path}: ends before {recording.start_s:g} s, where the track starts")
+            raise AudioFileError(
+                f"{recording.path}: ends before {recording.start_s:g} s, where the track starts"
+            )
 
     def _blocks(self, recording: Recording, rate_hz: int) -> Iterator[NDArray[np.float32]]:
         """Blocks of ``clip_s`` between the track's start and end, whatever blocks the file comes in."""

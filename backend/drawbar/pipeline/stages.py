@@ -6,6 +6,7 @@ Each returns its :class:`Stage`; one that is done already is left alone, and one
 import csv
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,8 @@ def _groups(source: Source) -> list[range]:
     """Tracks, a shard's worth at a time."""
     groups, first, seconds = [], 0, 0.0
     for track in range(len(source.tracks)):
-        try:
+        with suppress(AudioFileError):  # listed when it is read
             seconds += source.seconds(track)
-        except AudioFileError:
-            pass  # listed when it is read
         if track + 1 - first >= _GROUP_TRACKS or seconds >= _GROUP_SECONDS:
             groups.append(range(first, track + 1))
             first, seconds = track + 1, 0.0

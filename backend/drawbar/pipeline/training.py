@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-
 from drawbar.errors import BadInputError
 from drawbar.pipeline.clips import ClipStore
 from drawbar.pipeline.grid import Cell
@@ -115,9 +114,7 @@ def _train(
     layers = sorted({task.cell.layer for task in tasks})
     width = model.spec.d_model
     first = tasks[0].cell.sae
-    source = row_source(
-        settings, layers[0] if len(tasks) == 1 else layers, store, residuals, model
-    )
+    source = row_source(settings, layers[0] if len(tasks) == 1 else layers, store, residuals, model)
     jobs = [
         SaeJob(
             task.cell.sae,

@@ -57,5 +57,7 @@ def site_test(sae: SAE, residuals: Mapping[int, Iterable[Tensor]]) -> SiteTest:
         BadInputError: no residuals of its own layer.
     """
     if sae.layer not in residuals:
-        raise BadInputError(f"a site test of layer {sae.layer} needs its residuals; given: {sorted(residuals)}")
+        raise BadInputError(
+            f"a site test of layer {sae.layer} needs its residuals; given: {sorted(residuals)}"
+        )
     return SiteTest(sae.layer, {layer: measure(sae, rows).fvu for layer, rows in residuals.items()})

@@ -93,7 +93,7 @@ class Training:
 
     def step_on(self, x: Tensor, *, log: bool) -> HistoryRow | None:
         """One optimiser step on normalised residuals [N, D]."""
-        sae, cfg = self.sae, self.settings
+        cfg = self.settings
         found = self._forward(x)
         error = x - found.guess
         spread = (x - x.mean(0)).square().sum().clamp_min(1e-12)
@@ -119,7 +119,9 @@ class Training:
             values, indices = encode_pairs(x, centre, sae.W_enc, sae.b_enc, cfg.k)
             fires = values.detach() > 0
             fired[indices[fires]] = True
-            return _Pass(decode_pairs(values, indices, sae.W_dec) + sae.b_dec, fired, fires.sum(1).float().mean())
+            return _Pass(
+                decode_pairs(values, indices, sae.W_dec) + sae.b_dec, fired, fires.sum(1).float().mean()
+            )
         pre = sae.before(x)
         if cfg.activation == "batchtopk":
             level = _level(pre.detach(), cfg.k)
@@ -127,7 +129,6 @@ class Training:
             self._follow(level)
             penalty: Tensor | float = 0.0
         else:
-            assert sae.threshold is not None  # noqa: S101 - start() made one
             active = _Jump.apply(pre.relu(), sae.threshold)  # type: ignore[no-untyped-call]
             mean = _Count.apply(pre, sae.threshold).sum(1).mean()  # type: ignore[no-untyped-call]
             penalty = cfg.sparsity * (mean / cfg.k - 1).square()
