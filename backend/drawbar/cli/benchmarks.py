@@ -212,6 +212,81 @@ def bench_concepts(
     line(f"{result['pieces']['held_out']} held-out pieces, {result['wall_s']:g} s")
 
 
+@app.command("sae")
+def bench_sae(
+    width: Annotated[int, typer.Option("--width", min=1, help="Of the residuals.")] = 256,
+    features: Annotated[int, typer.Option("--features", min=1, help="Of the SAE.")] = 2048,
+    k: Annotated[int, typer.Option("--k", min=1, help="Features that may fire at once.")] = 32,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Residuals a step.")] = 4096,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps in a turn.")] = 10,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of ours, theirs, theirs, ours.")] = 3,
+    saelens_python: Annotated[
+        Path | None,
+        typer.Option("--saelens-python", help="A Python with sae-lens; without it only ours is measured."),
+    ] = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Activations trained per second, beside SAELens' own training step on the same batches."""
+    from drawbar.bench import sae as bench
+
+    with progress("training") as tell:
+        result = bench.run(
+            width=width,
+            features=features,
+            k=k,
+            batch=batch,
+            steps=steps,
+            rounds=rounds,
+            saelens_python=saelens_python,
+            device=device,
+            progress=tell,
+        )
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("harvest")
+def bench_harvest(
+    model: ModelOption = "embedded",
+    shape: Annotated[
+        str, typer.Option("--shape", help="small, medium or large with random weights, in place of a model.")
+    ] = "",
+    layers: Annotated[int, typer.Option("--layers", min=1, help="How many are taken.")] = 5,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="How many clips.")] = 8,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Their length, 50 a second.")] = 500,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Clips that run together.")] = 4,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of bare, taken, taken, bare.")] = 3,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """What taking residuals costs beside a bare forward, and the bytes that are kept."""
+    from drawbar.bench import harvest as bench
+
+    loaded = bench.random_model(shape, device) if shape else load(model, device)
+    with progress("harvesting") as tell:
+        result = bench.run(
+            loaded, count=layers, clips=clips, frames=frames, batch=batch, rounds=rounds, progress=tell
+        )
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("score")
+def bench_score(
+    features: Annotated[int, typer.Option("--features", min=1, help="Per layer.")] = 32_768,
+    layers: Annotated[int, typer.Option("--layers", min=1, help="How many layers.")] = 5,
+    k: Annotated[int, typer.Option("--k", min=1, help="Features that fire at once.")] = 100,
+    clips: Annotated[int, typer.Option("--clips", min=2, help="Clips of 10 s.")] = 100,
+    as_json: JsonFlag = False,
+) -> None:
+    """Time and peak memory of scoring all features of several layers."""
+    from drawbar.bench import score as bench
+
+    sizes = bench.ScoreSizes(features=features, layers=layers, k=k, clips=clips)
+    with progress("scoring") as tell:
+        result = bench.run(sizes, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
 def _numbers(text: str) -> list[int] | None:
     """``1,3,5`` -> numbers; nothing -> None."""
     try:
