@@ -275,6 +275,11 @@ class Engine:
         """The last take that ended, whole or stopped."""
         return self._last_take
 
+    @property
+    def performance(self) -> Performance | None:
+        """The take that is playing or was played last, from inside; benchmarks read it."""
+        return self._performance
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Until nothing is loading, playing or finishing -> whether that came in time."""
         return self._idle.wait(timeout_s)

@@ -122,6 +122,7 @@ class NullOutput:
     def _reset(self) -> None:
         self._ring.clear()
         self._heard.clear()
+        self._gaps: list[tuple[int, int]] = []
         self.started_at_s = None
         self.missed_samples = self._underruns = self._played = self._time = 0
         self._dry = self._finished = False
@@ -180,6 +181,11 @@ class NullOutput:
         """What was heard since `start`, under-runs as silence, ``[n]`` (needs ``record=True``)."""
         return np.concatenate(self._heard) if self._heard else np.zeros(0, np.float32)
 
+    def heard_at_s(self, sample: int) -> float:
+        """When the clock said that sample ``sample`` of those written was heard, under-runs before it included."""
+        missed = sum(missing for played, missing in self._gaps if played <= sample)
+        return (self.started_at_s or 0.0) + (sample + missed) / self.sample_rate_hz
+
     def _advance(self) -> None:
         """Play what the clock says has been played by now."""
         with self._lock:
@@ -196,6 +202,7 @@ class NullOutput:
             self._underruns += not self._dry
             self._dry = True
             self.missed_samples += missing
+            self._gaps.append((self._played + len(block), missing))
         self._played += len(block)
         self._time += due
         if self._record:

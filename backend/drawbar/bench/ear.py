@@ -1,0 +1,207 @@
+"""An engine and its sliders -> how long after a move it is heard, and whether the joints click.
+
+A move is heard with the first 20 ms at the output whose difference from the take without it is above -20 dB of the
+signal. While a slider is dragged, what counts is the age of the setting that is being heard. Knows nothing of frames'
+costs.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawbar.errors import DeviceError
+from drawbar.live import Engine, NullOutput, TakeSettings, render
+from drawbar.live.monitor import Monitor
+
+__all__ = ["clicks", "drag", "ended", "first_difference", "slider_to_ear"]
+
+THRESHOLD_DB = -20.0
+DRAG_HZ = 30.0
+LISTEN_S = 0.7
+"""How long a move is listened for, beyond the safety buffer where that cannot be taken back."""
+SEEDS = 10
+"""Takes in turn; each is rendered once without a move."""
+
+Audio = NDArray[np.float32]
+Tell = Callable[[str, float], object]
+
+
+def slider_to_ear(
+    model: Any,
+    bank: Any,
+    ids: Sequence[str],
+    prompt: str,
+    *,
+    moves: int,
+    amount: float,
+    rollback: bool,
+    safety_s: float,
+    tell: Tell = lambda _what, _share: None,
+) -> dict[str, Any]:
+    """Move sliders one at a time, each in a take that has played for about a second."""
+    rng = random.Random(9)
+    output = NullOutput(int(model.spec.sample_rate_hz), record=True)
+    found: list[float] = []
+    underruns = 0
+    with Engine(model, bank, output, rollback=rollback, safety_s=safety_s) as engine:
+        engine.play(TakeSettings(prompt, 1, 0.3))
+        engine.wait(60)
+        unmoved: dict[int, Audio] = {}
+        for number in range(moves):
+            tell(f"moving sliders, rollback {'on' if rollback else 'off'}", number / moves)
+            seed = 20 + number % SEEDS
+            id = ids[number % len(ids)]
+            settings = TakeSettings(prompt, seed, 4.0, amounts={id: 0.0})
+            if seed not in unmoved:
+                plain = render(model, bank, settings).audio
+                unmoved[seed] = Monitor(int(model.spec.sample_rate_hz)).process(plain)
+            listen_s = LISTEN_S + (0.0 if rollback else safety_s)
+            delay_s = _one_move(
+                engine, settings, id, amount, 0.8 + 0.4 * rng.random(), listen_s, unmoved[seed]
+            )
+            underruns += output.underruns
+            if delay_s is not None:
+                found.append(1000 * delay_s)
+    return {
+        "rollback": rollback,
+        "safety_ms": 1000 * safety_s,
+        "moves": moves,
+        "heard": len(found),
+        "amount": amount,
+        "underruns": underruns,
+        **quantiles(found),
+    }
+
+
+def quantiles(values_ms: Sequence[float]) -> dict[str, float | None]:
+    """Median, 99th percentile, least and most; all None without values."""
+    if not len(values_ms):
+        return {"p50_ms": None, "p99_ms": None, "least_ms": None, "most_ms": None}
+    values = np.asarray(values_ms)
+    names = ("p50_ms", "p99_ms", "least_ms", "most_ms")
+    return {
+        name: round(float(np.quantile(values, q)), 1)
+        for name, q in zip(names, (0.5, 0.99, 0, 1), strict=True)
+    }
+
+
+def _one_move(
+    engine: Any,
+    settings: TakeSettings,
+    id: str,
+    amount: float,
+    after_s: float,
+    listen_s: float,
+    unmoved: Audio,
+) -> float | None:
+    """Seconds from the move to the ear; None when it was not heard or the output ran dry."""
+    output = engine.output
+    engine.play(settings)
+    _until(engine, after_s)
+    moved_at = time.perf_counter()
+    engine.set_amount(id, amount)
+    _until(engine, after_s + listen_s)
+    judged = output.played() - round(0.02 * output.sample_rate_hz)
+    begun, underruns = output.started_at_s, output.underruns
+    engine.stop()
+    engine.wait(60)
+    if underruns or begun is None:
+        return None
+    frame = int(engine.model.spec.samples_per_frame)
+    first = first_difference(output.recorded()[:judged], unmoved, frame)
+    return None if first is None else float(begun + first / output.sample_rate_hz - moved_at)
+
+
+def _until(engine: Any, played_s: float) -> None:
+    never = threading.Event()
+    while engine.snapshot().played_s < played_s and not engine.wait(0):
+        never.wait(0.002)
+
+
+def first_difference(heard: Audio, unmoved: Audio, frame: int) -> int | None:
+    """The first sample of the first whole frame whose difference is above the threshold, relative to its
+    signal.
+    """
+    count = min(len(heard), len(unmoved)) // frame
+    signal = unmoved[: count * frame].reshape(count, frame).astype(np.float64)
+    change = heard[: count * frame].reshape(count, frame) - signal
+    loud = np.maximum((signal**2).mean(1), 1e-8)
+    over = (change**2).mean(1) > loud * 10 ** (THRESHOLD_DB / 10)
+    return int(np.argmax(over)) * frame if over.any() else None
+
+
+def drag(
+    model: Any,
+    bank: Any,
+    id: str,
+    prompt: str,
+    *,
+    seconds: float,
+    amount: float,
+    rollback: bool,
+    safety_s: float,
+) -> dict[str, Any]:
+    """Pull one slider evenly from 0 to ``amount``, 30 moves a second: how old is the setting that is heard?"""
+    output = NullOutput(int(model.spec.sample_rate_hz))
+    settings = TakeSettings(prompt, 31, seconds + 3.0, amounts={id: 0.0})
+    with Engine(model, bank, output, rollback=rollback, safety_s=safety_s) as engine:
+        engine.play(TakeSettings(prompt, 1, 0.3))
+        engine.wait(60)
+        engine.play(settings)
+        _until(engine, 1.0)
+        begun = time.perf_counter()
+        never = threading.Event()
+        while (passed := time.perf_counter() - begun) < seconds:
+            engine.set_amount(id, amount * passed / seconds)
+            never.wait(1 / DRAG_HZ)
+        engine.wait(4 * seconds + 60)
+        take, performance = ended(engine)
+        delay_s = engine.monitor.delay / output.sample_rate_hz
+    per_frame = int(model.spec.samples_per_frame)
+    ages = []
+    for frame, value in take.automation["lanes"].get(id, []):
+        if 0.02 * amount < value < 0.98 * amount:
+            heard_at = output.heard_at_s(frame * per_frame) + delay_s
+            ages.append(1000 * (heard_at - begun - seconds * value / amount))
+    return {
+        "rollback": rollback,
+        "safety_ms": 1000 * safety_s,
+        "seconds": seconds,
+        "settings_heard": len(ages),
+        "rewinds": len(take.rewinds),
+        "underruns": output.underruns,
+        **quantiles(ages),
+        "splices": clicks(take.audio, performance.splices),
+    }
+
+
+def ended(engine: Any) -> tuple[Any, Any]:
+    """The take that has just ended and its inside. Raises what ended it instead."""
+    if engine.error is not None:
+        raise engine.error
+    if engine.take is None or engine.performance is None:
+        raise DeviceError("nothing was played, so there is nothing to measure: is the machine far too slow?")
+    return engine.take, engine.performance
+
+
+def clicks(audio: Audio, splices: Sequence[int]) -> dict[str, Any]:
+    """The steps from sample to sample at the joints, against the 99.9th percentile of all the steps."""
+    steps = np.abs(np.diff(audio))
+    at = [n - 1 for n in splices if 1 <= n < len(audio)]
+    usual = float(np.quantile(steps, 0.999)) if len(steps) else 0.0
+    joints = steps[at] if at else np.zeros(0, np.float32)
+    worst = float(joints.max()) if len(joints) else 0.0
+    return {
+        "joints": len(joints),
+        "worst_step": round(worst, 5),
+        "usual_step": round(usual, 5),
+        "worst_of_usual": round(worst / usual, 3) if usual else None,
+        "above": int((joints > usual).sum()),
+    }
