@@ -127,7 +127,9 @@ class _Excerpts:
         for _ in range(count):
             seed = rng.choice(self.seeds)
             latest = self.tokens[seed].shape[1] - frames
-            start = 0 if rng.random() < 0.4 else rng.randint(0, max(0, latest))
+            # Short openings of the same first frames would be learnt by heart.
+            first = rng.random() < (0.4 if frames > s.opening_frames else 0.01)
+            start = 0 if first else rng.randint(0, max(0, latest))
             rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
             prompt = excerpt_prompt(self.pieces[seed], self.concepts[seed], start, frames, rng)
             silent = rng.random() < s.text_dropout or step < s.text_from

@@ -61,7 +61,7 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 3600
+    steps: int = 3700
     text_from: int = 900
     """The step at which text comes in; before it every prompt is null."""
     text_steps: int = 300
@@ -73,9 +73,9 @@ class DecoderSettings:
     short_batch: int = 6
     long_share: float = 0.12
     """Share of the steps that train on the whole context instead of short excerpts."""
-    opening_frames: int = 10
-    opening_batch: int = 160
-    opening_share: float = 0.5
+    opening_frames: int = 24
+    opening_batch: int = 90
+    opening_share: float = 0.35
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     batch: int = 2
     """Excerpts a step when they are as long as the context."""

@@ -58,9 +58,9 @@ class QuantisedCache(Cache):
 
 
 class QuantisedStepper(Stepper):
-    """A decoder with packed weights. It takes the decoder's large weights over: they are given back there."""
+    """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``."""
 
-    def __init__(self, decoder: Decoder, bits: int) -> None:
+    def __init__(self, decoder: Decoder, bits: int, *, keep_weights: bool = False) -> None:
         why = can_quantise(decoder.spec)
         if why is not None:
             raise NotSupportedError(
@@ -75,10 +75,11 @@ class QuantisedStepper(Stepper):
             self._norms.append(tuple(p.detach() for norm in norms for p in (norm.weight, norm.bias)))
             parts = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
             self._linear.append(tuple(pack(part.weight, bits) for part in parts))
-            for part in parts:
+            for part in parts if not keep_weights else ():
                 part.weight.data = torch.empty(0)
         self._heads = pack(decoder.head.weight, _HEAD_BITS)
-        decoder.head.weight.data = torch.empty(0)
+        if not keep_weights:
+            decoder.head.weight.data = torch.empty(0)
         self._room: Workspace | None = None
 
     @property

@@ -21,6 +21,7 @@ from drawbar.musicgen.folder import resolve
 from drawbar.musicgen.oracle import Oracle
 from drawbar.musicgen.origin import Origin, read_origin
 from drawbar.musicgen.parity import BOUND, SHORT, Case, compare, our_cases
+from drawbar.musicgen.precision_rows import precision_rows
 from drawbar.musicgen.reference import Reference, has_audiocraft
 from drawbar.musicgen.transformers_reference import TransformersReference
 from drawbar.musicgen.verdict import Row, Verdict
@@ -40,6 +41,8 @@ class VerifySettings:
     prompts: tuple[str, str] = PROMPTS
     """Two of different length; words that a closed vocabulary lacks are replaced by some that it has."""
     seed: int = 0
+    precision_seconds: float = 8.0
+    """Length of each take by which int8 and int4 are judged."""
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -75,6 +78,8 @@ def verify(
         rows += _against(model, lambda: Reference(model.decoder, origin, model.device), cases)
     else:
         rows.append(Row.not_compared("logits, residuals, greedy tokens", "audiocraft", ABSENT))
+    progress("comparing precisions", 0.7)
+    rows += precision_rows(model, prompts, seconds=settings.precision_seconds)
     progress("comparing the codec", 0.8)
     rows += codec_rows(model.codec, cases[0].tokens[..., : min(SHORT, frames)], settings.seed)
     progress("done", 1.0)
