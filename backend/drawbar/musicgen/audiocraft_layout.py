@@ -65,8 +65,10 @@ _ONLY: dict[str, tuple[Any, ...]] = {
 """What released MusicGens are (None: the key may be missing); anything else would load and play wrong."""
 
 
-def read_audiocraft(folder: Path, label: str, device: torch.device, room: Room, find: Find) -> Parts:
-    """The folder -> its parts, in float32 on ``device``. Raises CheckpointError or NotSupportedError."""
+def read_audiocraft(
+    folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room, find: Find
+) -> Parts:
+    """The folder -> its parts on ``device``, the decoder in ``dtype``. Raises CheckpointError or NotSupportedError."""
     state, settings = _language_model(folder / STATE_FILE)
     _check_variant(settings, label)
     codec = _codec(folder, settings, device, find)
@@ -75,7 +77,7 @@ def read_audiocraft(folder: Path, label: str, device: torch.device, room: Room, 
     text, notes = _text(folder, settings, device, find)
     room(spec, 0, 0)  # codec and T5 have their memory by now
     check_together(spec, codec, text)
-    decoder, digest = fill_decoder(weights, spec, device)
+    decoder, digest = fill_decoder(weights, spec, device, dtype)
     return Parts(spec, decoder, text, codec, digest, notes)
 
 

@@ -23,7 +23,7 @@ from drawbar.musicgen.generation import Generation, GenerationSettings
 from drawbar.musicgen.memory import check_room
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.ports import Lanes, Observer, Steering, SteeringRun
-from drawbar.musicgen.precision import choose, make_stepper
+from drawbar.musicgen.precision import choose, make_stepper, precisions
 from drawbar.musicgen.prompt import TextEncoder
 from drawbar.musicgen.sampling import Sampler
 from drawbar.musicgen.spec import ModelSpec
@@ -58,10 +58,14 @@ def load_model(
         raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
     folder, label = resolve(name, progress)
 
-    def room(spec: ModelSpec, text: int, codec: int) -> None:
-        check_room(spec, place, seconds=seconds, text=text, codec=codec)
+    wanted = "float32" if precision == "auto" else precision
 
-    parts = read_folder(folder, label, place, room)
+    def room(spec: ModelSpec, text: int, codec: int) -> None:
+        others = precisions(spec, place)
+        check_room(spec, place, wanted, seconds=seconds, text=text, codec=codec, others=others)
+
+    half = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    parts = read_folder(folder, label, place, room, half.get(wanted, torch.float32))
     if precision == "auto":
         stepper = choose(parts.decoder, parts.fingerprint)
     else:

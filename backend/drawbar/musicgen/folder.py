@@ -81,16 +81,18 @@ def layout_of(folder: Path) -> tuple[str, str]:
     )
 
 
-def read_folder(folder: Path, label: str, device: torch.device, room: Room) -> Parts:
-    """A model folder -> its parts, in float32 on ``device``; ``room`` is asked before much is read.
+def read_folder(
+    folder: Path, label: str, device: torch.device, room: Room, dtype: torch.dtype = torch.float32
+) -> Parts:
+    """A model folder -> its parts on ``device``, the decoder in ``dtype``; ``room`` is asked before much is read.
 
     Raises CheckpointError or NotSupportedError.
     """
     layout, note = layout_of(folder)
     if layout == "hf":
-        parts = read_hf(folder, label, device, room)
+        parts = read_hf(folder, label, device, dtype, room)
     else:
-        parts = read_audiocraft(folder, label, device, room, hub.find)
+        parts = read_audiocraft(folder, label, device, dtype, room, hub.find)
     return replace(parts, notes=(note, *parts.notes)) if note else parts
 
 

@@ -29,8 +29,8 @@ CONTEXT_SECONDS = 30
 _PREFIXES = ("decoder.", "enc_to_dec_proj.", "text_encoder.", "audio_encoder.")
 
 
-def read_hf(folder: Path, label: str, device: torch.device, room: Room) -> Parts:
-    """The folder -> its parts, in float32 on ``device``. Raises CheckpointError or NotSupportedError."""
+def read_hf(folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room) -> Parts:
+    """The folder -> its parts on ``device``, the decoder in ``dtype``. Raises CheckpointError or NotSupportedError."""
     config = read_config(folder / "config.json")
     spec = hf_spec(config, label)
     tensors = read_tensors(folder)
@@ -43,7 +43,7 @@ def read_hf(folder: Path, label: str, device: torch.device, room: Room) -> Parts
     speaker = load_codec(config["audio_encoder"], codec, spec.n_q, device)
     reader = load_text_encoder(folder, config["text_encoder"], text, device)
     check_together(spec, speaker, reader)
-    decoder, digest = fill_decoder(weights, spec, device)
+    decoder, digest = fill_decoder(weights, spec, device, dtype)
     return Parts(spec, decoder, reader, speaker, digest)
 
 

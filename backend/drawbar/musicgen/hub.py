@@ -6,6 +6,7 @@ where it stopped, and only gets its name when its digest is right. Knows nothing
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import shutil
@@ -24,8 +25,14 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
-from huggingface_hub.file_download import http_get, repo_folder_name
-from huggingface_hub.utils import WeakFileLock, build_hf_headers, validate_repo_id
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.utils import (
+    WeakFileLock,
+    build_hf_headers,
+    get_session,
+    hf_raise_for_status,
+    validate_repo_id,
+)
 
 from drawbar.errors import CheckpointError
 from drawbar.musicgen.audiocraft_layout import CODEC_FILE, STATE_FILE, references
@@ -57,7 +64,8 @@ _HF_EXTRAS = (
 )
 _AUDIOCRAFT = (STATE_FILE, CODEC_FILE)
 _SHARD = r"-\d{5}-of-\d{5}"
-_HASHED = 1 << 20
+_CHUNK = 1 << 18
+"""Bytes between two words about progress."""
 
 
 @dataclass(frozen=True)
@@ -275,52 +283,54 @@ def _download(there: Listing, file: RemoteFile, progress: Progress | None, befor
 
 
 def _continue(there: Listing, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
-    """Appends what is still missing of a file."""
+    """Appends what is still missing of a file; a connection that breaks is made again as long as bytes come."""
+    while True:
+        before = partial.stat().st_size if partial.is_file() else 0
+        try:
+            _append(there, file, partial, tell)
+            return
+        except _network_error() as error:
+            if isinstance(error, HfHubHTTPError) or partial.stat().st_size <= before:
+                raise
+
+
+def _append(there: Listing, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
+    url = hf_hub_url(there.name, file.name, revision=there.commit)
     with partial.open("ab") as opened:
         if opened.tell() > file.size:
             opened.truncate(0)
-            opened.seek(0)
-        tell(opened.tell())
-        http_get(
-            hf_hub_url(there.name, file.name, revision=there.commit),
-            opened,
-            resume_size=opened.tell(),
-            headers=build_hf_headers(library_name="drawbar"),
-            expected_size=file.size,
-            displayed_filename=file.name,
-            tqdm_class=lambda **settings: _Counter(tell, settings.get("initial", 0)),  # type: ignore[arg-type]
-        )
+        start = opened.seek(0, 2)
+        tell(start)
+        if start == file.size:
+            return
+        wanted = {"Range": f"bytes={start}-"} if start else {}
+        headers = {**build_hf_headers(library_name="drawbar"), "Accept-Encoding": "identity", **wanted}
+        with get_session().stream(
+            "GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
+        ) as response:
+            hf_raise_for_status(response)
+            if response.status_code != 206 and start:
+                start = opened.truncate(0)
+            for part in response.iter_bytes(_CHUNK):
+                opened.write(part)
+                start += len(part)
+                tell(start)
+        opened.flush()
+        if start != file.size:
+            raise OSError(f"{file.name} has {start} bytes instead of {file.size}")
 
 
 def _check_digest(name: str, file: RemoteFile, path: Path) -> None:
     large = len(file.digest) == 64
     digest = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
     with path.open("rb") as opened:
-        while part := opened.read(_HASHED):
+        while part := opened.read(_CHUNK):
             digest.update(part)
     if digest.hexdigest() != file.digest:
         path.unlink()
         raise CheckpointError(
             f"{file.name} of {name} arrived damaged and was thrown away: run the same command again"
         )
-
-
-class _Counter:
-    """What ``http_get`` takes for a progress bar."""
-
-    def __init__(self, tell: Callable[[int], None], done: int) -> None:
-        self._tell, self._done = tell, done
-
-    def __enter__(self) -> _Counter:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None
-
-    def update(self, count: int) -> None:
-        """More bytes (fewer, when a server starts over)."""
-        self._done += count
-        self._tell(self._done)
 
 
 @contextmanager
@@ -349,6 +359,16 @@ def _explained(name: str) -> Iterator[None]:
             f"check the name, or run `hf auth login`, then {get}"
         ) from error
     except (_network_error(), OSError) as error:
+        if isinstance(error, OSError) and error.errno in (
+            errno.ENOSPC,
+            errno.EACCES,
+            errno.EROFS,
+            errno.EDQUOT,
+        ):
+            raise CheckpointError(
+                f"{name} cannot be stored in {constants.HF_HUB_CACHE} ({error.strerror}): make room there, "
+                "or set HF_HOME to a folder on another disk"
+            ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"{name} is not on this machine and cannot be downloaded from {constants.ENDPOINT} ({reason}): run {get} "

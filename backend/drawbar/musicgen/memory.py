@@ -56,11 +56,14 @@ class Need:
     text: int
     codec: int
     caches: int
+    loading: int = 0
+    """The decoder while it is loaded, where that is more than it takes afterwards (it is packed from float32)."""
 
     @property
     def total(self) -> int:
-        """All of it, with some slack."""
-        return round((self.decoder + self.text + self.codec + self.caches) * _SLACK)
+        """All that is needed at any one time, with some slack."""
+        playing = self.decoder + self.caches
+        return round((max(playing, self.loading) + self.text + self.codec) * _SLACK)
 
     def __str__(self) -> str:
         parts = (
@@ -101,7 +104,9 @@ def needed(
     frames = spec.context_frames if seconds is None else min(spec.frames(seconds), spec.context_frames)
     places = frames + spec.max_delay + 1
     caches = 2 * spec.n_layers * rows * places * spec.d_model * small
-    return Need(round(linear * PRECISIONS[precision]) + others * small, 4 * text, 4 * codec, caches)
+    decoder = round(linear * PRECISIONS[precision]) + others * small
+    loading = 4 * (linear + others) if precision in ("int8", "int4") else 0
+    return Need(decoder, 4 * text, 4 * codec, caches, loading)
 
 
 def check_room(
@@ -128,7 +133,7 @@ def check_room(
     for other in others:
         size = needed(spec, other, seconds=seconds, text=text, codec=codec).total
         if other != precision and size <= there:
-            fits.append(f"{other} ({human(size)})")
+            fits.append(f"precision {other} ({human(size)})")
     length = _length(spec, precision, need, there)
     if length:
         fits.append(f"takes of up to {length} s (seconds={length})")

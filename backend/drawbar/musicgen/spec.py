@@ -8,6 +8,9 @@ from drawbar.errors import BadInputError
 
 __all__ = ["ModelSpec"]
 
+MOST_LAYERS, WIDEST = 512, 1 << 20
+"""Far beyond every model; a damaged configuration must not make the machine count to a billion."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -41,6 +44,11 @@ class ModelSpec:
         sizes = (self.d_model, self.n_layers, self.n_heads, self.d_ff, self.card, self.n_q, self.text_dim)
         if min(sizes) < 1 or self.context_frames < 1 or self.samples_per_frame < 1:
             raise BadInputError(f"{self.name}: every size must be at least 1, got {self}")
+        if self.n_layers > MOST_LAYERS or max(sizes) > WIDEST:
+            raise BadInputError(
+                f"{self.name}: {self.n_layers} layers, sizes up to {max(sizes)}: more than {MOST_LAYERS} layers or "
+                f"{WIDEST} is no MusicGen; the checkpoint's configuration is damaged"
+            )
         if self.d_model % self.n_heads or self.d_model % 2:
             raise BadInputError(
                 f"d_model {self.d_model} must be even and divisible by n_heads {self.n_heads}: "

@@ -175,14 +175,20 @@ def save_hf(
     _replace(folder / "config.json", (json.dumps(config, indent=2, default=str) + "\n").encode())
 
 
-def fill_decoder(state: Mapped, spec: ModelSpec, device: torch.device | str = "cpu") -> tuple[Decoder, str]:
+def fill_decoder(
+    state: Mapped,
+    spec: ModelSpec,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Decoder, str]:
     """Mapped weights -> a decoder in evaluation mode that needs no gradients, and its ``fingerprint``.
 
-    Raises CheckpointError that names a tensor with numbers that are not finite.
+    The fingerprint is that of the float32 weights, whatever ``dtype`` they are kept in. Raises CheckpointError that
+    names a tensor with numbers that are not finite.
     """
     with torch.device("meta"):
         empty = Decoder(spec)
-    decoder = empty.to_empty(device=device)
+    decoder = empty.to(dtype).to_empty(device=device)
     decoder.restore_buffers()
     places, digest = decoder.state_dict(), hashlib.sha256()
     for name in sorted(state):
