@@ -26,7 +26,7 @@ BLOCK = 20
 """Frames of one stream before the next has its turn."""
 CONTEXT = 8
 """Frames decoded again for every new one in the baseline."""
-RELEASED = {
+RELEASED: dict[str, Any] = {
     "sampling_rate": 32_000,
     "audio_channels": 1,
     "normalize": False,
@@ -84,7 +84,7 @@ def released_encodec(seed: int = 0) -> EncodecCodec:
     model = EncodecModel(EncodecConfig(**RELEASED)).eval().requires_grad_(False)
     for layer in model.quantizer.layers:
         layer.codebook.embed.copy_(0.5 * torch.randn_like(layer.codebook.embed))
-    _level(model.decoder.layers, torch.randn(1, int(RELEASED["hidden_size"]), 40))  # type: ignore[call-overload]
+    _level(model.decoder.layers, torch.randn(1, RELEASED["hidden_size"], 40))
     return EncodecCodec(model, 4)
 
 

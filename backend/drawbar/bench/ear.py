@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ SEEDS = 10
 """Takes in turn; each is rendered once without a move."""
 
 Audio = NDArray[np.float32]
-Tell = Callable[[str, float], object]
 
 
 def slider_to_ear(
@@ -43,7 +42,6 @@ def slider_to_ear(
     amount: float,
     rollback: bool,
     safety_s: float,
-    tell: Tell = lambda _what, _share: None,
 ) -> dict[str, Any]:
     """Move sliders one at a time, each in a take that has played for about a second."""
     rng = random.Random(9)
@@ -55,7 +53,6 @@ def slider_to_ear(
         engine.wait(60)
         unmoved: dict[int, Audio] = {}
         for number in range(moves):
-            tell(f"moving sliders, rollback {'on' if rollback else 'off'}", number / moves)
             seed = 20 + number % SEEDS
             id = ids[number % len(ids)]
             settings = TakeSettings(prompt, seed, 4.0, amounts={id: 0.0})
@@ -163,7 +160,7 @@ def drag(
             never.wait(1 / DRAG_HZ)
         engine.wait(4 * seconds + 60)
         take, performance = ended(engine)
-        delay_s = engine.monitor.delay / output.sample_rate_hz
+        delay_s = (engine.monitor.delay if engine.monitor is not None else 0) / output.sample_rate_hz
     per_frame = int(model.spec.samples_per_frame)
     ages = []
     for frame, value in take.automation["lanes"].get(id, []):

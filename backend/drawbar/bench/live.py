@@ -77,16 +77,9 @@ def run(
     for number, rollback in enumerate((True, False)):
         options: dict[str, Any] = {"amount": move_amount, "rollback": rollback, "safety_s": safety_s}
         share = 0.5 + 0.25 * number
+        tell(f"moving sliders, rollback {'on' if rollback else 'off'}", share)
         result["slider_to_ear"].append(
-            slider_to_ear(
-                model,
-                desk.source(),
-                desk.ids,
-                PROMPT,
-                moves=moves,
-                tell=lambda what, done, share=share: tell(what, share + 0.2 * done),
-                **options,
-            )
+            slider_to_ear(model, desk.source(), desk.ids, PROMPT, moves=moves, **options)
         )
         tell("dragging a slider", share + 0.2)
         result["dragged"].append(drag(model, desk.source(), desk.ids[0], PROMPT, seconds=drag_s, **options))
@@ -313,7 +306,7 @@ def soak(
     twin: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Endless play beside a busy window: see `drawbar.bench.soak`. Raises BadInputError for less than 5 s."""
+    """Endless play beside a busy window: see `drawbar.bench.soak`. Raises BadInputError for less than 2 s."""
     desk = _Desk(model, bank, sliders)
     tell = progress or (lambda _what, _share: None)
     found = soaking.play(model, desk.source(), desk.ids, PROMPT, seconds=seconds, twin=twin, tell=tell)

@@ -39,9 +39,9 @@ def play(
     twin: bool = False,
     tell: Callable[[str, float], object] = lambda _what, _share: None,
 ) -> dict[str, Any]:
-    """Play without an end for ``seconds`` on the null output. Raises BadInputError for less than 5 s."""
-    if seconds < 5:
-        raise BadInputError(f"a soak of {seconds} s: use at least 5")
+    """Play without an end for ``seconds`` on the null output. Raises BadInputError for less than 2 s."""
+    if seconds < 2:
+        raise BadInputError(f"a soak of {seconds} s: use at least 2")
     output = NullOutput(int(model.spec.sample_rate_hz))
     over = threading.Event()
     polls: list[int] = [0]
