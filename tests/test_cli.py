@@ -63,7 +63,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     fake = types.ModuleType("drawbar.live")
     fake.__dict__.update(TakeSettings=types.SimpleNamespace, render=play)
     monkeypatch.setitem(sys.modules, "drawbar.live", fake)
-    monkeypatch.setattr(playing, "load", lambda name, device="cpu": object())
+    monkeypatch.setattr(playing, "load", lambda *_: object())
     return seen
 
 

@@ -15,6 +15,7 @@ from drawbar.cli.shared import (
     FontOption,
     JsonFlag,
     ModelOption,
+    PrecisionOption,
     line,
     load,
     open_bank,
@@ -138,12 +139,13 @@ def bench_live(
     ] = 0.0,
     twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
     device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Real-time margin, under-runs, and the delay from slider to ear."""
     from drawbar.bench import live as bench
 
-    opened, loaded = open_bank(bank), load(model, device)
+    opened, loaded = open_bank(bank), load(model, device, precision)
     with progress("playing") as tell:
         if soak:
             result = bench.soak(loaded, opened, seconds=soak, sliders=sliders, twin=twin, progress=tell)

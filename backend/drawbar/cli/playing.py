@@ -16,6 +16,7 @@ from drawbar.cli.shared import (
     DeviceOption,
     JsonFlag,
     ModelOption,
+    PrecisionOption,
     line,
     load,
     open_bank,
@@ -65,6 +66,7 @@ def render(
     temperature: Annotated[float, typer.Option("--temperature")] = 1.0,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="0: no limit.")] = 250,
     device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
     engine: Annotated[
         Engine, typer.Option("--engine", help="audiocraft: slow, to check ours against.")
     ] = Engine.DRAWBAR,
@@ -84,7 +86,7 @@ def render(
         if row is not None:
             by_id[row.id] = value
             say(f"{row.id} {row.label or '(unnamed)'}: {value:+g}")
-    loaded: Any = load(model, device)
+    loaded: Any = load(model, device, precision if engine is Engine.DRAWBAR else "float32")
     if engine is Engine.AUDIOCRAFT:
         from drawbar.musicgen.reference_engine import ReferenceEngine
 

@@ -27,6 +27,7 @@ __all__ = [
     "FontOption",
     "JsonFlag",
     "ModelOption",
+    "PrecisionOption",
     "cell",
     "line",
     "load",
@@ -50,6 +51,10 @@ BankOption = Annotated[
     Path | None, typer.Option("--bank", help="A folder or an installed bank; else the embedded one.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")]
+PrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="auto (fast enough here), float32, bfloat16, float16, int8, int4."),
+]
 FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
 
 
@@ -125,12 +130,15 @@ def status(what: str) -> AbstractContextManager[object]:
     return notes.status(what) if notes.is_terminal else nullcontext()
 
 
-def load(name: str, device: str = "cpu") -> "Model":
-    """A model by name or folder, with a spinner."""
+def load(name: str, device: str = "cpu", precision: str = "float32") -> "Model":
+    """A model by name or folder, with a spinner; what "auto" chose is said where it is not float32."""
     from drawbar.musicgen import load_model
 
     with status(f"loading the model {name}"):
-        return load_model(name, device=device)
+        model = load_model(name, device=device, precision=precision)
+    if precision == "auto" and model.precision != "float32":
+        say(f"{name} plays in {model.precision}; --precision float32 is exact")
+    return model
 
 
 def open_bank(path: Path | None) -> "Bank":
