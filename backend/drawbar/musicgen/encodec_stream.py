@@ -121,8 +121,8 @@ class _Conv:
         self.window = _Window(left, exact, layer.pad_mode, weight.shape[1], weight.device)
         self._single = weight.shape[0] == 1
         if self._single:
-            self._bias = conv.bias.detach()
-            self._columns = weight[0].contiguous()
+            self._bias: Tensor = conv.bias.detach()
+            self._columns: Tensor = weight[0].contiguous()
         else:
             matrix = weight.permute(2, 1, 0).reshape(-1, weight.shape[0])
             self._apply = _product(matrix, conv.bias.detach(), precision)
@@ -148,7 +148,8 @@ class _Conv:
             return rows.new_zeros(0, 1)
         products = torch.mm(rows, self._columns)
         diagonal = products.as_strided((count, self.taps), (self.taps, self.taps * hop + 1))
-        return diagonal.sum(1, keepdim=True) + self._bias
+        summed: Tensor = diagonal.sum(1, keepdim=True) + self._bias
+        return summed
 
 
 def _folded(weight: Tensor, missing: int) -> Tensor:
@@ -235,7 +236,7 @@ class _Memory:
 
     def __init__(self, lstm: nn.LSTM, precision: str) -> None:
         self.width = lstm.hidden_size
-        self._device = lstm.weight_hh_l0.device
+        self._device = cast(Tensor, lstm.weight_hh_l0).device
         self._layers: list[Product] = []
         for n in range(lstm.num_layers):
             named = {name: getattr(lstm, f"{name}_l{n}").detach() for name in _LSTM_NAMES}
