@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,18 +42,56 @@ _TYPED = (
 )
 
 
+_HOSTILE = (
+    *(
+        '"',
+        "'",
+        '"drums',
+        "drums AND",
+        "NEAR(a b)",
+        "a* OR *",
+        "-drums",
+        "label:drums",
+        "^bass",
+        "a + b",
+        "(((",
+        "%_",
+    ),
+    *(
+        "\0\x1b[31m",
+        "🥁🎻",
+        "👩‍🎤 solo",
+        "\ud800",
+        "ﬀ ﷺ",
+        "'; DROP TABLE feature; --",
+        "{}[]<>|&;$",
+        "c# d♯ e♭",
+    ),
+    *("drums " * 1700, '"' * 10_000, "x" * 10_000, "ä" * 10_000, "1/2 " * 2500, "🥁" * 2500),
+)
+"""Text that must give rows or none, but never an error; the last six are 10 kB long."""
+
+
 def _keystrokes() -> Iterator[str]:
     for text in _TYPED:
         yield from (text[:end] for end in range(1, len(text) + 1))
 
 
-def _times_ms(bank: Bank, queries: list[Query], limit: int) -> list[float]:
+class _Times(NamedTuple):
+    """Milliseconds of each call: on the clock, and of this process alone (other work takes nothing from it)."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def _times_ms(bank: Bank, queries: list[Query], limit: int) -> _Times:
     """Each query as a keystroke: the count of matches and the first ``limit`` rows."""
-    times = []
+    times = _Times([], [])
     for query in queries:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         bank.find(query, limit=limit)
-        times.append(1000 * (time.perf_counter() - start))
+        times.wall.append(1000 * (time.perf_counter() - start))
+        times.cpu.append(1000 * (time.process_time() - used))
     return times
 
 
@@ -64,15 +102,17 @@ def _scan(bank: Bank, word: str) -> tuple[int, list[FeatureRow]]:
     return len(found), found[:100]
 
 
-def _row(name: str, times: list[float]) -> dict[str, Any]:
-    p50, p95, p99 = (float(np.percentile(times, q)) for q in (50, 95, 99))
-    return {"what": name, "n": len(times), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": max(times)}
+def _row(name: str, times: _Times) -> dict[str, Any]:
+    p50, p95, p99 = (float(np.percentile(times.wall, q)) for q in (50, 95, 99))
+    row = {"what": name, "n": len(times.wall), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
+    return row | {"max_ms": max(times.wall), "cpu_p95_ms": float(np.percentile(times.cpu, 95))}
 
 
 def _one(name: str, call: Callable[[], object]) -> dict[str, Any]:
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     call()
-    return _row(name, [1000 * (time.perf_counter() - start)])
+    wall, cpu = time.perf_counter() - start, time.process_time() - used
+    return _row(name, _Times([1000 * wall], [1000 * cpu]))
 
 
 def _measure(bank: Bank, limit: int) -> list[dict[str, Any]]:
@@ -104,7 +144,7 @@ def _peak_mb() -> float | None:
 def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> dict[str, Any]:
     """Build the bank, type 24 searches letter by letter -> ``rows`` for the table, and the target.
 
-    ``rows``: what, n, p50_ms, p95_ms, p99_ms, max_ms. Also the sizes and how long the building took.
+    ``rows``: what, n, p50_ms, p95_ms, p99_ms, max_ms, cpu_p95_ms. Also the sizes and how long the building took.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bank"
@@ -120,6 +160,8 @@ def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> dict[str, A
             if features <= 200_000:
                 rows += [_one("the same, naive: read all rows and compare", lambda: _scan(bank, "dru"))]
             rows += _measure(bank, limit)
+            hostile = _times_ms(bank, [Query(text) for text in _HOSTILE], limit)
+            rows += [_row("quotes, operators, emoji, 10 kB of text", hostile)]
             rows += [
                 _one("a page far down", lambda: bank.find(Query("s"), limit=limit, offset=features // 10))
             ]
@@ -132,7 +174,7 @@ def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> dict[str, A
         "rows": rows,
         "target_p95_ms": target,
         "reached": target is None
-        or all(row["p95_ms"] <= target for row in rows if "keystroke" in row["what"]),
+        or all(row["p95_ms"] <= target for row in rows if "keystroke" in row["what"] or "kB" in row["what"]),
         "bank_mb": size / 1e6,
         "built_s": built_s,
         "peak_memory_mb": _peak_mb(),

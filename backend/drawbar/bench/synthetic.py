@@ -79,6 +79,9 @@ def _features(count: int, layers: Sequence[int], rng: random.Random) -> Iterator
             proof=rng.uniform(2, 6) if proven else None,
             evidence={"slope": 0.4, "p": 0.001} if proven else None,
             tags=tuple(rng.sample(_TAGS, rng.randrange(3))),
+            consistency=rng.uniform(0.4, 1.0),
+            coactive=((f"{layers[number % len(layers)]}/0", 0.4),),
+            duplicates=((f"{layers[(number + 1) % len(layers)]}/0", 0.7),) if len(layers) > 1 else (),
         )
 
 
