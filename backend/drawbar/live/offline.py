@@ -78,6 +78,7 @@ def render(
         site=model.fingerprint,
         twin_audio=sound[1, 0] if settings.twin else None,
         engine=str(getattr(model, "engine", "drawbar")),
+        precision=str(getattr(model, "precision", "float32")),
     )
 
 

@@ -102,6 +102,7 @@ class Performance:
             automation=stored(self._recorded),
             bank=bank.info.name if bank is not None else "",
             site=model.fingerprint,
+            precision=str(getattr(model, "precision", "float32")),
             twin_audio=twin,
             bypass=tuple(self.bypass.edges),
             rewinds=tuple(self.rewinds),

@@ -140,6 +140,8 @@ class Take:
     """False for a take that was stopped before its length."""
     engine: str = "drawbar"
     """Whose network made the tokens: ours, or audiocraft's (`drawbar render --engine`)."""
+    precision: str = "float32"
+    """What the network computed in; another precision gives other tokens."""
 
     @property
     def seconds(self) -> float:
@@ -155,6 +157,7 @@ class Take:
             "bank": self.bank,
             "site": self.site,
             "engine": self.engine,
+            "precision": self.precision,
             "versions": self.versions,
             "frames": int(self.tokens.shape[1]),
             "bypass": [list(edge) for edge in self.bypass],
