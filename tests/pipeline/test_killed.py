@@ -26,10 +26,16 @@ def tensors(run: Path) -> dict[str, bytes]:
     }
 
 
-def rows(run: Path) -> list[str]:
-    """The bank's database, row by row."""
+def rows(run: Path) -> list[tuple[str, str]]:
+    """The bank's database, row by row, the word index included."""
     with sqlite3.connect(run / "bank" / "bank.sqlite") as database:
-        return list(database.iterdump())
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+        names = [name for (name,) in database.execute(tables)]
+        return [
+            (name, row)
+            for name in names
+            for row in sorted(map(repr, database.execute(f'SELECT * FROM "{name}"')))
+        ]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 from drawbar.sae import SAE
-from drawbar.sae.sparse import decode_pairs, encode_pairs
+from drawbar.sae.sparse import autoencode, decode_pairs, largest
 
 
 def some_sae(d_model: int = 12, d_sae: int = 40, k: int = 5) -> SAE:
@@ -36,8 +36,9 @@ def test_decoding_pairs_equals_decoding_all_features() -> None:
 def test_sparse_gradients_equal_dense_ones() -> None:
     sae, x = some_sae(), some_rows()
     wanted = torch.autograd.grad((sae.decode(sae.encode(x)) - x).square().sum(), list(sae.parameters()))
-    values, indices = encode_pairs(x, sae.b_dec, sae.W_enc, sae.b_enc, sae.k)
-    ours = (decode_pairs(values, indices, sae.W_dec) + sae.b_dec - x).square().sum()
+    guess, values, indices = autoencode(x, sae.b_dec, (sae.W_enc, sae.b_enc), sae.W_dec, sae.k)
+    torch.testing.assert_close(decode_pairs(values, indices, sae.W_dec) + sae.b_dec, guess)
+    ours = (guess - x).square().sum()
     for expected, found in zip(wanted, torch.autograd.grad(ours, list(sae.parameters())), strict=True):
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
 
@@ -52,3 +53,10 @@ def test_folding_the_scale_in_gives_activations_in_residual_units() -> None:
 def test_more_firing_features_than_there_are_is_refused() -> None:
     with pytest.raises(BadInputError, match="k=9"):
         SAE(4, 8, 9)
+
+
+@pytest.mark.parametrize(("features", "k"), [(40, 5), (64, 2), (512, 16), (512, 1), (520, 32), (8, 8)])
+def test_the_winners_of_two_rounds_are_the_k_largest(features: int, k: int) -> None:
+    pre = torch.randn(50, features, generator=torch.Generator().manual_seed(features + k))
+    found = pre.gather(1, largest(pre, k)).sort(1, descending=True).values
+    assert torch.equal(found, pre.topk(k, dim=1).values)

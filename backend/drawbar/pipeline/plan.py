@@ -172,10 +172,11 @@ class _Costs:
         codec = self._run.model.codec
         noise = torch.randn(1, 1, round(_TRIAL_S * codec.sample_rate_hz)) / 10
         noise = noise.to(self._run.settings.device)
-        return self._timed("codec", lambda: codec.encode(noise)) / (_TRIAL_S * codec.frame_rate_hz)
+        frames: float = _TRIAL_S * codec.frame_rate_hz
+        return self._timed("codec", lambda: codec.encode(noise)) / frames
 
     def _forward_s(self) -> float:
-        frames = min(round(_TRIAL_S * 50), self._run.model.spec.context_frames)
+        frames: int = min(round(_TRIAL_S * 50), self._run.model.spec.context_frames)
         tokens = torch.zeros(1, self._books, frames, dtype=torch.int64)
         layers = self._run.layers
         return self._timed("forward", lambda: self._run.model.residuals(tokens, layers=layers)) / frames

@@ -51,7 +51,8 @@ def corpus_stage(settings: BuildSettings, source: Source, progress: ProgressCall
         return stage
     stage.keep_settings(asdict(settings.corpus_settings()))
     report = Reporter(progress, "corpus", len(source.tracks), "tracks")
-    rows, failed = [], []
+    rows: list[list[Any]] = []
+    failed: list[list[str]] = []
     for number, track in enumerate(source.tracks):
         try:
             seconds = round(source.seconds(number), 3)

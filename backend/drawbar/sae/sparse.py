@@ -6,13 +6,13 @@ kernels the dense products are used. It knows nothing of autoencoders.
 """
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
-__all__ = ["decode_pairs", "encode_pairs", "largest", "sparse_kernels"]
+__all__ = ["autoencode", "decode_pairs", "largest", "sparse_kernels"]
 
 _GROUP = 8  # features that stand for one another in the first round of ``largest``
 
@@ -39,21 +39,29 @@ def largest(pre: Tensor, k: int) -> Tensor:
     return torch.div(won, k, rounding_mode="floor") * groups + best.gather(1, won % k)
 
 
-def encode_pairs(
-    x: Tensor, centre: Tensor | None, weight: Tensor, bias: Tensor, k: int
-) -> tuple[Tensor, Tensor]:
-    """Rows [N, D] -> relu of their k largest ``(x - centre) @ weight + bias``: values and indices [N, k].
+def autoencode(
+    x: Tensor,
+    centre: Tensor,
+    encoder: tuple[Tensor, Tensor],
+    weight: Tensor,
+    k: int,
+    *,
+    centred: bool = True,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows [N, D] -> their reconstruction [N, D] from the k largest features, and those: values, indices [N, k].
 
-    Gradients flow through the values, to centre [D], weight [D, F] and bias [F]; none to x.
+    ``relu(topk((x - centre) @ encoder[0] + encoder[1])) @ weight + centre``; without ``centred`` the encoder
+    sees x itself. Gradients flow from the reconstruction to every matrix and bias; none to x.
     """
-    values, indices = _Encode.apply(x, centre, weight, bias, k)  # type: ignore[no-untyped-call]
-    return values, indices
+    guess, values, indices = _Autoencode.apply(x, centre, *encoder, weight, k, centred)  # type: ignore[no-untyped-call]
+    return guess, values, indices
 
 
 def decode_pairs(values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
-    """Pairs [N, k] and a matrix [F, D] -> the weighted sums of its rows [N, D]."""
-    out: Tensor = _Decode.apply(values, indices, weight)  # type: ignore[no-untyped-call]
-    return out
+    """Pairs [N, k] and a matrix [F, D] -> the weighted sums of its rows [N, D]; gradients flow to both."""
+    if torch.is_grad_enabled() and (values.requires_grad or weight.requires_grad):
+        return _dense(values, indices, len(weight)) @ weight
+    return _times(values, indices, weight)
 
 
 def _rows(values: Tensor, indices: Tensor, width: int) -> Tensor:
@@ -65,13 +73,25 @@ def _rows(values: Tensor, indices: Tensor, width: int) -> Tensor:
         return torch.sparse_csr_tensor(starts, indices.reshape(-1), values.reshape(-1), (n, width))
 
 
-def _columns(values: Tensor, indices: Tensor, width: int) -> Tensor:
-    """The transpose of :func:`_rows`, [width, N], without moving a number."""
-    n, k = indices.shape
-    starts = torch.arange(0, n * k + 1, k, device=indices.device)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csc_tensor(starts, indices.reshape(-1), values.reshape(-1), (width, n))
+class _ByFeature:
+    """The same pairs sorted by feature: what every product with the transpose needs, found once."""
+
+    def __init__(self, indices: Tensor, width: int) -> None:
+        flat = indices.reshape(-1)
+        self._order = torch.argsort(flat, stable=True)
+        self._positions = torch.div(self._order, indices.shape[1], rounding_mode="floor")
+        ends = torch.bincount(flat, minlength=width).cumsum(0)
+        self._starts = torch.cat([ends.new_zeros(1), ends])
+        self._shape = (width, len(indices))
+
+    def times(self, values: Tensor, rows: Tensor) -> Tensor:
+        """[F, N] transposed pairs @ rows [N, D] -> [F, D]."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            matrix = torch.sparse_csr_tensor(
+                self._starts, self._positions, values.reshape(-1)[self._order], self._shape
+            )
+        return matrix @ rows
 
 
 def _dense(values: Tensor, indices: Tensor, width: int) -> Tensor:
@@ -85,11 +105,12 @@ def _times(values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
     return _dense(values, indices, len(weight)) @ weight
 
 
-def _transposed_times(values: Tensor, indices: Tensor, rows: Tensor, width: int) -> Tensor:
-    """[F, N] transposed pairs @ rows [N, D] -> [F, D]."""
-    if sparse_kernels(rows.device):
-        return _columns(values, indices, width) @ rows
-    return _dense(values, indices, width).T @ rows
+def _transposed_times(pairs: Sequence[tuple[Tensor, Tensor]], indices: Tensor, width: int) -> list[Tensor]:
+    """For each (values [N, k], rows [N, D]): [F, N] transposed pairs @ rows -> [F, D]."""
+    if sparse_kernels(indices.device):
+        by_feature = _ByFeature(indices, width)
+        return [by_feature.times(values, rows) for values, rows in pairs]
+    return [_dense(values, indices, width).T @ rows for values, rows in pairs]
 
 
 def _sampled(left: Tensor, right: Tensor, values: Tensor, indices: Tensor) -> Tensor:
@@ -101,44 +122,39 @@ def _sampled(left: Tensor, right: Tensor, values: Tensor, indices: Tensor) -> Te
     return (left @ right.T).gather(1, indices)
 
 
-class _Encode(torch.autograd.Function):
+class _Autoencode(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, centre: Tensor | None, weight: Tensor, bias: Tensor, k: int
-    ) -> tuple[Tensor, Tensor]:
-        x = x if centre is None else x - centre
-        pre = torch.addmm(bias, x, weight)
+        ctx: Any,
+        x: Tensor,
+        centre: Tensor,
+        encoder: Tensor,
+        bias: Tensor,
+        weight: Tensor,
+        k: int,
+        centred: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        seen = x - centre if centred else x
+        pre = torch.addmm(bias, seen, encoder)
         indices = largest(pre, k).sort(dim=1).values
         values = pre.gather(1, indices).relu_()
-        ctx.save_for_backward(x, weight, values, indices)
-        ctx.centred = centre is not None
-        ctx.mark_non_differentiable(indices)
+        ctx.save_for_backward(seen, encoder, weight, values, indices)
+        ctx.centred = centred
+        ctx.mark_non_differentiable(values, indices)
         ctx.set_materialize_grads(False)
-        return values, indices
+        return _times(values, indices, weight).add_(centre), values, indices
 
     @staticmethod
-    def backward(
-        ctx: Any, grad: Tensor | None, _indices: object
-    ) -> tuple[None, Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor | None, *_: object) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return None, None, None, None, None
-        x, weight, values, indices = ctx.saved_tensors
-        grad = grad * (values > 0)
-        features = weight.shape[1]
-        grad_weight = _transposed_times(grad, indices, x, features).T
-        grad_bias = grad.new_zeros(features).index_add_(0, indices.reshape(-1), grad.reshape(-1))
-        grad_centre = -(weight @ grad_bias) if ctx.centred else None
-        return None, grad_centre, grad_weight, grad_bias, None
-
-
-class _Decode(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(values, indices, weight)
-        return _times(values, indices, weight)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor]:
-        values, indices, weight = ctx.saved_tensors
-        grad_weight = _transposed_times(values, indices, grad, len(weight))
-        return _sampled(grad, weight, values, indices), None, grad_weight
+            return (None,) * 7
+        seen, encoder, weight, values, indices = ctx.saved_tensors
+        grad = grad.contiguous()
+        inner = _sampled(grad, weight, values, indices) * (values > 0)
+        features = len(weight)
+        grad_weight, grad_encoder = _transposed_times([(values, grad), (inner, seen)], indices, features)
+        grad_bias = inner.new_zeros(features).index_add_(0, indices.reshape(-1), inner.reshape(-1))
+        grad_centre = grad.sum(0)
+        if ctx.centred:
+            grad_centre = grad_centre - encoder @ grad_bias
+        return None, grad_centre, grad_encoder.T, grad_bias, grad_weight, None, None

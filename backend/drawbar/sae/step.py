@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from drawbar.errors import BadInputError, NotFiniteError
 from drawbar.sae.settings import SaeSettings
-from drawbar.sae.sparse import decode_pairs, encode_pairs
+from drawbar.sae.sparse import autoencode
 from drawbar.sae.topk import SAE
 
 __all__ = ["HistoryRow", "Training"]
@@ -115,13 +115,12 @@ class Training:
         sae, cfg = self.sae, self.settings
         fired = torch.zeros(sae.d_sae, dtype=torch.bool, device=x.device)
         if cfg.activation == "topk":
-            centre = sae.b_dec if sae.apply_b_dec_to_input else None
-            values, indices = encode_pairs(x, centre, sae.W_enc, sae.b_enc, cfg.k)
-            fires = values.detach() > 0
-            fired[indices[fires]] = True
-            return _Pass(
-                decode_pairs(values, indices, sae.W_dec) + sae.b_dec, fired, fires.sum(1).float().mean()
+            guess, values, indices = autoencode(
+                x, sae.b_dec, (sae.W_enc, sae.b_enc), sae.W_dec, cfg.k, centred=sae.apply_b_dec_to_input
             )
+            fires = values > 0
+            fired[indices[fires]] = True
+            return _Pass(guess, fired, fires.sum(1).float().mean())
         pre = sae.before(x)
         if cfg.activation == "batchtopk":
             level = _level(pre.detach(), cfg.k)
