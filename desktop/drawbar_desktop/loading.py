@@ -1,17 +1,42 @@
-"""Nothing -> model, bank and engine, loaded phase by phase on a worker thread, without Qt."""
+"""A model's name -> model, bank and engine, loaded phase by phase on a worker thread, without Qt."""
 
+import os
 import queue
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from drawbar_desktop.ear import Ear, EarPort
 from drawbar_desktop.state.ports import BankPort, SnapshotLike, TraceLike
 
-__all__ = ["EnginePort", "Jobs", "Load", "Loaded", "load_embedded"]
+__all__ = ["EnginePort", "Jobs", "Load", "Loaded", "PlayerPort", "load", "load_embedded"]
 
 Say = Callable[[str], object]
+
+
+class PlayerPort(Protocol):
+    """Plays finished sounds (`drawbar.live.Player`)."""
+
+    @property
+    def playing(self) -> bool:
+        """Whether one is heard."""
+        ...
+
+    @property
+    def position_s(self) -> float:
+        """Where in it the ear is."""
+        ...
+
+    def play(self, audio: Any, start: int = 0, loop: tuple[int, int] | None = None) -> object:
+        """Play samples from a place on."""
+        ...
+
+    def stop(self) -> object:
+        """Silence."""
+        ...
 
 
 class EnginePort(Protocol):
@@ -22,8 +47,25 @@ class EnginePort(Protocol):
         """What has been generated so far."""
         ...
 
-    def play(self, settings: Any) -> object:
+    @property
+    def player(self) -> "PlayerPort":
+        """Plays old takes and examples."""
+        ...
+
+    def play(self, settings: Any, automation: Any = None, prefix: Any = None) -> object:
         """Begin a take."""
+        ...
+
+    def preview(self, tokens: Any) -> object:
+        """Play an example beside whatever is going on."""
+        ...
+
+    def set_mode(self, id: str, mode: str) -> object:
+        """How a slider acts."""
+        ...
+
+    def set_output(self, device: str | None) -> object:
+        """Another output device."""
         ...
 
     @property
@@ -79,8 +121,13 @@ class Loaded:
     frame_rate_hz: float = 50.0
     sample_rate_hz: int = 32_000
     name: str = ""
-    preview: Callable[[Any], object] | None = None
-    """Plays codec tokens `[K, T]` and returns when they have been heard."""
+    folder: Path | None = None
+    licence: str = ""
+    site: str = ""
+    context_frames: int = 1500
+    automation: Callable[[Mapping[str, Any]], Any] = lambda stored: stored
+    """Lanes as JSON -> what the engine takes."""
+    ear: EarPort | None = None
     notice: str = ""
 
 
@@ -121,61 +168,54 @@ class Jobs:
 
 def load_embedded(say: Say) -> Loaded:
     """The embedded model and its bank; a missing or foreign bank is a notice, a missing model an error."""
+    return load("embedded", None, say)
+
+
+def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
+    """A model by name or folder, with a bank (the embedded one by default)."""
     say("Loading the libraries")
+    import torch
+
     from drawbar.corpus import normalise_prompt
     from drawbar.live import Engine, TakeSettings
     from drawbar.musicgen import load_model
+    from drawbar.paths import embedded_model_dir
+    from drawbar.steering import Automation
 
+    if sys.platform.startswith("linux"):
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     say("Loading the model")
-    model = load_model("embedded", device="cpu")
+    model: Any = load_model(name, device="cpu")
     say("Opening the bank")
-    bank, notice = _open_bank(model)
+    bank, notice = _open_bank(model, bank_folder)
     say("Starting the engine")
     engine: Any = Engine(model, bank)
+    embedded = name == "embedded"
     return Loaded(
         engine=engine,
         bank=bank,
         settings=TakeSettings,
-        unknown_words=lambda text: normalise_prompt(text)[1],
+        unknown_words=(lambda text: normalise_prompt(text)[1]) if embedded else None,
         frame_rate_hz=model.spec.frame_rate_hz,
         sample_rate_hz=model.spec.sample_rate_hz,
         name=model.spec.name,
+        folder=embedded_model_dir() if embedded else Path(name),
+        licence="Apache-2.0" if embedded else "see the model's card; MusicGen's weights are CC-BY-NC-4.0",
+        site=model.fingerprint,
+        context_frames=model.spec.context_frames,
+        automation=Automation.from_json,
+        ear=Ear(model, bank) if bank is not None else None,
         notice=notice,
-        preview=lambda tokens: _preview(model, tokens),
     )
 
 
-def _preview(model: Any, tokens: Any) -> None:
-    import time
-
-    import torch
-
-    from drawbar.live import open_output
-
-    with torch.inference_mode():
-        audio = model.codec.decode(torch.from_numpy(tokens.astype("int64"))[None])[0, 0].numpy()
-    output = open_output(None, model.spec.sample_rate_hz)
-    try:
-        output.start()
-        done = 0
-        while done < len(audio):
-            done += output.write(audio[done:])
-            time.sleep(0.02)
-        output.finish()
-        while output.queued() and not output.failed:
-            time.sleep(0.02)
-        time.sleep(output.latency_s)
-    finally:
-        output.close()
-
-
-def _open_bank(model: Any) -> tuple[Any, str]:
+def _open_bank(model: Any, folder: Path | None) -> tuple[Any, str]:
     from drawbar.bank import Bank
     from drawbar.errors import DrawbarError
     from drawbar.paths import embedded_bank_dir
     from drawbar.steering import check_site
 
-    folder: Path = embedded_bank_dir()
+    folder = folder or embedded_bank_dir()
     if not folder.exists():
         return None, f"There is no bank in {folder}: the model plays, but there are no sliders to add."
     try:

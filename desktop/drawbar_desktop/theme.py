@@ -9,55 +9,153 @@ from PySide6.QtWidgets import QApplication, QStyleFactory
 
 from drawbar.paths import assets_dir
 
-__all__ = ["DARK", "SPACE", "TYPE", "Palette", "apply_theme", "contrast", "font", "icon", "qcolor"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "SPACE",
+    "TYPE",
+    "P",
+    "Palette",
+    "apply_theme",
+    "contrast",
+    "font",
+    "icon",
+    "qcolor",
+    "use_palette",
+]
 
 
 @dataclass(frozen=True)
 class Palette:
     """Every colour of the window; `on_*` is text drawn upon the colour of that name."""
 
+    name: str
     well: str  # the deepest level: tracks, plots, fields
     ground: str  # the window
     panel: str  # browser, rack, inspector
-    raised: str  # strips, buttons
+    raised: str  # buttons, menus
+    strip_top: str  # a strip's gradient
+    strip_bottom: str
+    bar_top: str  # the transport's gradient
     hover: str
     line: str  # hairlines
     line_strong: str  # borders of controls
+    line_hover: str
     text: str
     text_soft: str
     text_faint: str
-    accent: str
+    accent: str  # amber as text, marks and borders
     accent_bright: str
     accent_dim: str  # an accent-tinted surface, for selections
+    accent_line: str
     on_accent: str
+    fill: str  # amber as light: lamps, waveforms, slider fills
+    fill_bright: str
     ivory: str  # drawbar caps
+    ivory_bright: str
     ivory_shade: str
+    ivory_off: str  # a muted strip's cap
+    ivory_off_shade: str
     on_ivory: str
     good: str
     warn: str
+    cool: str  # automation, the second voice beside amber
+    shadow: str
+    scrim: str
+    heat: tuple[str, str, str, str, str]  # the heat-map's scale, from nothing to full
 
 
 DARK = Palette(
+    name="dark",
     well="#0e0a08",
     ground="#15100d",
     panel="#1c1612",
     raised="#281f19",
+    strip_top="#2c221b",
+    strip_bottom="#211914",
+    bar_top="#241b15",
     hover="#352a22",
     line="#2e241d",
     line_strong="#4b3c31",
+    line_hover="#6a5645",
     text="#f4eadc",
     text_soft="#c9b9a5",
     text_faint="#a4937f",
     accent="#f2a03d",
     accent_bright="#ffc477",
     accent_dim="#3d2a17",
+    accent_line="#6b4820",
     on_accent="#1d1006",
+    fill="#f2a03d",
+    fill_bright="#ffc477",
     ivory="#f6ecdb",
+    ivory_bright="#ffffff",
     ivory_shade="#c4b298",
+    ivory_off="#8b7d6c",
+    ivory_off_shade="#62574b",
     on_ivory="#33261b",
     good="#9cc48a",
     warn="#ff8464",
+    cool="#7fc3d6",
+    shadow="#000000",
+    scrim="rgba(8, 5, 3, 190)",
+    heat=("#0e0a08", "#3d2114", "#a85a1e", "#f2a03d", "#fff1d6"),
 )
+LIGHT = Palette(
+    name="light",
+    well="#fffdf9",
+    ground="#ece6dd",
+    panel="#f6f2eb",
+    raised="#fdfaf5",
+    strip_top="#fffdf9",
+    strip_bottom="#f3ece2",
+    bar_top="#f9f5ee",
+    hover="#f0e6d8",
+    line="#ddd3c5",
+    line_strong="#b9aa97",
+    line_hover="#8f7f6c",
+    text="#241a12",
+    text_soft="#54463a",
+    text_faint="#6a5a4b",
+    accent="#8a4a00",
+    accent_bright="#7a4000",
+    accent_dim="#f8e3c4",
+    accent_line="#d9a864",
+    on_accent="#fffaf2",
+    fill="#c9700d",
+    fill_bright="#b86200",
+    ivory="#4a3b2e",
+    ivory_bright="#5d4b3b",
+    ivory_shade="#2b2019",
+    ivory_off="#b3a797",
+    ivory_off_shade="#948776",
+    on_ivory="#fff3df",
+    good="#2f6b24",
+    warn="#b3290d",
+    cool="#14647a",
+    shadow="#7a6a58",
+    scrim="rgba(70, 55, 40, 150)",
+    heat=("#fffdf9", "#f6dcb4", "#e39a3c", "#a8550a", "#3a1c04"),
+)
+
+
+class _Current:
+    """The palette in use; widgets read it when they paint, so that a theme needs no second set of widgets."""
+
+    def __init__(self) -> None:
+        self.palette = DARK
+
+    def __getattr__(self, token: str) -> str:
+        value: str = getattr(self.palette, token)
+        return value
+
+
+P = _Current()
+
+
+def use_palette(palette: Palette) -> None:
+    """Paint with another palette from now on."""
+    P.palette = palette
 
 
 class SPACE:
@@ -109,25 +207,27 @@ def font(size_px: int = TYPE.body, weight: QFont.Weight = QFont.Weight.Normal, s
     return result
 
 
-def icon(name: str, palette: Palette = DARK, *, on: str | None = None, color: str | None = None) -> QIcon:
+def icon(name: str, *, on: str | None = None, color: str | None = None) -> QIcon:
     """An icon of Material Design Icons: soft when idle, bright under the pointer, `on` when checked."""
     import qtawesome
 
-    idle = color or palette.text_soft
+    idle = color or P.text_soft
     result: QIcon = qtawesome.icon(
         f"mdi6.{name}",
         color=idle,
-        color_active=color or palette.text,
-        color_on=on or color or palette.accent,
-        color_disabled=palette.line_strong,
+        color_active=color or P.text,
+        color_on=on or color or P.accent,
+        color_disabled=P.line_strong,
     )
     return result
 
 
 def apply_theme(app: QApplication, palette: Palette = DARK) -> None:
     """Fusion, our palette, our font and our style sheet."""
-    for file in sorted((assets_dir() / "fonts").glob("*.otf")):
-        QFontDatabase.addApplicationFont(str(file))
+    use_palette(palette)
+    if "Inter" not in QFontDatabase.families():
+        for file in sorted((assets_dir() / "fonts").glob("*.otf")):
+            QFontDatabase.addApplicationFont(str(file))
     app.setStyle(QStyleFactory.create("Fusion"))
     app.setFont(font())
     app.setPalette(_qpalette(palette))
@@ -167,7 +267,8 @@ def _qpalette(p: Palette) -> QPalette:
 
 def style_sheet(p: Palette) -> str:
     """The Qt style sheet with this palette's colours filled in."""
-    return Template(_QSS).substitute({f.name: getattr(p, f.name) for f in fields(p)})
+    values = {f.name: getattr(p, f.name) for f in fields(p)}
+    return Template(_QSS).substitute(values)
 
 
 _QSS = """
@@ -175,11 +276,11 @@ QWidget { color: $text; }
 QMainWindow, #root { background: $ground; }
 QToolTip { background: $raised; color: $text; border: 1px solid $line_strong; padding: 5px 8px; }
 
-#transport { background: qlineargradient(x1:0, y1:0, x2:0, y2:1, stop:0 #241b15, stop:1 $panel);
+#transport { background: qlineargradient(x1:0, y1:0, x2:0, y2:1, stop:0 $bar_top, stop:1 $panel);
              border-bottom: 1px solid $line; }
 #panel { background: $panel; border: 1px solid $line; border-radius: 10px; }
 #rackFloor { background: $well; border: 1px solid $line; border-radius: 10px; }
-#strip { background: qlineargradient(x1:0, y1:0, x2:0, y2:1, stop:0 #2c221b, stop:1 #211914);
+#strip { background: qlineargradient(x1:0, y1:0, x2:0, y2:1, stop:0 $strip_top, stop:1 $strip_bottom);
          border: 1px solid $line; border-radius: 9px; }
 #strip[selected="true"] { border: 1px solid $accent; }
 #statusLine { background: $ground; }
@@ -200,12 +301,12 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line_strong; pa
 #tag { font-size: 10px; font-weight: 600; color: $text_soft; background: $well;
     border: 1px solid $line_strong;
        border-radius: 4px; padding: 1px 5px; }
-#tag[tone="accent"] { color: $accent_bright; background: $accent_dim; border-color: #6b4820; }
+#tag[tone="accent"] { color: $accent_bright; background: $accent_dim; border-color: $accent_line; }
 
 QLineEdit, QSpinBox, QComboBox { background: $well; color: $text; border: 1px solid $line_strong;
     border-radius: 7px;
     padding: 0 10px; min-height: 32px; selection-background-color: $accent; selection-color: $on_accent; }
-QLineEdit:hover, QSpinBox:hover, QComboBox:hover { border-color: #6a5645; }
+QLineEdit:hover, QSpinBox:hover, QComboBox:hover { border-color: $line_hover; }
 QLineEdit:focus, QSpinBox:focus, QComboBox:focus { border: 1px solid $accent; }
 QLineEdit#prompt { font-size: 15px; min-height: 36px; padding: 0 12px; }
 QLineEdit#search { padding: 0 6px 0 2px; }
@@ -221,7 +322,7 @@ QComboBox QAbstractItemView { background: $raised; border: 1px solid $line_stron
 
 QPushButton { background: $raised; border: 1px solid $line_strong; border-radius: 7px; padding: 0 12px;
     min-height: 32px; font-weight: 500; }
-QPushButton:hover { background: $hover; border-color: #6a5645; }
+QPushButton:hover { background: $hover; border-color: $line_hover; }
 QPushButton:pressed { background: $well; }
 QPushButton:focus { border: 1px solid $accent; }
 QPushButton:disabled { color: $text_faint; background: $panel; border-color: $line; }
@@ -244,7 +345,7 @@ QPushButton#link:focus { border-color: $accent; }
 QToolButton { background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 3px; }
 QToolButton:hover { background: $hover; }
 QToolButton:focus { border-color: $accent; }
-QToolButton:checked { background: $accent_dim; border-color: #6b4820; }
+QToolButton:checked { background: $accent_dim; border-color: $accent_line; }
 QToolButton#framed { background: $raised; border: 1px solid $line_strong; min-width: 26px; min-height: 26px; }
 QToolButton#framed:hover { background: $hover; }
 QToolButton#framed:checked { background: $accent_dim; border-color: $accent; }
@@ -264,17 +365,78 @@ QSplitter::handle:hover { background: $accent_dim; }
 
 QSlider::groove:horizontal { height: 4px; background: $well; border: 1px solid $line_strong;
     border-radius: 3px; }
-QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $fill; border-radius: 2px; }
 QSlider::handle:horizontal { background: $ivory; width: 12px; height: 16px; margin: -7px 0;
     border-radius: 4px;
     border: 1px solid $on_ivory; }
-QSlider::handle:horizontal:hover { background: #ffffff; }
+QSlider::handle:horizontal:hover { background: $ivory_bright; }
 QSlider:focus { border: 1px solid $accent; border-radius: 6px; }
 #separator { background: $line; max-height: 1px; min-height: 1px; border: 0; }
 #addSlot { background: transparent; border: 1px dashed $line_strong; border-radius: 9px; color: $text_faint;
     font-size: 11px; font-weight: 500; padding: 0 8px; }
 #addSlot:hover { background: $panel; border-color: $text_faint; color: $text_soft; }
 #addSlot:focus { border-color: $accent; }
-#scrim { background: rgba(8, 5, 3, 190); }
+#scrim { background: $scrim; }
 #card { background: $raised; border: 1px solid $line_strong; border-radius: 12px; }
+QMenu { background: $raised; border: 1px solid $line_strong; border-radius: 8px; padding: 5px; }
+QMenu::item { padding: 6px 26px 6px 12px; border-radius: 5px; color: $text; }
+QMenu::item:selected { background: $accent_dim; color: $accent_bright; }
+QMenu::item:disabled { color: $text_faint; }
+QMenu::separator { height: 1px; background: $line; margin: 5px 8px; }
+QMenu::indicator { width: 12px; height: 12px; margin-left: 6px; border-radius: 6px;
+    border: 1px solid $line_strong; }
+QMenu::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox { spacing: 8px; color: $text; }
+QCheckBox::indicator { width: 16px; height: 16px; border-radius: 4px; border: 1px solid $line_strong;
+    background: $well; }
+QCheckBox::indicator:hover { border-color: $line_hover; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; }
+QCheckBox:focus { color: $accent_bright; }
+QPlainTextEdit, QTextEdit, QTextBrowser { background: $well; color: $text; border: 1px solid $line_strong;
+    border-radius: 7px; padding: 6px 8px; selection-background-color: $accent;
+    selection-color: $on_accent; }
+QPlainTextEdit:focus, QTextEdit:focus { border-color: $accent; }
+QProgressBar { background: $well; border: 1px solid $line_strong; border-radius: 4px; max-height: 6px;
+    min-height: 6px; text-align: center; }
+QProgressBar::chunk { background: $fill; border-radius: 3px; }
+QDoubleSpinBox { background: $well; color: $text; border: 1px solid $line_strong; border-radius: 7px;
+    padding: 0 8px; min-height: 30px; }
+QDoubleSpinBox:hover { border-color: $line_hover; }
+QDoubleSpinBox:focus { border-color: $accent; }
+QPushButton#tab { background: transparent; border: 0; border-bottom: 2px solid transparent; border-radius: 0;
+    padding: 0 2px; min-height: 28px; font-size: 12px; font-weight: 600; color: $text_faint; }
+QPushButton#tab:hover { color: $text; }
+QPushButton#tab:checked { color: $text; border-bottom: 2px solid $accent; background: transparent; }
+QPushButton#tab:focus { color: $accent_bright; }
+QPushButton#segment { min-height: 28px; min-width: 16px; padding: 0 9px; border-radius: 6px; font-weight: 600;
+    background: transparent; border: 1px solid transparent; color: $text_soft; }
+QPushButton#segment:hover { background: $hover; }
+QPushButton#segment:checked { background: $accent; color: $on_accent; border-color: $accent; }
+QPushButton#segment:focus { border-color: $text; }
+QPushButton#quiet { background: transparent; border: 1px solid transparent; padding: 0 8px; min-height: 26px;
+    color: $text_soft; font-size: 12px; }
+QPushButton#quiet:hover { background: $hover; color: $text; }
+QPushButton#quiet:focus { border-color: $accent; }
+QPushButton#quiet:checked { background: $accent_dim; color: $accent_bright; border-color: $accent_line; }
+QPushButton#quiet:disabled { background: transparent; border-color: transparent; }
+QPushButton#danger { color: $warn; border-color: $warn; background: transparent; }
+QPushButton#switch { background: $well; border: 1px solid $line; border-radius: 5px; min-height: 20px;
+    max-height: 20px; min-width: 0; padding: 0; font-size: 11px; font-weight: 600; color: $text_soft; }
+QPushButton#switch:hover { border-color: $line_hover; color: $text; }
+QPushButton#switch:focus { border-color: $accent; }
+QPushButton#switch:checked { background: $accent; color: $on_accent; border-color: $accent; }
+QPushButton#switch[tone="warn"]:checked { background: $warn; border-color: $warn; color: $ground; }
+QPushButton#switch[tone="cool"]:checked { background: $cool; border-color: $cool; color: $ground; }
+#group { background: $well; border: 1px solid $line; border-radius: 8px; }
+#banner { background: $accent_dim; border: 1px solid $accent_line; border-radius: 8px; }
+#bannerText { color: $accent_bright; font-size: 12px; }
+#toast { background: $raised; border: 1px solid $line_strong; border-radius: 8px; }
+#dropMark { background: $accent; }
+#takeRow { background: transparent; border-radius: 8px; }
+#mono { font-family: "DejaVu Sans Mono", "Menlo", "Consolas", monospace; font-size: 11px; color: $text_soft; }
+#sheetTitle { font-size: 18px; font-weight: 600; }
+#tag[tone="warn"] { color: $warn; border-color: $warn; }
+#tag[tone="good"] { color: $good; border-color: $good; }
+#tag[tone="cool"] { color: $cool; border-color: $cool; }
+#learning { border: 1px dashed $accent; }
 """

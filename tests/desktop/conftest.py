@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from drawbar_desktop.app import App, make_application
+from drawbar_desktop.midi_ports import MidiPorts
+from drawbar_desktop.state.desk import Desk
+from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 
@@ -30,9 +34,17 @@ def bank() -> FakeBank:
 
 
 @pytest.fixture
-def app(qapp: object, engine: FakeEngine, bank: FakeBank) -> Iterator[App]:
+def midi() -> FakeMidi:
+    """Two controllers that can be plugged in and out."""
+    return FakeMidi()
+
+
+@pytest.fixture
+def app(qapp: object, engine: FakeEngine, bank: FakeBank, midi: FakeMidi, tmp_path: Path) -> Iterator[App]:
     """The whole application over the fakes, loaded, with its timers stopped: tests poll by hand."""
-    app = App(fake_load(engine, bank))
+    desk = Desk(tmp_path / "home")
+    desk.settings.set("welcomed", True)
+    app = App(fake_load(engine, bank), desk, ports=MidiPorts(midi))
     app.load_now()
     app.window.resize(1280, 720)
     app.window.show()

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label, Quantiles
+from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram, Label, Quantiles
 from drawbar.errors import BadInputError
+from drawbar.live.take import Take, TakeSettings
+from drawbar_desktop.ear import HeardFile
 from drawbar_desktop.loading import Loaded
 
 RATE = 32_000
@@ -22,6 +24,21 @@ LABELS = (
     ("chords: strings", "truth", 0.69), ("lead: brass", "truth", 0.66), ("onsets", "descriptors", 0.63),
     ("density: busy", "truth", 0.61), ("motif: return", "truth", 0.58), ("dynamics: soft", "truth", 0.55),
 )  # fmt: skip
+
+
+CARD: dict[str, Any] = {
+    "judge": "drums detector",
+    "doses": [
+        {"dose": d, "effect": e, "low": e - 0.08, "high": e + 0.08}
+        for d, e in ((-2, -0.35), (-1, -0.3), (-0.5, -0.12), (0.5, 0.16), (1, 0.34), (2, 0.41))
+    ],
+    "controls": {
+        "random directions": [[-2, 0.02], [-1, 0.01], [1, -0.02], [2, -0.04]],
+        "wrong layer": [[-2, -0.05], [-1, 0.0], [1, 0.03], [2, 0.06]],
+    },
+    "slope": 0.31, "interval": [0.24, 0.38], "p": 0.005, "q": 0.021, "specificity": 3.4,
+    "side_effects": {"loudness_db": 0.2, "centroid_hz": -0.1},
+}  # fmt: skip
 
 
 def make_rows(count: int = 400) -> list[FeatureRow]:
@@ -46,11 +63,23 @@ class FakeBank:
     def __init__(self, count: int = 400) -> None:
         self.rows = make_rows(count)
         self.searches = 0
+        self.hidden: set[str] = set()
+        self.shelves: dict[str, set[str]] = {}
+        self.own: dict[str, list[tuple[str, str]]] = {}
 
     def _match(self, text: str, filters: dict[str, Any]) -> list[FeatureRow]:
         rows = [r for r in self.rows if text.lower() in f"{r.label} {r.id}".lower()]
         shelf = filters.get("shelf")
-        if shelf == "starred":
+        rows = [r for r in rows if (r.id in self.hidden) == (shelf == "hidden")]
+        if "author" in filters:
+            rows = [r for r in rows if r.label_author == filters["author"]]
+        if "max_density" in filters:
+            rows = [r for r in rows if r.density < filters["max_density"]]
+        if shelf in ("hidden", None):
+            return rows
+        if shelf in self.shelves:
+            rows = [r for r in rows if r.id in self.shelves[shelf]]
+        elif shelf == "starred":
             rows = [r for r in rows if r.starred]
         elif shelf == "named":
             rows = [r for r in rows if r.label]
@@ -70,6 +99,40 @@ class FakeBank:
     def nearest(self, text: str, limit: int = 5) -> list[FeatureRow]:
         return self.rows[:limit]
 
+    def facets(self) -> Facets:
+        shelves = {"all": len(self.rows), "proven": 3, "named": 15, "unnamed": 382, "starred": 1, "hidden": 0}
+        shelves |= {name: len(ids) for name, ids in self.shelves.items()}
+        return Facets(
+            {3: len(self.rows)}, {"truth": 13, "descriptors": 5}, {"proven": 3, "untested": 397}, shelves
+        )
+
+    def _replace(self, id: str, **changes: Any) -> None:
+        self.rows = [replace(r, **changes) if r.id == id else r for r in self.rows]
+
+    def star(self, feature: str, on: bool = True) -> None:
+        self._replace(feature, starred=on)
+
+    def hide(self, feature: str, on: bool = True) -> None:
+        (self.hidden.add if on else self.hidden.discard)(feature)
+
+    def add_label(self, feature: str, text: str, author: str = "me") -> None:
+        if not text.strip():
+            raise BadInputError("a label needs a letter")
+        self.own.setdefault(feature, []).insert(0, (text, author))
+        self._replace(feature, label=text, label_author=author)
+
+    def remove_label(self, feature: str, text: str) -> None:
+        self.own[feature] = [pair for pair in self.own.get(feature, []) if pair[0] != text]
+
+    def shelve(self, feature: str, shelf: str, on: bool = True) -> None:
+        (self.shelves.setdefault(shelf, set()).add if on else self.shelves[shelf].discard)(feature)
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+        rng = np.random.default_rng(5)
+        rows = {r.id: rng.normal(size=32) for r in self.rows[:80]}
+        rows[self.rows[6].id] = rows[self.rows[0].id] + 0.01
+        return {"W_dec": np.array([rows.get(id, rng.normal(size=32)) for id in ids])}
+
     def feature(self, id: str) -> Feature:
         row = next((r for r in self.rows if r.id == id), None)
         if row is None:
@@ -80,6 +143,7 @@ class FakeBank:
         labels = [Label(row.label, row.label_author, "auroc", row.label_score)] if row.label else []
         if row.label:
             labels.append(Label("percussive, steady", "descriptors", "ridge", 0.41))
+        labels = [Label(text, author, "people", None) for text, author in self.own.get(id, [])] + labels
         names = ("onset_strength", "loudness_db", "low_band_share", "centroid_hz", "flatness")
         near = [(r.id, float(c)) for r, c in zip(self.rows[3:7], (0.71, 0.55, 0.48, 0.31), strict=True)]
         return Feature(
@@ -93,7 +157,7 @@ class FakeBank:
             near,
             {"type": "sustained"},
             (-1.25, 1.5) if row.label else None,
-            None,
+            CARD if row.verdict == "proven" else None,
         )
 
     def examples(self, id: str, bin: str | None = None) -> list[Example]:
@@ -103,20 +167,6 @@ class FakeBank:
             wave = np.convolve(rng.random(250) ** 6, np.ones(12) / 12, "same").astype(np.float32)
             result.append(Example(np.zeros((4, 250), np.uint16), 0, 250, wave, name, f"piece-{name}"))
         return [e for e in result if bin in (None, e.bin)]
-
-
-@dataclass(frozen=True)
-class FakeSettings:
-    """As `drawbar.live.TakeSettings`."""
-
-    prompt: str = ""
-    seed: int = 0
-    seconds: float | None = 30.0
-    guidance: float = 3.0
-    temperature: float = 1.0
-    top_k: int = 250
-    amounts: dict[str, float] = field(default_factory=dict)
-    twin: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +182,7 @@ class FakeSnapshot:
     message: str = ""
     output_name: str = "Null output (no sound device was found)"
     amounts: dict[str, float] = field(default_factory=dict)
+    take_id: int = 0
 
 
 class FakeTrace:
@@ -154,28 +205,42 @@ class FakeTrace:
     def audio(self, since_sample: int = 0) -> NDArray[np.float32]:
         return np.asarray(self._wave[since_sample : self.frame * 640], np.float32)
 
-    def activations(self) -> tuple[Sequence[str], NDArray[np.float32]]:
-        t = np.arange(self.frame) / 50
+    def steered(self, since_sample: int = 0) -> NDArray[np.float32]:
+        return self.audio(since_sample)
+
+    def twin(self, since_sample: int = 0) -> NDArray[np.float32]:
+        return np.asarray(0.5 * self.audio(since_sample), np.float32)
+
+    def tokens(self) -> NDArray[np.uint16]:
+        return np.zeros((4, self.frame), np.uint16)
+
+    def activations(self, since_frame: int = 0) -> tuple[Sequence[str], NDArray[np.float32]]:
+        t = np.arange(since_frame, self.frame) / 50
         rows = []
         for i, _ in enumerate(self.ids):
             rate, phase = 0.25 + (i * 0.37) % 2.2, i * 0.31
             gate = np.sin(t * (0.35 + i * 0.05) + i) > (-0.4 + 0.055 * i)
             rows.append(np.exp(-((t * rate + phase) % 1.0) * (1.5 + i % 5)) * gate * (7 - 0.2 * i))
-        return self.ids, np.array(rows, np.float32).reshape(len(self.ids), self.frame)
-
-    def peaks(self, width: int) -> NDArray[np.float32]:
-        parts = np.array_split(self.audio(), width) if self.frame else []
-        return np.array([(p.min(), p.max()) for p in parts if p.size], np.float32).reshape(-1, 2)
+        return self.ids, np.array(rows, np.float32).reshape(len(self.ids), max(0, self.frame - since_frame))
 
 
-@dataclass
-class FakeTake:
-    """As `drawbar.live.Take`."""
+class FakePlayer:
+    """Plays nothing; the position is turned by hand."""
 
-    settings: FakeSettings
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.playing = False
+        self.position_s = 0.0
 
-    def save(self, path: Path) -> None:
-        path.write_bytes(b"RIFF")
+    def play(self, audio: NDArray[np.float32], start: int = 0, loop: tuple[int, int] | None = None) -> None:
+        self.calls.append(
+            ("play", len(audio), start, loop, float(np.abs(audio).max()) if len(audio) else 0.0)
+        )
+        self.playing, self.position_s = True, start / RATE
+
+    def stop(self) -> None:
+        self.calls.append(("stop",))
+        self.playing = False
 
 
 class FakeEngine:
@@ -184,19 +249,41 @@ class FakeEngine:
     def __init__(self, *, real_time: bool = False, factor: float = 2.4) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self.trace = FakeTrace()
+        self.player = FakePlayer()
         self._snapshot = FakeSnapshot()
-        self._settings: FakeSettings | None = None
+        self._settings: TakeSettings | None = None
+        self._take: Take | None = None
         self._real_time, self._factor, self._since = real_time, factor, 0.0
+        self._takes = 0
 
-    def play(self, settings: FakeSettings) -> None:
-        self.calls.append(("play", settings))
+    def play(self, settings: TakeSettings, automation: Any = None, prefix: Any = None) -> None:
+        self.calls.append(("play", settings, automation, prefix))
         self._settings, self._since = settings, time.monotonic()
-        self._snapshot = FakeSnapshot("playing", real_time_factor=self._factor, latency_ms=164.0)
+        self._takes += 1
+        self._snapshot = FakeSnapshot(
+            "playing", real_time_factor=self._factor, latency_ms=164.0, take_id=self._takes
+        )
         self.trace.frame = 0
+
+    @property
+    def played(self) -> tuple[TakeSettings, Any, Any]:
+        """Settings, automation and prefix of the last take."""
+        return next(call[1:] for call in reversed(self.calls) if call[0] == "play")
 
     def stop(self) -> None:
         self.calls.append(("stop",))
+        self._end()
+
+    def _end(self) -> None:
+        if self._snapshot.state != "playing":
+            return
         self._snapshot = replace(self._snapshot, state="done")
+        heard = round(self._snapshot.played_s * RATE)
+        if heard and self._settings is not None:
+            audio = self.trace.audio()[:heard]
+            tokens = np.arange(4 * (heard // 640), dtype=np.uint16).reshape(4, -1) % 1024
+            twin = np.asarray(0.5 * audio, np.float32) if self._settings.twin else None
+            self._take = Take(audio, RATE, tokens, self._settings, twin_audio=twin, site="ab", bank="fake")
 
     def step(self, seconds: float, ahead: float = 1.0) -> None:
         """Pretend that time has passed."""
@@ -207,6 +294,10 @@ class FakeEngine:
         """Pretend that the take broke."""
         self._snapshot = replace(self._snapshot, state="error", message=message)
 
+    def lose_device(self, message: str) -> None:
+        """Pretend that the sound card was pulled out."""
+        self._snapshot = replace(self._snapshot, message=message)
+
     def snapshot(self) -> FakeSnapshot:
         if self._real_time and self._snapshot.state == "playing":
             gone = time.monotonic() - self._since
@@ -214,8 +305,17 @@ class FakeEngine:
         return self._snapshot
 
     @property
-    def take(self) -> FakeTake | None:
-        return FakeTake(self._settings) if self._settings else None
+    def take(self) -> Take | None:
+        return self._take
+
+    def preview(self, tokens: Any) -> None:
+        self.calls.append(("preview", tokens.shape))
+
+    def set_output(self, device: str | None) -> None:
+        self.calls.append(("output", device))
+
+    def set_mode(self, id: str, mode: str) -> None:
+        self.calls.append(("mode", id, mode))
 
     def set_amount(self, id: str, amount: float) -> None:
         self.calls.append(("amount", id, amount))
@@ -239,14 +339,39 @@ class FakeEngine:
         self.calls.append(("close",))
 
 
+class FakeEar:
+    """Hears the first features of the bank, in falling order."""
+
+    def __init__(self, bank: "FakeBank") -> None:
+        self._bank = bank
+
+    def hear(self, tokens: NDArray[np.uint16]) -> tuple[Sequence[str], NDArray[np.float32]]:
+        rows = self._bank.rows[:6]
+        strengths = (0.9, 0.6, 0.4, 0.3, 0.2, 0.1)
+        return [r.id for r in rows], np.array(
+            [r.p99 * s for r, s in zip(rows, strengths, strict=True)], np.float32
+        )
+
+    def listen(self, path: Path, tell: Any, cancel: Any) -> HeardFile:
+        from drawbar.corpus.audio import read_audio
+
+        audio = read_audio(path, RATE)
+        tell(0.5)
+        frames = len(audio) // 640
+        heat = np.abs(np.sin(np.arange(frames) / 9))[None] * np.ones((3, 1))
+        tokens = np.zeros((4, frames), np.uint16)
+        return HeardFile(audio, tokens, tuple(r.id for r in self._bank.rows[:3]), heat.astype(np.float32))
+
+
 def fake_load(engine: FakeEngine | None = None, bank: FakeBank | None = None) -> Any:
     """A loader that is done at once."""
+    bank = bank or FakeBank()
 
     def load(say: Any) -> Loaded:
         say("Loading the model")
         return Loaded(
-            engine or FakeEngine(), bank or FakeBank(), FakeSettings,
-            lambda text: [w for w in text.lower().split() if w == "kazoo"],
+            engine or FakeEngine(), bank, TakeSettings,
+            lambda text: [w for w in text.lower().split() if w == "kazoo"], site="ab", ear=FakeEar(bank),
         )  # fmt: skip
 
     return load

@@ -8,7 +8,7 @@ from typing import Any
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.ports import BankPort, FeatureLike
 
-__all__ = ["PAGE", "SHELVES", "SORTS", "Library", "Shelf"]
+__all__ = ["DENSITIES", "PAGE", "SHELVES", "SORTS", "Library", "Shelf", "hits"]
 
 PAGE = 100
 KEPT_PAGES = 24
@@ -21,38 +21,73 @@ class Shelf:
     name: str
     title: str
     tip: str
+    words: str = ""
+    """A shelf by kind: what is searched for beside the user's text."""
 
 
 SHELVES = (
     Shelf("all", "All", "Every feature of the bank"),
     Shelf("proven", "Proven", "Sliders that do what the label says, shown against controls"),
     Shelf("named", "Named", "Features that somebody or something has labelled"),
-    Shelf("unnamed", "Unnamed", "Nobody has named them yet"),
+    Shelf("unnamed", "Unnamed", "Consistent, but nobody has named them yet"),
     Shelf("starred", "Starred", "Your favourites"),
 )
 SORTS = (
     ("score", "Best evidence first"),
+    ("strength", "Strongest label first"),
     ("label", "By label"),
     ("density", "Most active first"),
     ("id", "By number"),
 )
+DENSITIES: tuple[tuple[str, float | None, float | None], ...] = (
+    ("Any activity", None, None),
+    ("Rare: under 1 % of frames", None, 0.01),
+    ("Now and then: 1 to 5 %", 0.01, 0.05),
+    ("Often: over 5 %", 0.05, None),
+)
+
+
+def hits(text: str, title: str) -> list[tuple[int, int]]:
+    """Where the words of a search stand in a title: (start, length), for highlighting."""
+    lower, found = title.lower(), []
+    for word in dict.fromkeys(text.lower().split()):
+        at = lower.find(word)
+        while at >= 0:
+            if at == 0 or not lower[at - 1].isalnum() or lower == word:
+                found.append((at, len(word)))
+                break
+            at = lower.find(word, at + 1)
+        else:
+            if word in lower:
+                found.append((lower.index(word), len(word)))
+    return sorted(found)
 
 
 class Library:
-    """Search as state: setting text, shelf, layer or sort recounts at once and drops the fetched pages."""
+    """Search as state: setting text, shelf, filter or sort recounts at once and drops the fetched pages."""
 
     def __init__(self) -> None:
         self._bank: BankPort | None = None
         self._pages: OrderedDict[int, Sequence[FeatureLike]] = OrderedDict()
+        self._quiet = False
         self.text = Value("")
         self.shelf = Value("all")
         self.layer: Value[int | None] = Value(None)
+        self.author: Value[str | None] = Value(None)
+        self.verdict: Value[str | None] = Value(None)
+        self.density = Value(0)
+        """Which of `DENSITIES`."""
         self.sort = Value("score")
         self.selected: Value[str | None] = Value(None)
         self.count = 0
         self.total = 0
         self.changed: Event[[]] = Event()
-        for value in (self.text, self.shelf, self.layer, self.sort):
+        self.edited: Event[[str]] = Event()
+        """A feature's labels or marks were edited."""
+        watched: tuple[Value[Any], ...] = (
+            self.text, self.shelf, self.layer, self.author, self.verdict, self.density, self.sort,
+        )  # fmt: skip
+        for value in watched:
             value.changed.connect(lambda _: self.refresh())
 
     @property
@@ -69,6 +104,8 @@ class Library:
 
     def refresh(self) -> None:
         """Count again and forget what was fetched."""
+        if self._quiet:
+            return
         self._pages.clear()
         self.count = self._bank.count(self.text.value, **self._filters()) if self._bank else 0
         self.changed.emit()
@@ -104,10 +141,83 @@ class Library:
                 break
         return tuple(found.values())
 
+    # -- filters --------------------------------------------------------------------------------------
+
+    def active_filters(self) -> int:
+        """How many filters narrow the list, shelf and text left out."""
+        return sum(
+            (
+                self.layer.value is not None,
+                self.author.value is not None,
+                self.verdict.value is not None,
+                self.density.value != 0,
+            )
+        )
+
+    def clear_filters(self) -> None:
+        """Any layer, labeller, verdict and density."""
+        self._quiet = True
+        self.layer.set(None)
+        self.author.set(None)
+        self.verdict.set(None)
+        self.density.set(0)
+        self._quiet = False
+        self.refresh()
+
+    def shelves(self) -> tuple[Shelf, ...]:
+        """The built-in shelves and the user's own."""
+        own: tuple[Shelf, ...] = ()
+        if self._bank is not None and hasattr(self._bank, "facets"):
+            builtin = {shelf.name for shelf in SHELVES} | {"hidden"}
+            own = tuple(
+                Shelf(name, name, f"Your shelf {name}: {count} features")
+                for name, count in self._bank.facets().shelves.items()
+                if name not in builtin
+            )
+        return (*SHELVES, *own, Shelf("hidden", "Hidden", "What you have hidden"))
+
+    # -- the user's edits -----------------------------------------------------------------------------
+
+    def star(self, id: str, on: bool) -> None:
+        """A favourite, or no more."""
+        self._edit(id, lambda bank: bank.star(id, on))
+
+    def hide(self, id: str, on: bool) -> None:
+        """Leave it out of every list but that of the hidden."""
+        self._edit(id, lambda bank: bank.hide(id, on))
+
+    def add_label(self, id: str, text: str, author: str = "me") -> None:
+        """Name a feature. Raises BadInputError for an empty or too long label."""
+        self._edit(id, lambda bank: bank.add_label(id, text, author))
+
+    def remove_label(self, id: str, text: str) -> None:
+        """Take one of the user's own labels away."""
+        self._edit(id, lambda bank: bank.remove_label(id, text))
+
+    def shelve(self, id: str, shelf: str, on: bool = True) -> None:
+        """Onto a shelf of the user's own, or off it."""
+        self._edit(id, lambda bank: bank.shelve(id, shelf, on))
+
+    def _edit(self, id: str, change: Any) -> None:
+        if self._bank is not None:
+            change(self._bank)
+            self.refresh()
+            self.edited.emit(id)
+
     def _filters(self) -> dict[str, Any]:
         filters: dict[str, Any] = {}
         if self.shelf.value != "all":
             filters["shelf"] = self.shelf.value
-        if self.layer.value is not None:
-            filters["layer"] = self.layer.value
+        for name, value in (
+            ("layer", self.layer.value),
+            ("author", self.author.value),
+            ("verdict", self.verdict.value),
+        ):
+            if value is not None:
+                filters[name] = value
+        _, low, high = DENSITIES[self.density.value]
+        if low is not None:
+            filters["min_density"] = low
+        if high is not None:
+            filters["max_density"] = high
         return filters

@@ -83,6 +83,34 @@ class BankPort(Protocol):
         """What the user may have meant."""
         ...
 
+    def facets(self) -> Any:
+        """What can be filtered by, with counts."""
+        ...
+
+    def star(self, feature: str, on: bool = True) -> None:
+        """A favourite."""
+        ...
+
+    def hide(self, feature: str, on: bool = True) -> None:
+        """Out of every list."""
+        ...
+
+    def add_label(self, feature: str, text: str, author: str = "me") -> None:
+        """The user's own label."""
+        ...
+
+    def remove_label(self, feature: str, text: str) -> None:
+        """Away with it."""
+        ...
+
+    def shelve(self, feature: str, shelf: str, on: bool = True) -> None:
+        """A shelf of the user's own."""
+        ...
+
+    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]:
+        """SAE rows, `W_dec` [n, D] among them."""
+        ...
+
 
 class SnapshotLike(Protocol):
     """What the engine says of itself when polled (`drawbar.live.Snapshot`)."""
@@ -128,6 +156,11 @@ class SnapshotLike(Protocol):
         ...
 
     @property
+    def take_id(self) -> int:
+        """Counts the takes begun."""
+        ...
+
+    @property
     def amounts(self) -> Mapping[str, float]:
         """What is applied now."""
         ...
@@ -145,10 +178,18 @@ class TraceLike(Protocol):
         """What was heard, `[n]`."""
         ...
 
-    def activations(self) -> tuple[Sequence[str], Floats]:
-        """Feature ids and activations `[R, T]`."""
+    def steered(self, since_sample: int = 0) -> Floats:
+        """The steered stream, `[n]`."""
         ...
 
-    def peaks(self, width: int) -> Floats:
-        """Minimum and maximum of what was heard, `[m, 2]`."""
+    def twin(self, since_sample: int = 0) -> Floats:
+        """The unsteered twin, `[n]`; empty in a take without one."""
+        ...
+
+    def tokens(self) -> NDArray[np.uint16]:
+        """`[K, T]`."""
+        ...
+
+    def activations(self, since_frame: int = 0) -> tuple[Sequence[str], Floats]:
+        """Feature ids and activations `[R, T]` from a frame on."""
         ...

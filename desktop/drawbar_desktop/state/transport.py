@@ -1,18 +1,21 @@
 """Prompt, seed, length and switches -> what the next take will use, and how the engine is doing."""
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from drawbar_desktop.state.observable import Value
+from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.ports import SnapshotLike
 
-__all__ = ["BUSY", "LENGTHS_S", "Readout", "Transport", "format_time"]
+__all__ = ["BUSY", "LENGTHS_S", "Readout", "Transport", "Trouble", "format_time"]
 
-LENGTHS_S: tuple[float | None, ...] = (8.0, 15.0, 30.0, 60.0, 120.0, None)
+LENGTHS_S: tuple[float | None, ...] = (8.0, 15.0, 30.0, 60.0, 120.0, 300.0, None)
 SEED_MAX = 2**31 - 1
+PROMPTS_KEPT = 30
 BUSY = frozenset({"loading", "warming", "playing", "finishing"})
 UnknownWords = Callable[[str], Sequence[str]]
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -33,24 +36,73 @@ def format_time(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
+class Trouble:
+    """Too slow for three seconds, or an under-run in them -> a warning, held for five seconds after the last."""
+
+    WAIT_S, HOLD_S = 3.0, 5.0
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._until = float("-inf")
+        self._underruns = 0
+
+    def update(self, *, sounding: bool, factor: float, underruns: int) -> bool:
+        """Take in a poll -> whether to warn now."""
+        now = self._clock()
+        dropped = underruns > self._underruns
+        self._underruns = underruns
+        slow = sounding and 0 < factor < 1.0
+        if not (slow or dropped):
+            self._since = None if not sounding or factor >= 1.0 else self._since
+        elif self._since is None:
+            self._since = now
+        if self._since is not None and (slow or dropped) and now - self._since >= self.WAIT_S:
+            self._until = now + self.HOLD_S
+        return now < self._until
+
+
 class Transport:
     """The settings of the next take; the seed is resolved here before anything uses it."""
 
-    def __init__(self, unknown_words: UnknownWords | None = None, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        unknown_words: UnknownWords | None = None,
+        rng: random.Random | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._rng = rng or random.Random()
         self._unknown_words = unknown_words
         self._seed_is_fresh = True
+        self._trouble = Trouble(clock)
         self.prompt = Value("")
+        self.prompts: Value[tuple[str, ...]] = Value(())
+        """Earlier prompts, the last one first."""
         self.unknown: Value[tuple[str, ...]] = Value(())
         self.seed = Value(self._rng.randrange(10_000))
         self.seed_locked = Value(False)
         self.seconds: Value[float | None] = Value(30.0)
+        self.guidance = Value(3.0)
+        self.temperature = Value(1.0)
+        self.top_k = Value(250)
+        self.twin = Value(True)
+        """Prepare the unsteered twin, so that bypass can be switched while playing; it costs speed."""
+        self.match_loudness = Value(True)
+        """Bypass and A/B are compared equally loud."""
         self.bypass = Value(False)
         self.gain_db = Value(0.0)
         self.playing = Value(False)
+        self.player = Value(False)
+        """An old take or an opened file is being played."""
         self.ready = Value(False)
         self.readout = Value(Readout())
+        self.trouble = Value(False)
         self.position_s = Value(0.0)
+        self.devices: Value[tuple[str, ...]] = Value(())
+        self.device = Value("")
+        """The chosen output by name; empty = the system's."""
+        self.used: Event[[]] = Event()
+        """A take was begun with these settings."""
         self.prompt.changed.connect(lambda _: self._check_words())
 
     def set_vocabulary(self, unknown_words: UnknownWords | None) -> None:
@@ -75,10 +127,25 @@ class Transport:
         self._seed_is_fresh = False
         return self.seed.value
 
+    def remember_prompt(self) -> None:
+        """The prompt was used: it heads the history."""
+        prompt = self.prompt.value.strip()
+        if prompt:
+            others = [p for p in self.prompts.value if p != prompt]
+            self.prompts.set((prompt, *others)[:PROMPTS_KEPT])
+        self.used.emit()
+
     def update(self, snapshot: SnapshotLike) -> None:
         """Take in a poll of the engine (text rate)."""
         self.playing.set(snapshot.state in BUSY)
         known = snapshot.real_time_factor > 0
+        self.trouble.set(
+            self._trouble.update(
+                sounding=snapshot.state == "playing",
+                factor=snapshot.real_time_factor,
+                underruns=snapshot.underruns,
+            )
+        )
         self.readout.set(
             Readout(
                 snapshot.state,

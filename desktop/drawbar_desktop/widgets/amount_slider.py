@@ -13,9 +13,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from drawbar_desktop.state.rack import Rack, Strip
-from drawbar_desktop.state.taper import AMOUNT_MAX, AMOUNT_STEP, detent, to_amount, to_position
-from drawbar_desktop.theme import DARK, TYPE, font, qcolor
+from drawbar_desktop.state.rack import Rack, Strip, feature_title
+from drawbar_desktop.state.taper import AMOUNT_MAX, AMOUNT_STEP, detent
+from drawbar_desktop.theme import TYPE, P, font, qcolor
 
 __all__ = ["AmountSlider"]
 
@@ -30,8 +30,7 @@ class AmountSlider(QWidget):
         super().__init__()
         self._rack, self._id = rack, id
         self._strip = rack.strip(id)
-        self._drag: tuple[float, float] | None = None  # last pointer y, unsnapped amount
-        self._hovered = False
+        self._drag: tuple[float, float] | None = None  # last pointer y, unsnapped position
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -41,8 +40,9 @@ class AmountSlider(QWidget):
     def set_strip(self, strip: Strip) -> None:
         """Show the strip's new state."""
         self._strip = strip
-        name = strip.feature.label or strip.id
-        self.setAccessibleName(f"{name} amount {strip.amount:+.2f}")
+        beyond = ", beyond the usable range" if strip.beyond else ""
+        self.setAccessibleName(f"{feature_title(strip.feature)} amount {strip.amount:+.2f}{beyond}")
+        self.setToolTip(_tip(strip))
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -63,7 +63,10 @@ class AmountSlider(QWidget):
 
     def y_of(self, amount: float) -> float:
         """Where the middle of the cap stands for an amount, in widget pixels."""
-        return PAD + (1 - to_position(amount)) * self._span()
+        return PAD + (1 - self._strip.taper.to_position(amount)) * self._span()
+
+    def _position_at(self, y: float) -> float:
+        return 1 - (y - PAD) / self._span()
 
     # -- gestures -------------------------------------------------------------------------------------
 
@@ -76,22 +79,23 @@ class AmountSlider(QWidget):
             return
         self._rack.begin_gesture(self._id)
         y = event.position().y()
-        amount = self._strip.amount
-        if abs(y - self.y_of(amount)) > CAP_H / 2 + 2:
-            amount = to_amount(1 - (y - PAD) / self._span())
-            self._rack.set_amount(self._id, detent(amount))
-        self._drag = (y, amount)
+        taper = self._strip.taper
+        position = taper.to_position(self._strip.amount)
+        if abs(y - self.y_of(self._strip.amount)) > CAP_H / 2 + 2:
+            position = self._position_at(y)
+            self._rack.set_amount(self._id, detent(taper.to_amount(position)))
+        self._drag = (y, position)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Move the cap; Shift makes it ten times finer and skips the notch."""
         if self._drag is None:
             return
-        last_y, amount = self._drag
+        last_y, position = self._drag
         y = event.position().y()
         fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        delta = (last_y - y) / self._span() * 2 * AMOUNT_MAX * (FINE if fine else 1.0)
-        amount = max(-AMOUNT_MAX, min(AMOUNT_MAX, amount + delta))
-        self._drag = (y, amount)
+        position = max(0.0, min(1.0, position + (last_y - y) / self._span() * (FINE if fine else 1.0)))
+        self._drag = (y, position)
+        amount = self._strip.taper.to_amount(position)
         self._rack.set_amount(self._id, amount if fine else detent(amount))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -146,44 +150,55 @@ class AmountSlider(QWidget):
     def _draw_scale(self, painter: QPainter) -> None:
         x = self._centre_x()
         painter.setFont(font(TYPE.caption))
-        for i in range(-8, 9):
-            amount, y = i / 4, self.y_of(i / 4)
-            whole, half = i % 4 == 0, i % 2 == 0
-            if not half and self._span() < 150:
-                continue
-            length = 9 if whole else 5 if half else 3
-            painter.setPen(QPen(QColor(DARK.text_faint if whole else DARK.line_strong), 1))
-            painter.drawLine(QPointF(x - TRACK_W - 4 - length, y), QPointF(x - TRACK_W - 4, y))
-            painter.setPen(QPen(QColor(DARK.line_strong), 1))
-            painter.drawLine(QPointF(x + TRACK_W + 4, y), QPointF(x + TRACK_W + 4 + length, y))
-            if whole:
-                text = "0" if i == 0 else f"{amount:+.0f}".replace("-", "\u2212")
-                painter.setPen(QColor(DARK.text_soft if i == 0 else DARK.text_faint))
-                box = QRectF(0, y - 8, x - TRACK_W - 16, 16)
-                painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        for amount in self._strip.taper.ticks():
+            y = self.y_of(amount)
+            beyond = self._outside(amount)
+            painter.setPen(QPen(QColor(P.text_faint if not beyond else P.line_strong), 1))
+            painter.drawLine(QPointF(x - TRACK_W - 13, y), QPointF(x - TRACK_W - 4, y))
+            painter.setPen(QPen(QColor(P.line_strong), 1))
+            painter.drawLine(QPointF(x + TRACK_W + 4, y), QPointF(x + TRACK_W + 13, y))
+            text = "0" if amount == 0 else f"{amount:+g}".replace("-", "\u2212")
+            painter.setPen(QColor(P.text_soft if amount == 0 else P.text_faint))
+            box = QRectF(0, y - 8, x - TRACK_W - 16, 16)
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        for i in range(-7, 8):
+            amount = i / 4
+            if i % 4 and abs(self.y_of(amount) - self.y_of(amount - 0.25)) > 5:
+                painter.setPen(QPen(QColor(P.line_strong), 1))
+                length = 5 if i % 2 == 0 else 3
+                y = self.y_of(amount)
+                painter.drawLine(QPointF(x - TRACK_W - 4 - length, y), QPointF(x - TRACK_W - 4, y))
+                painter.drawLine(QPointF(x + TRACK_W + 4, y), QPointF(x + TRACK_W + 4 + length, y))
+
+    def _outside(self, amount: float) -> bool:
+        usable = self._strip.usable
+        return usable is not None and not usable[0] <= amount <= usable[1]
 
     def _draw_slot(self, painter: QPainter) -> None:
         x, top, bottom, zero = self._centre_x(), self.y_of(AMOUNT_MAX), self.y_of(-AMOUNT_MAX), self.y_of(0)
         slot = QRectF(x - TRACK_W / 2, top - 6, TRACK_W, bottom - top + 12)
-        painter.setPen(QPen(QColor(DARK.line_strong), 1))
-        painter.setBrush(QColor(DARK.well))
+        painter.setPen(QPen(QColor(P.line_strong), 1))
+        painter.setBrush(QColor(P.well))
         painter.drawRoundedRect(slot, TRACK_W / 2, TRACK_W / 2)
         if self._strip.usable:
             low, high = self._strip.usable
-            painter.setPen(QPen(qcolor(DARK.good), 2))
+            painter.setPen(QPen(qcolor(P.good), 2.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
             edge = x + TRACK_W / 2 + 3.5
             painter.drawLine(QPointF(edge, self.y_of(high)), QPointF(edge, self.y_of(low)))
+            painter.setPen(QPen(qcolor(P.warn, 0.55), 1, Qt.PenStyle.DotLine))
+            painter.drawLine(QPointF(edge, top), QPointF(edge, self.y_of(high) - 3))
+            painter.drawLine(QPointF(edge, self.y_of(low) + 3), QPointF(edge, bottom))
         amount = self._strip.amount
         if amount:
             y = self.y_of(amount)
-            color = DARK.warn if self._beyond() else DARK.accent
+            color = P.warn if self._strip.beyond else P.fill
             fill = QLinearGradient(0, zero, 0, y)
             fill.setColorAt(0, qcolor(color, 0.45 if self._live() else 0.15))
             fill.setColorAt(1, qcolor(color, 1.0 if self._live() else 0.3))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(fill)
             painter.drawRoundedRect(QRectF(x - 3, min(zero, y), 6, abs(zero - y)), 3, 3)
-        painter.setPen(QPen(QColor(DARK.text_soft), 1.5))
+        painter.setPen(QPen(QColor(P.text_soft), 1.5))
         painter.drawLine(QPointF(x - TRACK_W / 2, zero), QPointF(x + TRACK_W / 2, zero))
 
     def _draw_cap(self, painter: QPainter) -> None:
@@ -191,13 +206,13 @@ class AmountSlider(QWidget):
         cap = QRectF(x - CAP_W / 2, y - CAP_H / 2, CAP_W, CAP_H)
         painter.setPen(Qt.PenStyle.NoPen)
         for spread, alpha in ((3.0, 0.14), (1.5, 0.25)):
-            painter.setBrush(qcolor("#000000", alpha))
+            painter.setBrush(qcolor(P.shadow, alpha))
             painter.drawRoundedRect(cap.adjusted(-spread, 0, spread, spread * 2), 6, 6)
-        light, shade = QColor(DARK.ivory), QColor(DARK.ivory_shade)
+        light, shade = QColor(P.ivory), QColor(P.ivory_shade)
         if not self._live():
-            light, shade = QColor("#8b7d6c"), QColor("#62574b")
+            light, shade = QColor(P.ivory_off), QColor(P.ivory_off_shade)
         elif self._drag is not None or self.underMouse():
-            light = QColor("#ffffff")
+            light = QColor(P.ivory_bright)
         body = QLinearGradient(cap.topLeft(), cap.bottomLeft())
         body.setColorAt(0.0, light)
         body.setColorAt(0.42, light.darker(104))
@@ -206,17 +221,21 @@ class AmountSlider(QWidget):
         body.setColorAt(1.0, shade)
         painter.setBrush(body)
         painter.drawRoundedRect(cap, 5, 5)
-        mark = DARK.warn if self._beyond() else DARK.accent if self._strip.amount else DARK.on_ivory
+        mark = P.warn if self._strip.beyond else P.fill if self._strip.amount else P.on_ivory
         painter.setPen(QPen(QColor(mark).darker(125), 2))
         painter.drawLine(QPointF(cap.left() + 6, y), QPointF(cap.right() - 6, y))
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(DARK.accent_bright), 2))
+            painter.setPen(QPen(QColor(P.accent_bright), 2))
             painter.drawRoundedRect(cap.adjusted(-3, -3, 3, 3), 7, 7)
 
     def _live(self) -> bool:
-        return self._rack.effective().get(self._id, 0.0) == self._strip.amount
+        return not self._rack.silenced(self._strip)
 
-    def _beyond(self) -> bool:
-        usable = self._strip.usable
-        return usable is not None and not usable[0] <= self._strip.amount <= usable[1]
+
+def _tip(strip: Strip) -> str:
+    if strip.usable is None:
+        return "No evidence card: how far this slider can go is not known"
+    low, high = (f"{a:+.2f}".replace("-", "\u2212") for a in strip.usable)
+    state = "Beyond the usable range" if strip.beyond else "Usable"
+    return f"{state}: quality holds from {low} to {high}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from drawbar_desktop.theme import DARK, SPACE, icon
+from drawbar_desktop.theme import SPACE, P, icon
 from drawbar_desktop.widgets.parts import label
 
 __all__ = ["EmptyState"]
@@ -24,7 +24,7 @@ class EmptyState(QWidget):
     ) -> None:
         super().__init__()
         picture = QLabel()
-        picture.setPixmap(icon(icon_name, color=DARK.text_faint).pixmap(36, 36))
+        picture.setPixmap(icon(icon_name, color=P.text_faint).pixmap(36, 36))
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.line = label(line, "heading", wrap=True)
         self.hint = label(hint, "small", wrap=True)

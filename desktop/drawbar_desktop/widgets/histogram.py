@@ -7,7 +7,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from drawbar_desktop.theme import DARK, TYPE, font, qcolor
+from drawbar_desktop.theme import TYPE, P, font, qcolor
 
 __all__ = ["Histogram", "Sparkline"]
 
@@ -43,14 +43,14 @@ class Histogram(QWidget):
             x = (left - low) / span * self.width()
             width = (right - left) / span * self.width()
             tall = height / self._heights.max() * (base - top)
-            painter.setBrush(QColor(DARK.accent) if left < self._p99 else QColor(DARK.accent_bright))
+            painter.setBrush(QColor(P.fill) if left < self._p99 else QColor(P.fill_bright))
             painter.drawRoundedRect(QRectF(x, base - tall, max(1.0, width - 1), tall), 1, 1)
-        painter.setPen(QPen(QColor(DARK.line_strong), 1))
+        painter.setPen(QPen(QColor(P.line_strong), 1))
         painter.drawLine(QPointF(0, base + 0.5), QPointF(self.width(), base + 0.5))
         x = (self._p99 - low) / span * self.width()
-        painter.setPen(QPen(QColor(DARK.text_soft), 1, Qt.PenStyle.DashLine))
+        painter.setPen(QPen(QColor(P.text_soft), 1, Qt.PenStyle.DashLine))
         painter.drawLine(QPointF(x, top), QPointF(x, base))
-        painter.setPen(QColor(DARK.text_faint))
+        painter.setPen(QColor(P.text_faint))
         painter.setFont(font(TYPE.caption))
         foot = QRectF(0, base + 2, self.width(), FOOT - 2)
         painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, f"{low:.2g}")
@@ -70,7 +70,7 @@ class Sparkline(QWidget):
         """One column a pixel or so."""
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(DARK.well))
+        painter.setBrush(QColor(P.well))
         painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
         if self._values.size == 0:
             return
@@ -81,5 +81,5 @@ class Sparkline(QWidget):
         for i, part in enumerate(parts):
             lit = part.max() >= 0.5 * peak
             tall = max(1.5, float(part.max()) / peak * (self.height() - 6))
-            painter.setBrush(QColor(DARK.accent) if lit else qcolor(DARK.text_faint, 0.6))
+            painter.setBrush(QColor(P.fill) if lit else qcolor(P.text_faint, 0.6))
             painter.drawRect(QRectF(i * pitch, self.height() - 3 - tall, pitch - 1, tall))

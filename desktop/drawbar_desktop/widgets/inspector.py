@@ -1,13 +1,12 @@
-"""The selected feature -> its page: labels, figures, histogram, correlations, neighbours, examples."""
+"""The selected feature -> its page: labels, evidence, figures, histogram, examples, neighbours, caveats."""
 
-from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
-    QFrame,
     QGridLayout,
     QHBoxLayout,
+    QLineEdit,
     QPushButton,
     QScrollArea,
     QStackedWidget,
@@ -15,82 +14,94 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from drawbar_desktop.state.library import Library
-from drawbar_desktop.state.rack import Rack, feature_title
-from drawbar_desktop.theme import SPACE
+from drawbar.errors import DrawbarError
+from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.evidence import Card, caveats, read_card
+from drawbar_desktop.state.rack import feature_title
+from drawbar_desktop.theme import SPACE, P, icon
+from drawbar_desktop.widgets.actions import Actions
+from drawbar_desktop.widgets.dose_plot import DosePlot
 from drawbar_desktop.widgets.empty_state import EmptyState
 from drawbar_desktop.widgets.histogram import Histogram, Sparkline
 from drawbar_desktop.widgets.meters import ScoreBar
-from drawbar_desktop.widgets.parts import ElidedLabel, Tag, label, separator, tool_button
+from drawbar_desktop.widgets.parts import ElidedLabel, Tag, button, label, separator, tool_button
+from drawbar_desktop.widgets.verdicts import VERDICTS
 
 __all__ = ["Inspector"]
 
-CORRELATIONS, NEIGHBOURS, EXAMPLES = 6, 5, 6
-BIN_TITLES = {"top": "strongest", "q75": "upper", "q50": "middle", "q25": "lower", "silent": "silent"}
+CORRELATIONS, NEIGHBOURS, EXAMPLES = 6, 6, 10
+BIN_TITLES = {
+    "top": "strongest",
+    "q75": "upper",
+    "q50": "middle",
+    "q25": "lower",
+    "silent": "silent (control)",
+}
+TONES = {"proven": "good", "harmful": "warn", "weak": "accent"}
 
 
-class Inspector(QFrame):
+class Inspector(QStackedWidget):
     """Follows `library.selected`; asks the bank for one page at a time."""
 
-    def __init__(
-        self,
-        library: Library,
-        rack: Rack,
-        add: Callable[[str], object],
-        title_of: Callable[[str], str],
-        listen: Callable[[Any], object],
-    ) -> None:
+    def __init__(self, desk: Desk, actions: Actions) -> None:
         super().__init__()
-        self._library, self._rack, self._add = library, rack, add
-        self._title_of, self._listen = title_of, listen
+        self._desk, self._actions = desk, actions
+        self._library, self._rack = desk.library, desk.rack
         self._add_button: QPushButton | None = None
         self._shown: str | None = None
-        self.setObjectName("panel")
-        head = QHBoxLayout()
-        head.setContentsMargins(SPACE.m, SPACE.s + 2, SPACE.m, 0)
-        head.addWidget(label("Inspector", "heading"))
+        self.label_field: QLineEdit | None = None
+        self.sections: list[str] = []
+        """Headings of the page, in order."""
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._pages = QStackedWidget()
-        self._pages.addWidget(
+        self.addWidget(
             EmptyState(
                 "card-search-outline",
                 "What is this feature?",
-                "Select one to see who named it, when it fires and what it resembles.",
+                "Select one to see who named it, when it fires, what it resembles, and what is proven.",
             )
         )
-        self._pages.addWidget(self._scroll)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, SPACE.xs)
-        column.setSpacing(SPACE.xs)
-        column.addLayout(head)
-        column.addWidget(self._pages, 1)
-        library.selected.bind(self.show_feature)
-        rack.layout_changed.connect(self._show_in_rack)
+        self.addWidget(self._scroll)
+        self._library.selected.bind(self.show_feature)
+        self._library.edited.connect(lambda id: self.show_feature(id) if id == self._shown else None)
+        desk.votes.changed.connect(lambda id: self.show_feature(id) if id == self._shown else None)
+        self._rack.layout_changed.connect(self._show_in_rack)
 
     def show_feature(self, id: str | None) -> None:
         """Build the page of a feature, or the empty state."""
         bank = self._library.bank
+        again = id is not None and id == self._shown
+        place = self._scroll.verticalScrollBar().value() if again else 0
         self._shown = id if bank else None
         if id is None or bank is None:
-            self._pages.setCurrentIndex(0)
+            self.setCurrentIndex(0)
             return
-        feature = bank.feature(id)
+        try:
+            feature = bank.feature(id)
+        except DrawbarError:
+            self._shown = None
+            self.setCurrentIndex(0)
+            return
         page = QWidget()
         column = QVBoxLayout(page)
-        column.setContentsMargins(SPACE.m, SPACE.xs, SPACE.m, SPACE.m)
+        column.setContentsMargins(SPACE.m, SPACE.s, SPACE.m, SPACE.m)
         column.setSpacing(SPACE.s)
+        self.sections = []
+        card = read_card(feature.evidence)
         self._head(column, feature)
         self._labels(column, feature)
+        self._evidence(column, feature, card)
         self._figures(column, feature)
-        self._correlations(column, feature)
         self._examples(column, feature)
+        self._correlations(column, feature)
         self._neighbours(column, feature)
+        self._caveats(column, feature, card)
         column.addStretch(1)
         self._scroll.setWidget(page)
-        self._pages.setCurrentIndex(1)
+        self.setCurrentIndex(1)
         self._show_in_rack()
+        self._scroll.verticalScrollBar().setValue(place)
 
     def title(self) -> str:
         """What the shown page is about; empty when there is none."""
@@ -99,60 +110,176 @@ class Inspector(QFrame):
 
     # -- sections -------------------------------------------------------------------------------------
 
+    def _section(self, column: QVBoxLayout, text: str) -> None:
+        self.sections.append(text)
+        column.addSpacing(SPACE.xs)
+        column.addWidget(separator())
+        column.addWidget(label(text, "caption"))
+
     def _head(self, column: QVBoxLayout, feature: Any) -> None:
-        column.addWidget(label(feature_title(feature.row), "featureTitle", wrap=True))
+        row = feature.row
+        head = QHBoxLayout()
+        head.addWidget(label(feature_title(row), "featureTitle", wrap=True), 1)
+        star = tool_button("star" if row.starred else "star-outline", "Star", checkable=True, px=18)
+        star.setChecked(row.starred)
+        star.clicked.connect(lambda on: self._library.star(row.id, on))
+        hide = tool_button(
+            "eye-outline" if feature.hidden else "eye-off-outline", "Hide from the list", px=17
+        )
+        hide.clicked.connect(lambda: self._library.hide(row.id, not feature.hidden))
+        head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(hide, 0, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(head)
         tags = QHBoxLayout()
         tags.setSpacing(SPACE.xs)
-        tags.addWidget(Tag(f"Layer {feature.row.layer}"))
-        tags.addWidget(Tag(feature.row.id, tip="Layer / number"))
-        verdict = feature.row.verdict or "untested"
-        tags.addWidget(Tag(verdict, accent=verdict == "proven"))
+        tags.addWidget(Tag(f"Layer {row.layer}"))
+        tags.addWidget(Tag(row.id, tip="Layer / number"))
+        verdict = row.verdict or "untested"
+        tip = VERDICTS.get(verdict, VERDICTS["untested"])[2]
+        tags.addWidget(Tag(verdict.replace("_", " "), tone=TONES.get(verdict, ""), tip=tip))
         kind = feature.temporal.get("type")
         if kind:
             tags.addWidget(Tag(str(kind), tip="How it fires over time"))
         tags.addStretch(1)
         column.addLayout(tags)
-        self._add_button = QPushButton("Add to rack")
-        self._add_button.setObjectName("primary")
-        self._add_button.clicked.connect(lambda: self._add(feature.row.id))
+        self._add_button = button("Add to rack", "primary")
+        self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
 
     def _labels(self, column: QVBoxLayout, feature: Any) -> None:
-        column.addWidget(_section("LABELS"))
+        self._section(column, "LABELS")
         if not feature.labels:
             column.addWidget(label("Nobody has named this feature yet.", "small", wrap=True))
         grid = QGridLayout()
-        grid.setHorizontalSpacing(SPACE.s)
-        grid.setVerticalSpacing(SPACE.xs)
+        grid.setHorizontalSpacing(SPACE.xs)
+        grid.setVerticalSpacing(2)
         grid.setColumnStretch(0, 1)
-        for row, one in enumerate(feature.labels[:6]):
+        seen: set[tuple[str, str]] = set()
+        for one in feature.labels:
+            if (one.text, one.author) in seen or len(seen) >= 8:
+                continue
+            row = len(seen)
+            seen.add((one.text, one.author))
             grid.addWidget(ElidedLabel(one.text, "soft"), row, 0)
             grid.addWidget(label(one.author, "faint"), row, 1)
             score = label("" if one.score is None else f"{one.score:.2f}", "small")
             score.setToolTip(f"{one.method}: how well the label predicts the activation on held-out clips")
             grid.addWidget(score, row, 2)
+            for column_at, widget in enumerate(self._vote_buttons(feature.row.id, one), start=3):
+                grid.addWidget(widget, row, column_at)
         column.addLayout(grid)
+        self.label_field = QLineEdit()
+        self.label_field.setPlaceholderText("Name it yourself, then Enter")
+        self.label_field.setAccessibleName("Your own label")
+        self.label_field.setStyleSheet("min-height: 26px; font-size: 12px;")
+        field = self.label_field
+        field.returnPressed.connect(lambda: self._name(feature.row.id, field.text()))
+        column.addWidget(field)
+
+    def _vote_buttons(self, id: str, one: Any) -> list[QWidget]:
+        if one.method == "people":
+            edit = tool_button("pencil-outline", "Edit your label", px=13)
+            edit.clicked.connect(lambda: self._edit(id, one.text))
+            away = tool_button("close", "Take your label away", px=13)
+            away.clicked.connect(lambda: self._library.remove_label(id, one.text))
+            return [edit, away]
+        votes = self._desk.votes
+        result: list[QWidget] = []
+        for value, name, tip in (
+            (1, "thumb-up", "This label fits"),
+            (-1, "thumb-down", "This label does not fit"),
+        ):
+            on = votes.of(id, one.author, one.text) == value
+            thumb = tool_button(name if on else f"{name}-outline", tip, px=13)
+            thumb.setIcon(icon(name if on else f"{name}-outline", color=P.accent if on else None))
+            thumb.clicked.connect(lambda _=False, v=value: votes.vote(id, one.author, one.text, v))
+            result.append(thumb)
+        return result
+
+    def _name(self, id: str, text: str) -> None:
+        if text.strip():
+            try:
+                self._library.add_label(id, text, self._desk.settings["author"])
+            except DrawbarError as error:
+                if self.label_field is not None:
+                    self.label_field.setToolTip(str(error))
+
+    def _edit(self, id: str, text: str) -> None:
+        self._library.remove_label(id, text)
+        if self.label_field is not None:
+            self.label_field.setText(text)
+            self.label_field.setFocus()
+
+    def _evidence(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
+        self._section(column, "EVIDENCE")
+        if card.empty:
+            words = "Not tested yet: nothing is known of what its slider does."
+            if feature.usable_range:
+                words = "No dose-response is stored."
+            column.addWidget(label(words, "small", wrap=True))
+        if card.doses:
+            column.addWidget(DosePlot(card, feature.usable_range))
+        figures = []
+        if card.judge:
+            figures.append(f"judge: {card.judge}")
+        if card.slope is not None:
+            figures.append(f"slope {card.slope:+.3g}")
+        if card.interval is not None:
+            figures.append(f"({card.interval[0]:+.3g} to {card.interval[1]:+.3g})")
+        if card.q is not None:
+            figures.append(f"q = {card.q:.3g}")
+        elif card.p is not None:
+            figures.append(f"p = {card.p:.3g}")
+        if card.specificity is not None:
+            figures.append(f"specificity {card.specificity:.2g}")
+        if figures:
+            column.addWidget(label("   ".join(figures).replace("-", "\u2212"), "small", wrap=True))
+        if card.controls:
+            column.addWidget(label("Dashed: " + ", ".join(card.controls), "faint", wrap=True))
+        if feature.usable_range:
+            low, high = feature.usable_range
+            text = f"Usable from {low:+.2f} to {high:+.2f}".replace("-", "\u2212")
+            column.addWidget(label(text, "small"))
+        for name, value in card.side_effects:
+            row = QHBoxLayout()
+            row.addWidget(ElidedLabel(f"also moves {_words(name)}", "faint"), 1)
+            row.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "faint"))
+            column.addLayout(row)
 
     def _figures(self, column: QVBoxLayout, feature: Any) -> None:
-        column.addWidget(_section("WHEN IT FIRES"))
-        column.addWidget(
-            label(
-                f"{feature.density:.2%} of frames, in {feature.clip_density:.0%} of clips", "small", wrap=True
-            )
-        )
+        self._section(column, "WHEN IT FIRES")
+        text = f"{feature.density:.2%} of frames, in {feature.clip_density:.0%} of clips"
+        column.addWidget(label(text, "small", wrap=True))
         if feature.histogram.counts:
             column.addWidget(
                 Histogram(feature.histogram.edges, feature.histogram.counts, feature.quantiles.p99)
             )
-        if feature.usable_range:
-            low, high = feature.usable_range
-            text = f"Usable from {low:+.1f} to {high:+.1f}".replace("-", "\u2212")
-            column.addWidget(label(text, "small"))
+
+    def _examples(self, column: QVBoxLayout, feature: Any) -> None:
+        bank = self._library.bank
+        examples = list(bank.examples(feature.row.id))[:EXAMPLES] if bank else []
+        if not examples:
+            return
+        self._section(column, "EXAMPLES")
+        for example in examples:
+            row = QHBoxLayout()
+            row.setSpacing(SPACE.s)
+            play = tool_button("play-circle-outline", f"Play this example of {example.clip}", px=20)
+            play.clicked.connect(lambda _=False, e=example: self._actions.listen(e))
+            row.addWidget(play)
+            spark = Sparkline(example.activations)
+            spark.setToolTip(f"{example.clip}: lit where it fires. {example.licence}".strip())
+            row.addWidget(spark, 1)
+            name = label(BIN_TITLES.get(example.bin, example.bin), "faint")
+            name.setFixedWidth(58)
+            name.setToolTip(BIN_TITLES.get(example.bin, example.bin))
+            row.addWidget(name)
+            column.addLayout(row)
 
     def _correlations(self, column: QVBoxLayout, feature: Any) -> None:
         if not feature.correlations:
             return
-        column.addWidget(_section("MOVES WITH"))
+        self._section(column, "MOVES WITH")
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE.s)
         grid.setVerticalSpacing(SPACE.xs)
@@ -165,52 +292,31 @@ class Inspector(QFrame):
             grid.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "small"), row, 2)
         column.addLayout(grid)
 
-    def _examples(self, column: QVBoxLayout, feature: Any) -> None:
-        bank = self._library.bank
-        examples = list(bank.examples(feature.row.id))[:EXAMPLES] if bank else []
-        if not examples:
-            return
-        column.addWidget(_section("EXAMPLES"))
-        for example in examples:
-            row = QHBoxLayout()
-            row.setSpacing(SPACE.s)
-            play = tool_button("play-circle-outline", f"Play this example of {example.clip}", px=20)
-            play.clicked.connect(lambda _=False, e=example: self._listen(e))
-            row.addWidget(play)
-            row.addWidget(Sparkline(example.activations), 1)
-            row.addWidget(label(BIN_TITLES.get(example.bin, example.bin), "faint"))
-            column.addLayout(row)
-
     def _neighbours(self, column: QVBoxLayout, feature: Any) -> None:
         if not feature.neighbours:
             return
-        column.addWidget(_section("RESEMBLES"))
+        self._section(column, "RESEMBLES")
         for id, cosine in feature.neighbours[:NEIGHBOURS]:
             row = QHBoxLayout()
-            name = QPushButton(self._title_of(id))
-            name.setObjectName("link")
-            name.setToolTip(f"Show {id}")
+            name = button(self._actions.title_of(id), "link", f"Show {id}")
             name.clicked.connect(lambda _=False, other=id: self._library.selected.set(other))
             row.addWidget(name)
             row.addStretch(1)
             row.addWidget(label(f"{cosine:.2f}", "faint"))
             column.addLayout(row)
 
+    def _caveats(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
+        found = caveats(feature, card)
+        if found:
+            self._section(column, "CAVEATS")
+            for text in found:
+                column.addWidget(label(f"\u2022  {text}", "small", wrap=True))
+
     def _show_in_rack(self) -> None:
         if self._add_button is not None and self._shown is not None:
             inside = self._shown in self._rack
             self._add_button.setEnabled(not inside)
             self._add_button.setText("In the rack" if inside else "Add to rack")
-
-
-def _section(text: str) -> QWidget:
-    box = QWidget()
-    column = QVBoxLayout(box)
-    column.setContentsMargins(0, SPACE.s, 0, 0)
-    column.setSpacing(6)
-    column.addWidget(separator())
-    column.addWidget(label(text, "caption"))
-    return box
 
 
 def _words(name: str) -> str:

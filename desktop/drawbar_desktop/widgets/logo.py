@@ -4,7 +4,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from drawbar_desktop.theme import DARK, SPACE
+from drawbar_desktop.theme import SPACE, P
 from drawbar_desktop.widgets.parts import label
 
 __all__ = ["Logo", "Mark", "mark_pixmap"]
@@ -21,10 +21,10 @@ def draw_mark(painter: QPainter, box: QRectF) -> None:
     for i, pulled in enumerate(PULLED):
         x = box.left() + i * pitch + (pitch - width) / 2
         bottom = box.top() + box.height() * pulled
-        painter.setBrush(QColor(DARK.line_strong))
+        painter.setBrush(QColor(P.line_strong))
         painter.drawRoundedRect(QRectF(x + width * 0.3, box.top(), width * 0.4, bottom - box.top()), 1.5, 1.5)
         cap = QRectF(x, bottom - box.height() * 0.30, width, box.height() * 0.30)
-        color = QColor(DARK.accent if i == 1 else DARK.ivory)
+        color = QColor(P.fill if i == 1 else P.ivory)
         shine = QLinearGradient(cap.topLeft(), cap.bottomLeft())
         shine.setColorAt(0, color.lighter(108))
         shine.setColorAt(1, color.darker(122))

@@ -4,7 +4,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from drawbar_desktop.theme import DARK, qcolor
+from drawbar_desktop.theme import P, qcolor
 
 __all__ = ["ActivationMeter", "LevelMeter", "ScoreBar"]
 
@@ -44,8 +44,8 @@ class ActivationMeter(QWidget):
         pitch = self.height() / self.LAMPS
         for i in range(self.LAMPS):
             top = self.height() - (i + 1) * pitch
-            on = DARK.accent_bright if i >= self.LAMPS * 0.85 else DARK.accent
-            painter.setBrush(QColor(on) if i < self._lit else qcolor(DARK.accent, 0.10))
+            on = P.fill_bright if i >= self.LAMPS * 0.85 else P.fill
+            painter.setBrush(QColor(on) if i < self._lit else qcolor(P.fill, 0.13))
             painter.drawRoundedRect(QRectF(0, top + 0.75, self.width(), max(1.0, pitch - 1.5)), 1.2, 1.2)
 
 
@@ -92,7 +92,7 @@ class LevelMeter(QWidget):
         held = round(self._fraction(self._hold_db) * lamps) - 1
         for i in range(lamps):
             db = self.FLOOR_DB * (1 - (i + 1) / lamps)
-            color = DARK.warn if db > -1.5 else DARK.accent_bright if db > -9 else DARK.accent
+            color = P.warn if db > -1.5 else P.fill_bright if db > -9 else P.fill
             on = i < self._fraction(self._db) * lamps or (i == held and held > 0)
             painter.setBrush(QColor(color) if on else qcolor(color, 0.13))
             painter.drawRoundedRect(QRectF(i * pitch, 0, pitch - 1.5, self.height()), 1, 1)
@@ -116,12 +116,12 @@ class ScoreBar(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(DARK.well))
+        painter.setBrush(QColor(P.well))
         painter.drawRoundedRect(QRectF(self.rect()), 3, 3)
         value = max(-1.0, min(1.0, self._score))
         start = 0.5 if self._signed else 0.0
         end = 0.5 + value / 2 if self._signed else max(0.0, value)
-        painter.setBrush(QColor(DARK.accent if value >= 0 else DARK.text_faint))
+        painter.setBrush(QColor(P.fill if value >= 0 else P.text_faint))
         left, right = sorted((start, end))
         painter.drawRoundedRect(
             QRectF(left * self.width(), 0, max(2.0, (right - left) * self.width()), self.height()), 3, 3

@@ -1,19 +1,24 @@
 """Small things that every panel uses -> labels, tags, buttons, separators and a layout that wraps."""
 
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QAction, QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QLabel,
     QLayout,
     QLayoutItem,
+    QMenu,
+    QPushButton,
     QSizePolicy,
     QToolButton,
     QWidget,
 )
 
-from drawbar_desktop.theme import DARK, icon, icon_size
+from drawbar_desktop.theme import P, icon, icon_size
 
 __all__ = [
     "ElidedLabel",
@@ -21,11 +26,105 @@ __all__ = [
     "Menu",
     "Tag",
     "badge",
+    "button",
+    "clear",
     "label",
+    "learnable",
+    "number_box",
+    "popup",
     "separator",
     "set_flag",
+    "switch",
     "tool_button",
 ]
+
+Item = tuple[str, Callable[[], object]] | tuple[str, Callable[[], object], bool] | None
+"""A menu's line: title, what it does and whether it is ticked; None is a separator."""
+LEARN = "midiTarget"
+
+
+def button(
+    text: str, name: str = "", tip: str = "", *, picture: str = "", checkable: bool = False
+) -> QPushButton:
+    """A push button whose look is the style sheet's `#name`."""
+    result = QPushButton(text)
+    if name:
+        result.setObjectName(name)
+    if picture:
+        result.setIcon(icon(picture, on=P.accent_bright))
+    if tip:
+        result.setToolTip(tip)
+    result.setAccessibleName(text or tip.split("  ")[0])
+    result.setCheckable(checkable)
+    return result
+
+
+def switch(text: str, tip: str, tone: str = "") -> QPushButton:
+    """A small lettered switch, as on a mixer."""
+    result = button(text, "switch", tip, checkable=True)
+    result.setAccessibleName(tip.split(":")[0])
+    result.setProperty("tone", tone)
+    return result
+
+
+def number_box(
+    value: float, low: float, high: float, step: float, name: str, decimals: int = 1, suffix: str = ""
+) -> QDoubleSpinBox:
+    """A field for a number with its unit; the wheel works only with the focus in it."""
+    result = _NumberBox()
+    result.setRange(low, high)
+    result.setDecimals(decimals)
+    result.setSingleStep(step)
+    result.setSuffix(suffix)
+    result.setValue(value)
+    result.setKeyboardTracking(False)
+    result.setAccessibleName(name)
+    result.setToolTip(name)
+    result.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    return result
+
+
+class _NumberBox(QDoubleSpinBox):
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Do not change while a page is scrolled past."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def popup(owner: QWidget, items: Sequence[Item], at: QPoint | None = None) -> QMenu:
+    """Open a menu below a widget (or at a place on screen) -> the menu."""
+    menu = QMenu(owner)
+    for item in items:
+        if item is None:
+            menu.addSeparator()
+            continue
+        action = QAction(item[0], menu)
+        action.triggered.connect(lambda _=False, call=item[1]: call())
+        if len(item) == 3:
+            action.setCheckable(True)
+            action.setChecked(item[2])
+        menu.addAction(action)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    menu.popup(at or owner.mapToGlobal(QPoint(0, owner.height() + 3)))
+    return menu
+
+
+def learnable(widget: QWidget, target: str) -> None:
+    """Right-click offers to learn a MIDI control for this."""
+    widget.setProperty(LEARN, target)
+
+
+def clear(layout: QLayout) -> None:
+    """Take everything out of a layout and delete it."""
+    while (item := layout.takeAt(0)) is not None:
+        widget, inner = item.widget(), item.layout()
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()
+        elif inner is not None:
+            clear(inner)
 
 
 def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
@@ -38,10 +137,10 @@ def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
     return result
 
 
-def Tag(text: str, *, accent: bool = False, tip: str = "") -> QLabel:
+def Tag(text: str, *, accent: bool = False, tip: str = "", tone: str = "") -> QLabel:
     """A small framed word: a layer, a verdict."""
     result = label(text, "tag")
-    result.setProperty("tone", "accent" if accent else "plain")
+    result.setProperty("tone", tone or ("accent" if accent else "plain"))
     result.setToolTip(tip)
     result.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     return result
@@ -50,7 +149,7 @@ def Tag(text: str, *, accent: bool = False, tip: str = "") -> QLabel:
 def badge(name: str, tip: str, px: int = 15) -> QLabel:
     """A small accent-coloured sign with a tooltip."""
     result = QLabel()
-    result.setPixmap(icon(name, color=DARK.accent).pixmap(px, px))
+    result.setPixmap(icon(name, color=P.accent).pixmap(px, px))
     result.setToolTip(tip)
     result.setAccessibleName(tip)
     return result
@@ -64,7 +163,7 @@ class Menu(QComboBox):
         super().paintEvent(event)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(DARK.text_soft), 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.setPen(QPen(QColor(P.text_soft), 1.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
         x, y = self.width() - 14.0, self.height() / 2
         painter.drawPolyline(QPolygonF([QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)]))
 

@@ -4,7 +4,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRadialGradient
 from PySide6.QtWidgets import QAbstractButton
 
-from drawbar_desktop.theme import DARK, qcolor
+from drawbar_desktop.theme import P, qcolor
 
 __all__ = ["PlayButton"]
 
@@ -33,19 +33,19 @@ class PlayButton(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         disc = QRectF(self.rect()).adjusted(5, 5, -5, -5)
-        color = QColor(DARK.accent if self.isEnabled() else DARK.accent_dim)
+        color = QColor(P.fill if self.isEnabled() else P.accent_dim)
         if self.isEnabled() and self.underMouse():
-            color = QColor(DARK.accent_bright)
+            color = QColor(P.fill_bright)
         if self.isDown():
             color = color.darker(115)
         painter.setPen(Qt.PenStyle.NoPen)
         if self._playing:
             glow = QRadialGradient(disc.center(), disc.width() * 0.62)
-            glow.setColorAt(0.75, qcolor(DARK.accent, 0.55))
-            glow.setColorAt(1.0, qcolor(DARK.accent, 0.0))
+            glow.setColorAt(0.75, qcolor(P.fill, 0.55))
+            glow.setColorAt(1.0, qcolor(P.fill, 0.0))
             painter.setBrush(glow)
             painter.drawEllipse(QRectF(self.rect()))
-        painter.setBrush(QColor(DARK.well))
+        painter.setBrush(QColor(P.well))
         painter.drawEllipse(disc.adjusted(-2, -2, 2, 2))
         shine = QRadialGradient(disc.center() - QPointF(0, disc.height() * 0.25), disc.width() * 0.8)
         shine.setColorAt(0, color.lighter(112))
@@ -54,10 +54,10 @@ class PlayButton(QAbstractButton):
         painter.drawEllipse(disc)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(DARK.text), 2))
+            painter.setPen(QPen(QColor(P.text), 2))
             painter.drawEllipse(disc.adjusted(-3, -3, 3, 3))
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(DARK.on_accent if self.isEnabled() else DARK.text_faint))
+        painter.setBrush(QColor(P.on_accent if self.isEnabled() else P.text_faint))
         c = disc.center()
         if self._playing:
             painter.drawRoundedRect(QRectF(c.x() - 8.5, c.y() - 8.5, 17, 17), 2.5, 2.5)

@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
-from drawbar_desktop.theme import DARK, SPACE, icon
+from drawbar_desktop.theme import SPACE, P, icon
 from drawbar_desktop.widgets.parts import ElidedLabel
 
 __all__ = ["StatusLine"]
@@ -54,6 +54,6 @@ class StatusLine(QFrame):
         self._show(self._phase[0], error=self._phase[1])
 
     def _show(self, text: str, *, error: bool) -> None:
-        name, color = ("alert-circle", DARK.warn) if error else ("circle-medium", DARK.accent)
+        name, color = ("alert-circle", P.warn) if error else ("circle-medium", P.accent)
         self._sign.setPixmap(icon(name, color=color).pixmap(14, 14))
         self.text.set_text(text)

@@ -1,26 +1,31 @@
-"""The transport's state -> prompt, seed, length, play, bypass, gain, level and the read-out."""
+"""The transport's state -> prompt, seed, length, play, bypass, A/B, device, gain, level and the read-out."""
 
-from collections.abc import Callable
+from functools import partial
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
+    QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from drawbar_desktop.state.transport import LENGTHS_S, SEED_MAX, Readout, Transport, format_time
-from drawbar_desktop.theme import DARK, SPACE, icon, icon_size
+from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.transport import LENGTHS_S, SEED_MAX, Readout, format_time
+from drawbar_desktop.theme import SPACE, icon, icon_size
+from drawbar_desktop.widgets.actions import Actions
+from drawbar_desktop.widgets.advanced import AdvancedFold
 from drawbar_desktop.widgets.logo import Logo
 from drawbar_desktop.widgets.meters import LevelMeter
-from drawbar_desktop.widgets.parts import Menu, label, set_flag, tool_button
+from drawbar_desktop.widgets.parts import Item, Menu, button, label, learnable, popup, set_flag, tool_button
 from drawbar_desktop.widgets.play_button import PlayButton
 from drawbar_desktop.widgets.prompt_field import PromptField
+from drawbar_desktop.widgets.value_edit import ValueEdit
 
 __all__ = ["TransportBar", "length_title"]
 
@@ -29,53 +34,65 @@ ALARM_HOLD_MS = 5_000
 
 def length_title(seconds: float | None) -> str:
     """A length as the menu says it."""
-    return "Endless" if seconds is None else f"{seconds:.0f} s"
+    if seconds is None:
+        return "Endless"
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 class TransportBar(QFrame):
     """The top of the window."""
 
-    def __init__(
-        self, transport: Transport, toggle_play: Callable[[], object], export: Callable[[], object]
-    ) -> None:
+    def __init__(self, desk: Desk, actions: Actions) -> None:
         super().__init__()
-        self._transport = transport
+        self._desk, self._actions = desk, actions
+        self._transport = transport = desk.transport
         self.setObjectName("transport")
         self.play = PlayButton()
-        self.play.clicked.connect(lambda: toggle_play())
+        self.play.clicked.connect(lambda: actions.toggle_play())
+        learnable(self.play, "play")
         self.prompt = PromptField()
         self.prompt.textChanged.connect(transport.prompt.set)
-        self.prompt.returnPressed.connect(lambda: toggle_play() if not transport.playing.value else None)
-        self.level = LevelMeter()
-        self.export = QPushButton(icon("export-variant"), "Export")
-        self.export.setToolTip("Save this take as WAV or FLAC  (Ctrl+S)")
-        self.export.clicked.connect(lambda: export())
-        self.bypass = QPushButton(icon("directions-fork", on=DARK.accent_bright), "Bypass")
-        self.bypass.setCheckable(True)
-        self.bypass.setToolTip("Hear the same seed without the sliders  (B)")
-        self.bypass.toggled.connect(transport.bypass.set)
+        self.prompt.returnPressed.connect(
+            lambda: actions.toggle_play() if not transport.playing.value else None
+        )
+        self.history = tool_button("chevron-down", "Earlier prompts", framed=True, px=17)
+        self.history.clicked.connect(self._prompt_menu)
+        self.advanced = tool_button(
+            "tune-variant", "Guidance, temperature, top-k, twin", framed=True, checkable=True, px=18
+        )
+        self.fold = AdvancedFold(desk)
+        self.advanced.toggled.connect(self.fold.setVisible)
+        self.settings = tool_button("cog-outline", "Settings  (Ctrl+,)", framed=True, px=18)
+        self.settings.clicked.connect(lambda: actions.open_settings("Sound"))
 
         upper = QHBoxLayout()
-        upper.setSpacing(SPACE.s)
+        upper.setSpacing(SPACE.xs)
         upper.addWidget(self.prompt, 1)
+        upper.addWidget(self.history)
+        upper.addSpacing(SPACE.xs)
         upper.addLayout(self._seed_group())
+        upper.addSpacing(SPACE.xs)
         upper.addWidget(self._length_box())
+        upper.addWidget(self.advanced)
+        upper.addWidget(self.settings)
         lower = QHBoxLayout()
-        lower.setSpacing(SPACE.m)
+        lower.setSpacing(SPACE.s)
         lower.addWidget(self._clock())
-        lower.addWidget(self.bypass)
-        lower.addWidget(self.export)
+        lower.addWidget(self._bypass())
+        lower.addWidget(self._slots())
+        lower.addWidget(self._export())
         lower.addStretch(1)
         lower.addLayout(self._output_group())
         lower.addWidget(self._readout())
         rows = QVBoxLayout()
         rows.setSpacing(SPACE.s)
         rows.addLayout(upper)
+        rows.addWidget(self.fold)
         rows.addLayout(lower)
         whole = QHBoxLayout(self)
         whole.setContentsMargins(SPACE.l, SPACE.m, SPACE.l, SPACE.m)
         whole.setSpacing(SPACE.l)
-        whole.addWidget(Logo())
+        whole.addWidget(Logo(), 0, Qt.AlignmentFlag.AlignVCenter)
         whole.addWidget(self.play)
         whole.addLayout(rows, 1)
         self._alarm = QTimer(self, singleShot=True, interval=ALARM_HOLD_MS)
@@ -90,7 +107,7 @@ class TransportBar(QFrame):
         self.seed.setRange(0, SEED_MAX)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setPrefix("Seed ")
-        self.seed.setFixedWidth(122)
+        self.seed.setFixedWidth(116)
         self.seed.setKeyboardTracking(False)
         self.seed.setToolTip("The same seed and settings give the same music")
         self.seed.setAccessibleName("Seed")
@@ -117,7 +134,7 @@ class TransportBar(QFrame):
             self.length.addItem(length_title(seconds))
         self.length.setToolTip("Length of the take")
         self.length.setAccessibleName("Length")
-        self.length.currentIndexChanged.connect(lambda i: self._transport.seconds.set(LENGTHS_S[i]))
+        self.length.activated.connect(lambda i: self._transport.seconds.set(LENGTHS_S[i]))
         return self.length
 
     def _clock(self) -> QWidget:
@@ -126,28 +143,85 @@ class TransportBar(QFrame):
         row.setContentsMargins(2, 0, 0, 0)
         row.setSpacing(SPACE.xs)
         self.clock = label("0:00.0", "clock")
-        self.clock.setFixedWidth(78)
+        self.clock.setFixedWidth(76)
         self.total = label("", "faint")
-        self.total.setFixedWidth(58)
-        row.addWidget(self.clock)
+        self.total.setFixedWidth(54)
         self.total.setContentsMargins(0, 6, 0, 0)
+        row.addWidget(self.clock)
         row.addWidget(self.total)
         return box
 
+    def _bypass(self) -> QWidget:
+        tip = "Hear the same seed without the sliders  (B)"
+        self.bypass = button("Bypass", "", tip, picture="directions-fork", checkable=True)
+        self.bypass.toggled.connect(self._transport.bypass.set)
+        learnable(self.bypass, "bypass")
+        return self.bypass
+
+    def _slots(self) -> QWidget:
+        slots = self._desk.slots
+        box = QFrame()
+        box.setObjectName("group")
+        row = QHBoxLayout(box)
+        row.setContentsMargins(3, 2, 6, 2)
+        row.setSpacing(2)
+        self.slots = QButtonGroup(self)
+        for i, name in enumerate(slots.NAMES):
+            one = button(name, "segment", f"Slot {name} of the rack  (A switches)", checkable=True)
+            one.setAccessibleName(f"Slot {name}")
+            learnable(one, "ab")
+            self.slots.addButton(one, i)
+            row.addWidget(one)
+        self.slots.idClicked.connect(lambda i: slots.choose(slots.NAMES[i]))
+        self.copy = tool_button("content-copy", "Copy this slot to the other; more", px=14)
+        self.copy.clicked.connect(self._slot_menu)
+        row.addWidget(self.copy)
+        self.morph = QSlider(Qt.Orientation.Horizontal)
+        self.morph.setRange(0, 1000)
+        self.morph.setFixedWidth(72)
+        self.morph.setToolTip("Morph: sliders on the way from A to B")
+        self.morph.setAccessibleName("Morph between A and B")
+        self.morph.sliderMoved.connect(lambda v: slots.set_morph(v / 1000))
+        self.morph.actionTriggered.connect(
+            lambda _: QTimer.singleShot(0, self.morph, lambda: slots.set_morph(self.morph.value() / 1000))
+        )
+        learnable(self.morph, "morph")
+        row.addSpacing(SPACE.xs)
+        row.addWidget(self.morph)
+        return box
+
+    def _export(self) -> QWidget:
+        tip = "Save a take as WAV, FLAC or Ogg, with its settings inside  (Ctrl+S)"
+        self.export = button("Export", "", tip, picture="export-variant")
+        self.export.clicked.connect(lambda: self._actions.export())
+        return self.export
+
     def _output_group(self) -> QHBoxLayout:
+        transport = self._transport
+        self.level = LevelMeter()
+        self.level.setFixedWidth(104)
         self.gain = QSlider(Qt.Orientation.Horizontal)
-        self.gain.setRange(-36, 6)
+        self.gain.setRange(-360, 60)
+        self.gain.setSingleStep(5)
         self.gain.setFixedWidth(84)
-        self.gain.setAccessibleName("Master gain")
-        self.gain.valueChanged.connect(lambda db: self._transport.gain_db.set(float(db)))
-        speaker = tool_button("volume-high", "Master gain: click for 0 dB", px=17)
-        speaker.clicked.connect(lambda: self._transport.gain_db.set(0.0))
-        self.gain_text = label("0 dB", "small")
-        self.gain_text.setFixedWidth(42)
-        self.level.setFixedWidth(120)
+        self.gain.setAccessibleName("Monitor gain")
+        self.gain.setToolTip(
+            "Monitor gain, before a true-peak limiter; takes are not touched. Double-click: 0 dB"
+        )
+        self.gain.valueChanged.connect(lambda v: transport.gain_db.set(v / 10))
+        self.gain.installEventFilter(self)
+        learnable(self.gain, "gain")
+        self.device = tool_button("speaker", "Output device", framed=True, px=17)
+        self.device.clicked.connect(self._device_menu)
+        self.gain_text = ValueEdit(
+            lambda v: transport.gain_db.set(max(-36.0, min(6.0, v))),
+            "Click to type, in dB",
+            "Monitor gain in dB",
+        )
+        self.gain_text.setFixedWidth(56)
         group = QHBoxLayout()
-        group.setSpacing(SPACE.s)
-        for widget in (speaker, self.gain, self.gain_text, self.level):
+        group.setSpacing(6)
+        for widget in (self.device, self.gain, self.gain_text, self.level):
             group.addWidget(widget)
         return group
 
@@ -159,9 +233,9 @@ class TransportBar(QFrame):
         grid.setVerticalSpacing(0)
         self.rtf, self.latency, self.underruns = (label("\u2013", "number") for _ in range(3))
         cells = (
-            ("SPEED", self.rtf, "How many seconds of music a second of work makes; above 1 keeps up", 52),
-            ("LATENCY", self.latency, "From moving a slider to hearing it", 62),
-            ("UNDER-RUNS", self.underruns, "How often audio was not ready in time", 74),
+            ("SPEED", self.rtf, "How many seconds of music a second of work makes; above 1 keeps up", 46),
+            ("LATENCY", self.latency, "From moving a slider to hearing it", 54),
+            ("DROPS", self.underruns, "Under-runs: how often audio was not ready in time", 42),
         )
         for column, (caption, number, tip, width) in enumerate(cells):
             head = label(caption, "caption")
@@ -171,21 +245,87 @@ class TransportBar(QFrame):
                 grid.addWidget(widget, row, column)
         return box
 
+    # -- menus ----------------------------------------------------------------------------------------
+
+    def _prompt_menu(self) -> None:
+        prompts = self._transport.prompts.value
+        items: list[Item] = [(p, lambda p=p: self._transport.prompt.set(p)) for p in prompts[:20]]
+        items = items or [("No prompt has been played yet", lambda: None)]
+        if prompts:
+            items += [None, ("Forget them", lambda: self._transport.prompts.set(()))]
+        popup(self.history, items)
+
+    def _slot_menu(self) -> None:
+        slots = self._desk.slots
+        here = slots.active.value
+        there = "B" if here == "A" else "A"
+        popup(
+            self.copy,
+            (
+                (f"Copy {here} to {there}", lambda: slots.copy(here, there)),
+                (f"Copy {there} to {here}", lambda: slots.copy(there, here)),
+                None,
+                ("Compare equally loud", lambda: slots.match.set(not slots.match.value), slots.match.value),
+            ),
+        )
+
+    def _device_menu(self) -> None:
+        self._actions.refresh_devices()
+        transport, choose = self._transport, self._actions.choose_device
+        items: list[Item] = [("The system's device", lambda: choose(""), transport.device.value == "")]
+        items += [
+            (name, partial(choose, name), name == transport.device.value) for name in transport.devices.value
+        ]
+        items += [
+            None,
+            ("Look again", lambda: self._actions.refresh_devices()),
+            ("Sound settings \u2026", lambda: self._actions.open_settings("Sound")),
+        ]
+        popup(self.device, items)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Double-click or Ctrl-click on the gain: 0 dB."""
+        if watched is self.gain and isinstance(event, QMouseEvent):
+            twice = event.type() == QEvent.Type.MouseButtonDblClick
+            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            if twice or (ctrl and event.type() == QEvent.Type.MouseButtonPress):
+                self._transport.gain_db.set(0.0)
+                return True
+        return False
+
     # -- following the state --------------------------------------------------------------------------
 
     def _follow(self) -> None:
-        t = self._transport
+        t, slots = self._transport, self._desk.slots
         t.prompt.bind(lambda text: self.prompt.setText(text) if text != self.prompt.text() else None)
         t.seed.bind(self.seed.setValue)
         t.seed_locked.bind(self._show_lock)
         t.seconds.bind(self._show_length)
         t.bypass.bind(self.bypass.setChecked)
         t.gain_db.bind(self._show_gain)
-        t.playing.bind(self.play.set_playing)
+        t.playing.bind(lambda _: self._show_playing())
+        t.player.bind(lambda _: self._show_playing())
         t.ready.bind(self.play.setEnabled)
         t.readout.bind(self._show_readout)
+        t.trouble.bind(lambda on: set_flag(self.rtf, "alarm", on))
         t.position_s.bind(lambda s: self.clock.setText(format_time(s)))
         t.unknown.bind(self.prompt.show_unknown)
+        slots.active.bind(lambda _: self._show_slots())
+        slots.morph.bind(lambda _: self._show_slots())
+
+    def _show_playing(self) -> None:
+        self.play.set_playing(self._transport.playing.value or self._transport.player.value)
+
+    def _show_slots(self) -> None:
+        slots = self._desk.slots
+        share = slots.morph.value
+        self.slots.setExclusive(False)
+        for i, name in enumerate(slots.NAMES):
+            self.slots.button(i).setChecked(share is None and name == slots.active.value)
+        self.slots.setExclusive(share is None)
+        if not self.morph.isSliderDown():
+            here = 0 if slots.active.value == "A" else 1000
+            self.morph.setValue(here if share is None else round(share * 1000))
 
     def _show_lock(self, on: bool) -> None:
         self.lock.setChecked(on)
@@ -193,12 +333,17 @@ class TransportBar(QFrame):
         self.lock.setIconSize(icon_size(17))
 
     def _show_length(self, seconds: float | None) -> None:
-        self.length.setCurrentIndex(LENGTHS_S.index(seconds) if seconds in LENGTHS_S else -1)
+        if seconds in LENGTHS_S:
+            self.length.setCurrentIndex(LENGTHS_S.index(seconds))
+            self.length.setPlaceholderText("")
+        else:
+            self.length.setCurrentIndex(-1)
+            self.length.setPlaceholderText("" if seconds is None else f"{seconds:.1f} s")
         self.total.setText("endless" if seconds is None else f"/ {format_time(seconds)}")
 
     def _show_gain(self, db: float) -> None:
-        self.gain.setValue(round(db))
-        self.gain_text.setText("0 dB" if db == 0 else f"{db:+.0f} dB".replace("-", "\u2212"))
+        self.gain.setValue(round(db * 10))
+        self.gain_text.show_text("0 dB" if db == 0 else f"{db:+.1f} dB".replace("-", "\u2212"))
 
     def _show_readout(self, readout: Readout) -> None:
         factor, latency = readout.real_time_factor, readout.latency_ms
@@ -208,6 +353,7 @@ class TransportBar(QFrame):
             set_flag(self.underruns, "alarm", True)
             self._alarm.start()
         self.underruns.setText(str(readout.underruns))
+        self.device.setToolTip(f"Output device: {readout.output_name or 'opens with the first take'}")
 
     def minimumSizeHint(self) -> QSize:
         """Fits a window 1280 wide."""

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter, QPainterPath
 
-from drawbar_desktop.theme import DARK, qcolor
+from drawbar_desktop.theme import P, qcolor
 
 __all__ = ["WaveItem"]
 
@@ -17,18 +17,18 @@ class WaveItem(pg.GraphicsObject):
     def __init__(self) -> None:
         super().__init__()
         self._path = QPainterPath()
-        self._seconds = 0.0
+        self._span = (0.0, 0.0)
         self._played_s = 0.0
         self._rect = QRectF(0, -1, 1, 2)
 
-    def set_peaks(self, peaks: NDArray[np.float32], seconds: float) -> None:
-        """Show peaks `[W, 2]` (min, max) that span 0..`seconds`."""
+    def set_peaks(self, peaks: NDArray[np.float32], start_s: float, end_s: float) -> None:
+        """Show peaks `[W, 2]` (min, max) that span `start_s`..`end_s`."""
         self.prepareGeometryChange()
-        self._seconds = seconds
-        self._rect = QRectF(0, -1, max(seconds, 1e-3), 2)
+        self._span = (start_s, end_s)
+        self._rect = QRectF(start_s, -1, max(end_s - start_s, 1e-3), 2)
         self._path = QPainterPath()
-        if len(peaks) > 1 and seconds > 0:
-            x = (np.arange(len(peaks)) + 0.5) * seconds / len(peaks)
+        if len(peaks) > 1 and end_s > start_s:
+            x = start_s + (np.arange(len(peaks)) + 0.5) * (end_s - start_s) / len(peaks)
             low = np.minimum(peaks[:, 0], -0.004)
             high = np.maximum(peaks[:, 1], 0.004)
             outline_x = np.concatenate([x, x[::-1]])
@@ -52,9 +52,11 @@ class WaveItem(pg.GraphicsObject):
         if self._path.isEmpty():
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        start, end = self._span
+        split = min(max(self._played_s, start), end)
         for left, right, color in (
-            (0.0, self._played_s, QColor(DARK.accent)),
-            (self._played_s, self._seconds, qcolor(DARK.ivory_shade, 0.38)),
+            (start, split, QColor(P.fill)),
+            (split, end, qcolor(P.text_faint, 0.55)),
         ):
             if right > left:
                 painter.save()

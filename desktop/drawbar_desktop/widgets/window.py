@@ -1,80 +1,72 @@
 """State -> the main window: its panels, their places and the keys that work everywhere."""
 
+import base64
+import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QIcon, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
-from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
+from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.theme import SPACE
+from drawbar_desktop.widgets.actions import Actions
+from drawbar_desktop.widgets.banner import Banner
 from drawbar_desktop.widgets.browser import Browser
-from drawbar_desktop.widgets.inspector import Inspector
+from drawbar_desktop.widgets.error_sheet import ErrorSheet
+from drawbar_desktop.widgets.export_sheet import ExportSheet
 from drawbar_desktop.widgets.logo import mark_pixmap
+from drawbar_desktop.widgets.parts import LEARN, Item, popup
 from drawbar_desktop.widgets.rack_view import RackView
+from drawbar_desktop.widgets.settings_sheet import Managing, SettingsSheet
+from drawbar_desktop.widgets.sheet import Sheet
 from drawbar_desktop.widgets.shortcuts_overlay import ShortcutsOverlay
+from drawbar_desktop.widgets.side_panel import SidePanel
 from drawbar_desktop.widgets.status_line import StatusLine
 from drawbar_desktop.widgets.timeline_view import TimelineView
 from drawbar_desktop.widgets.transport_bar import TransportBar
+from drawbar_desktop.widgets.welcome_sheet import WelcomeSheet
 
-__all__ = ["Actions", "MainWindow"]
-
-
-@dataclass(frozen=True)
-class Actions:
-    """What the window asks of the application."""
-
-    toggle_play: Callable[[], object]
-    export: Callable[[], object]
-    add: Callable[[str], object]
-    add_best: Callable[[], object]
-    title_of: Callable[[str], str]
-    listen: Callable[[Any], object]
-    closing: Callable[[], object]
+__all__ = ["MainWindow"]
 
 
 class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, transport above, timeline below."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        library: Library,
-        rack: Rack,
-        timeline: Timeline,
-        undo: UndoStack,
-        actions: Actions,
-    ) -> None:
+    def __init__(self, desk: Desk, actions: Actions, managing: Managing) -> None:
         super().__init__()
-        self._actions, self._transport, self._undo = actions, transport, undo
+        self._desk, self._actions = desk, actions
         self._shown = False
         self.setWindowTitle("Drawbar")
         self.setWindowIcon(QIcon(mark_pixmap(128)))
-        self.setMinimumSize(1120, 680)
-        self.resize(1440, 880)
+        self.setMinimumSize(1120, 660)
+        self.resize(1440, 900)
 
-        self.transport = TransportBar(transport, actions.toggle_play, actions.export)
-        self.browser = Browser(library, rack, actions.add)
-        self.rack = RackView(rack, library, actions.add, actions.add_best, self._search)
-        self.inspector = Inspector(library, rack, actions.add, actions.title_of, actions.listen)
-        self.timeline = TimelineView(timeline, actions.title_of)
+        self.transport = TransportBar(desk, actions)
+        self.browser = Browser(desk.library, desk.rack, actions)
+        self.rack = RackView(desk, actions, self._search)
+        self.side = SidePanel(desk, actions)
+        self.inspector = self.side.inspector
+        self.timeline = TimelineView(desk, actions)
         self.status = StatusLine()
+        self.banner = Banner()
 
-        across = _splitter(Qt.Orientation.Horizontal, self.browser, self.rack, self.inspector)
+        across = _splitter(Qt.Orientation.Horizontal, self.browser, self.rack, self.side)
         across.setStretchFactor(1, 1)
-        across.setSizes([300, 800, 300])
+        across.setSizes([318, 790, 318])
         self.browser.setMinimumWidth(240)
-        self.inspector.setMinimumWidth(240)
+        self.side.setMinimumWidth(270)
         down = _splitter(Qt.Orientation.Vertical, across, self.timeline)
         down.setStretchFactor(0, 1)
-        self._down = down
-        self.timeline.setMinimumHeight(150)
+        self._across, self._down = across, down
+        self.timeline.setMinimumHeight(170)
 
-        middle = QHBoxLayout()
+        middle = QVBoxLayout()
         middle.setContentsMargins(SPACE.s, SPACE.s, SPACE.s, SPACE.xs)
-        middle.addWidget(down)
+        middle.setSpacing(SPACE.s)
+        middle.addWidget(self.banner)
+        middle.addWidget(down, 1)
         root = QWidget()
         root.setObjectName("root")
         column = QVBoxLayout(root)
@@ -85,21 +77,52 @@ class MainWindow(QMainWindow):
         column.addWidget(self.status)
         self.setCentralWidget(root)
         self.overlay = ShortcutsOverlay(root)
+        self.settings = SettingsSheet(root, desk, managing, actions.choose_device, actions.refresh_devices)
+        self.errors = ErrorSheet(root, managing.log_file)
+        self.export = ExportSheet(root, desk.settings, lambda choice: self.write_export(choice))
+        self.write_export: Callable[..., object] = lambda choice: None
+        self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
+        desk.midi.learning.bind(self._show_learning)
         self._keys()
 
     def _keys(self) -> None:
         standard = QKeySequence.StandardKey
+        desk, actions, timeline = self._desk, self._actions, self.timeline.head
+        transport = desk.transport
         keys: tuple[tuple[QKeySequence | QKeySequence.StandardKey | str, Callable[[], object]], ...] = (
-            ("Space", self._actions.toggle_play),
-            ("B", lambda: self._transport.bypass.set(not self._transport.bypass.value)),
+            ("Space", actions.toggle_play),
+            ("B", lambda: transport.bypass.set(not transport.bypass.value)),
+            ("A", desk.slots.toggle),
+            ("D", lambda: desk.rack.randomise(random.Random())),
+            ("L", timeline.loop.click),
+            ("Ctrl+R", transport.roll),
             ("/", self._search),
-            (standard.Save, self._actions.export),
-            (standard.Undo, lambda: self._tell("Undone", self._undo.undo())),
-            ("Ctrl+Shift+Z", lambda: self._tell("Redone", self._undo.redo())),
+            ("Ctrl+F", self._search),
+            (standard.Save, actions.export),
+            (standard.Undo, lambda: self._tell("Undone", desk.undo.undo())),
+            ("Ctrl+Shift+Z", lambda: self._tell("Redone", desk.undo.redo())),
+            ("Ctrl+Y", lambda: self._tell("Redone", desk.undo.redo())),
             ("?", self.overlay.toggle),
+            ("Ctrl+,", lambda: actions.open_settings("Sound")),
+            ("Ctrl+1", lambda: self.side.show_tab(0)),
+            ("Ctrl+2", lambda: self.side.show_tab(1)),
+            ("Ctrl+3", lambda: self.side.show_tab(2)),
+            ("+", lambda: timeline.zoom(0.5)),
+            ("=", lambda: timeline.zoom(0.5)),
+            ("-", lambda: timeline.zoom(2.0)),
+            ("F11", lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen()),
+            ("Ctrl+Q", self.close),
         )
         for sequence, call in keys:
-            QShortcut(QKeySequence(sequence), self).activated.connect(lambda call=call: call())
+            shortcut = QShortcut(QKeySequence(sequence), self)
+            shortcut.activated.connect(lambda call=call: None if self._covered(call) else call())
+
+    def _covered(self, call: object) -> bool:
+        """While a card is open, the keys belong to it; only its own key still works."""
+        sheets: tuple[Sheet, ...] = (self.settings, self.errors, self.export, self.welcome)
+        return any(sheet.isVisible() for sheet in sheets) or (
+            self.overlay.isVisible() and call != self.overlay.toggle
+        )
 
     def _search(self) -> None:
         self.browser.search.setFocus()
@@ -109,13 +132,75 @@ class MainWindow(QMainWindow):
         if what is not None:
             self.status.notify(f"{verb}: {what}")
 
+    # -- MIDI learn -----------------------------------------------------------------------------------
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Right-click on anything that can be moved by MIDI."""
+        widget = QApplication.widgetAt(event.globalPos()) or self.childAt(event.pos())
+        target = self.target_of(widget)
+        if target:
+            popup(self, self.learn_menu(target), event.globalPos())
+
+    @staticmethod
+    def target_of(widget: QWidget | None) -> str:
+        """What a widget (or one around it) can be learned as; empty for nothing."""
+        while widget is not None:
+            if target := widget.property(LEARN):
+                return str(target)
+            widget = widget.parentWidget()
+        return ""
+
+    def learn_menu(self, target: str) -> list[Item]:
+        """Learn, forget, kinds."""
+        midi = self._desk.midi
+        mapped = midi.of(target)
+        items: list[Item] = [("MIDI learn: then move a control", lambda: midi.learn(target))]
+        if mapped is not None:
+            items.append((f"Forget {mapped.control.title}", lambda: midi.forget(target)))
+            if mapped.control.kind != "note":
+                items += [
+                    (f"It is {kind}", partial(midi.set_kind, target, kind), kind == mapped.control.kind)
+                    for kind in ("absolute", "14-bit", "relative")
+                ]
+        if target.startswith("amount:"):
+            id = target.removeprefix("amount:")
+            items += [None, ("Back to zero", lambda: self._desk.rack.reset(id))]
+        items += [None, ("MIDI settings \u2026", lambda: self._actions.open_settings("MIDI"))]
+        return items
+
+    def _show_learning(self, target: str | None) -> None:
+        midi = self._desk.midi
+        if target is None:
+            self.banner.close_for("midi")
+        else:
+            self.banner.ask(
+                "midi", "Move the knob, fader or key that shall do this.", ("Give up", lambda: midi.learn(None)),
+                sign="midi-port",
+            )  # fmt: skip
+
+    # -- places ---------------------------------------------------------------------------------------
+
+    def places(self) -> tuple[str, list[int]]:
+        """Geometry and splitters, as the settings keep them."""
+        geometry = base64.b64encode(bytes(self.saveGeometry().data())).decode()
+        return geometry, [*self._across.sizes(), *self._down.sizes()]
+
+    def restore_places(self, geometry: str, sizes: list[int]) -> None:
+        """Back to where it was; nonsense is ignored."""
+        if geometry:
+            self.restoreGeometry(QByteArray(base64.b64decode(geometry.encode(), validate=False)))
+        if len(sizes) == 5 and all(isinstance(s, int) and 0 < s < 10_000 for s in sizes):
+            self._across.setSizes(sizes[:3])
+            self._down.setSizes(sizes[3:])
+            self._shown = True
+
     def showEvent(self, event: QShowEvent) -> None:
-        """A third of the height for the timeline the first time, within reason."""
+        """A good third of the height for the timeline the first time, within reason."""
         super().showEvent(event)
         if not self._shown:
             self._shown = True
             room = self.height() - self.transport.height()
-            timeline = max(210, min(300, round(room * 0.34)))
+            timeline = max(240, min(460, round(room * 0.41)))
             self._down.setSizes([room - timeline, timeline])
 
     def closeEvent(self, event: QCloseEvent) -> None:

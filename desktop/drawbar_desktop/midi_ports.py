@@ -1,0 +1,93 @@
+"""MIDI devices that come and go -> messages as bytes for whoever polls, or words why there are none."""
+
+import logging
+import queue
+from typing import Any
+
+__all__ = ["MidiPorts"]
+
+log = logging.getLogger(__name__)
+NOT_INSTALLED = "MIDI needs python-rtmidi, which is not installed: pip install 'drawbar[midi]'"
+OWN = "drawbar"
+
+
+class MidiPorts:
+    """Opens every input; `refresh` looks for new and lost ones, `messages` empties the queue."""
+
+    def __init__(self, rtmidi: Any = None) -> None:
+        """`rtmidi` is the module, or a stand-in; by default what is installed."""
+        self._queue: queue.SimpleQueue[tuple[list[int], str]] = queue.SimpleQueue()
+        self._open: dict[str, Any] = {}
+        self._probe: Any = None
+        self.trouble = ""
+        self._rtmidi = rtmidi if rtmidi is not None else self._import()
+
+    def _import(self) -> Any:
+        try:
+            import rtmidi
+        except ImportError:
+            self.trouble = NOT_INSTALLED
+            return None
+        return rtmidi
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices that are listened to."""
+        return tuple(self._open)
+
+    def refresh(self) -> bool:
+        """Open what was plugged in, close what is gone -> whether anything changed."""
+        if self._rtmidi is None:
+            return False
+        try:
+            if self._probe is None:
+                self._probe = self._rtmidi.MidiIn()
+            there = [name for name in self._probe.get_ports() if OWN not in name.lower()]
+        except Exception as error:  # rtmidi's own exception types differ between its versions
+            self._probe = None
+            fresh = f"MIDI is not available on this machine: {error}"
+            changed, self.trouble = fresh != self.trouble, fresh
+            return changed
+        changed = bool(self.trouble)
+        self.trouble = ""
+        for name in [n for n in self._open if n not in there]:
+            self._close(name)
+            changed = True
+        for number, name in enumerate(there):
+            if name not in self._open:
+                changed = self._listen(number, name) or changed
+        return changed
+
+    def messages(self) -> list[tuple[list[int], str]]:
+        """What came since the last time: (bytes, device)."""
+        found = []
+        while True:
+            try:
+                found.append(self._queue.get_nowait())
+            except queue.Empty:
+                return found
+
+    def close(self) -> None:
+        """Close every port."""
+        for name in list(self._open):
+            self._close(name)
+        if self._probe is not None:
+            self._probe.delete()
+            self._probe = None
+
+    def _listen(self, number: int, name: str) -> bool:
+        try:
+            port = self._rtmidi.MidiIn()
+            port.open_port(number, OWN)
+            port.set_callback(lambda event, _=None: self._queue.put((list(event[0]), name)))
+        except Exception as error:  # a device that another program holds
+            log.warning("MIDI device %s cannot be opened: %s", name, error)
+            return False
+        self._open[name] = port
+        return True
+
+    def _close(self, name: str) -> None:
+        port = self._open.pop(name)
+        port.cancel_callback()
+        port.close_port()
+        port.delete()

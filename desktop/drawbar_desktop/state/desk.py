@@ -1,0 +1,97 @@
+"""A home folder -> every state object of the window, wired to each other; what `app` hands to the widgets."""
+
+from pathlib import Path
+
+from drawbar_desktop.state.hearing import Hearing
+from drawbar_desktop.state.lanes import Lanes
+from drawbar_desktop.state.library import Library
+from drawbar_desktop.state.macros import Macros
+from drawbar_desktop.state.midi import MidiMap
+from drawbar_desktop.state.presets import Presets, macros_from, macros_to, strips_from, strips_to
+from drawbar_desktop.state.rack import Rack as RackState
+from drawbar_desktop.state.rack import Resolve
+from drawbar_desktop.state.recording import Recorder
+from drawbar_desktop.state.settings import Settings
+from drawbar_desktop.state.slots import Slots
+from drawbar_desktop.state.takes import History, TakeStore
+from drawbar_desktop.state.timeline import Timeline
+from drawbar_desktop.state.transport import Transport
+from drawbar_desktop.state.undo import UndoStack
+from drawbar_desktop.state.votes import Votes
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """All of it; `home` None keeps everything in memory."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.home = home
+        self.settings = Settings(home / "settings.json" if home else None)
+        self.undo = UndoStack()
+        self.rack = RackState(self.undo)
+        self.macros = Macros(self.rack, self.undo)
+        self.slots = Slots(self.rack, self.undo)
+        self.lanes = Lanes(self.undo)
+        self.transport = Transport()
+        self.library = Library()
+        self.timeline = Timeline()
+        self.presets = Presets(home / "presets" if home else None)
+        self.history = History(TakeStore(home / "takes") if home else None)
+        self.recorder = Recorder(home / "takes") if home else None
+        self.hearing = Hearing()
+        self.midi = MidiMap()
+        self.votes = Votes(home / "votes.json" if home else None)
+        self._recall_settings()
+        self.rack.moved.connect(self._record_move)
+
+    def _record_move(self, id: str, amount: float) -> None:
+        """An armed slider was moved while a take plays."""
+        if self.transport.playing.value and self.rack.strip(id).armed:
+            self.lanes.record(id, self.timeline.played_s, amount)
+
+    # -- remembering ----------------------------------------------------------------------------------
+
+    def _recall_settings(self) -> None:
+        settings, transport = self.settings, self.transport
+        transport.prompt.set(settings["prompt"])
+        transport.prompts.set(tuple(str(p) for p in settings["prompts"]))
+        transport.seconds.set(None if settings["endless"] else settings["seconds"])
+        transport.guidance.set(settings["guidance"])
+        transport.temperature.set(settings["temperature"])
+        transport.top_k.set(settings["top_k"])
+        transport.twin.set(settings["twin"])
+        transport.gain_db.set(settings["gain_db"])
+        transport.device.set(settings["device"])
+        transport.match_loudness.set(settings["match_loudness"])
+        self.slots.match.set(settings["level_match_ab"])
+        self.midi.restore([value for value in settings["midi"] if isinstance(value, dict)])
+
+    def recall_rack(self, resolve: Resolve) -> list[str]:
+        """Put the last session's strips back -> the names of those that this bank does not have."""
+        strips, missing = strips_from(self.settings["rack"], resolve)
+        if strips:
+            self.rack.restore("last session", strips, undoable=False)
+            self.macros.restore(macros_from(self.settings["macros"]))
+        return missing
+
+    def note_settings(self) -> None:
+        """Copy what the user sees into the settings; `settings.save` writes what changed."""
+        settings, transport = self.settings, self.transport
+        settings.set("prompt", transport.prompt.value)
+        settings.set("prompts", list(transport.prompts.value))
+        settings.set("endless", transport.seconds.value is None)
+        if transport.seconds.value is not None:
+            settings.set("seconds", transport.seconds.value)
+        settings.set("guidance", transport.guidance.value)
+        settings.set("temperature", transport.temperature.value)
+        settings.set("top_k", transport.top_k.value)
+        settings.set("twin", transport.twin.value)
+        settings.set("gain_db", transport.gain_db.value)
+        settings.set("device", transport.device.value)
+        settings.set("match_loudness", transport.match_loudness.value)
+        settings.set("level_match_ab", self.slots.match.value)
+        settings.set("midi", self.midi.to_values())
+        if self.library.bank is not None:
+            settings.set("rack", strips_to(self.rack.strips))
+            settings.set("macros", macros_to(self.macros.all))

@@ -1,0 +1,104 @@
+"""What the user chose -> a file that survives restarts and crashes; each value observable, each checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from drawbar_desktop.state.files import read_json, write_json
+from drawbar_desktop.state.observable import Event
+
+__all__ = ["DEFAULTS", "SCALES", "THEMES", "Settings"]
+
+THEMES = ("dark", "light")
+SCALES = (100, 125, 150, 175, 200)
+DEFAULTS: dict[str, Any] = {
+    "theme": "dark",
+    "scale_percent": 100,
+    "device": "",
+    "gain_db": 0.0,
+    "seconds": 30.0,
+    "endless": False,
+    "prompt": "",
+    "prompts": [],
+    "guidance": 3.0,
+    "temperature": 1.0,
+    "top_k": 250,
+    "twin": True,
+    "match_loudness": True,
+    "level_match_ab": True,
+    "rack": [],
+    "macros": [],
+    "bank": "",
+    "model": "",
+    "models": [],
+    "banks": [],
+    "accepted_licences": [],
+    "last_folder": "",
+    "export_format": "wav",
+    "window": "",
+    "splitters": [],
+    "midi": [],
+    "midi_inputs": [],
+    "welcomed": False,
+    "tempo": 0.0,
+    "beats_per_bar": 4,
+    "author": "me",
+}
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "theme": lambda v: v in THEMES,
+    "scale_percent": lambda v: v in SCALES,
+    "gain_db": lambda v: -60 <= v <= 12,
+    "seconds": lambda v: 1 <= v <= 3600,
+    "guidance": lambda v: 0 <= v <= 20,
+    "temperature": lambda v: 0 <= v <= 5,
+    "top_k": lambda v: 0 <= v <= 4096,
+    "beats_per_bar": lambda v: 1 <= v <= 16,
+}
+
+
+class Settings:
+    """Read once, written after each change by `save` (the window calls it once a second and on closing)."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` None keeps everything in memory."""
+        self._path = path
+        self._values = {name: _usable(name, value) for name, value in self._read().items()}
+        self._saved = dict(self._values)
+        self.changed: Event[[str]] = Event()
+
+    def __getitem__(self, name: str) -> Any:
+        """A setting, its default when it was never set. KeyError for a name that is none."""
+        return self._values.get(name, DEFAULTS[name])
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one. Raises KeyError for an unknown name; an unusable value is dropped."""
+        value = _usable(name, value)
+        if self[name] != value:
+            self._values[name] = value
+            self.changed.emit(name)
+
+    def remember(self, name: str, item: Any, limit: int) -> None:
+        """Put an item at the head of a list without repeating it."""
+        self.set(name, [item, *(other for other in self[name] if other != item)][:limit])
+
+    def save(self) -> bool:
+        """Write the file if anything changed -> whether it did."""
+        if self._path is None or self._values == self._saved:
+            return False
+        write_json(self._path, self._values)
+        self._saved = dict(self._values)
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        stored = read_json(self._path) if self._path is not None else {}
+        return {name: value for name, value in stored.items() if name in DEFAULTS}
+
+
+def _usable(name: str, value: Any) -> Any:
+    default = DEFAULTS[name]
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not type(default):
+        return default
+    check = _CHECKS.get(name)
+    return value if check is None or check(value) else default

@@ -1,0 +1,314 @@
+"""Finished takes -> a history on disk that survives a crash: sound, settings, tokens, activations, star, notes.
+
+A take is a folder that appears under its final name only when everything in it is written and synced.
+"""
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from drawbar.errors import DrawbarError
+from drawbar.live.take import TakeSettings, load_record
+from drawbar_desktop.state.files import read_json, write_json
+from drawbar_desktop.state.observable import Event, Value
+
+__all__ = ["History", "TakeItem", "TakeLike", "TakeStore", "thumbnail"]
+
+log = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
+THUMB = 72
+AUDIO, META, HEAT, TWIN = "take.wav", "about.json", "heat.npz", "twin.wav"
+
+
+class TakeLike(Protocol):
+    """What a store needs of a take (`drawbar.live.Take`)."""
+
+    @property
+    def audio(self) -> Floats:
+        """The steered sound `[N]`."""
+        ...
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The model's."""
+        ...
+
+    @property
+    def twin_audio(self) -> Floats | None:
+        """The unsteered sound of the same seed."""
+        ...
+
+    def save(self, path: Path, *, twin: bool = False) -> object:
+        """Write the sound with its settings, and a JSON beside it."""
+        ...
+
+
+@dataclass(frozen=True)
+class TakeItem:
+    """One line of the history."""
+
+    id: str
+    folder: Path
+    created_s: float
+    settings: TakeSettings
+    seconds: float
+    thumb: tuple[tuple[float, float], ...] = ()
+    starred: bool = False
+    notes: str = ""
+    complete: bool = True
+    recovered: bool = False
+    bank: str = ""
+    site: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The sound file: lasting, so that it may be dragged into other programs."""
+        return self.folder / AUDIO
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether the unsteered twin was kept."""
+        return (self.folder / TWIN).exists()
+
+    def matches(self, text: str) -> bool:
+        """Whether every word of a filter is in the prompt, the notes or the seed."""
+        there = f"{self.settings.prompt} {self.notes} {self.settings.seed}".lower()
+        return all(word in there for word in text.lower().split())
+
+
+def thumbnail(audio: Floats, width: int = THUMB) -> tuple[tuple[float, float], ...]:
+    """Audio -> `width` pairs of minimum and maximum."""
+    if not len(audio):
+        return ()
+    edges = np.linspace(0, len(audio), min(width, len(audio)) + 1).astype(int)[:-1]
+    low, high = np.minimum.reduceat(audio, edges), np.maximum.reduceat(audio, edges)
+    return tuple((round(float(a), 3), round(float(b), 3)) for a, b in zip(low, high, strict=True))
+
+
+class TakeStore:
+    """The folder of takes. Writing may happen on any thread; every take is whole or not there."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self.folder = folder
+        self._clock = clock
+
+    def add(
+        self,
+        take: TakeLike,
+        *,
+        heat: tuple[Sequence[str], Floats] | None = None,
+        notes: str = "",
+        recovered: bool = False,
+    ) -> TakeItem:
+        """Write a take -> its item. Raises DrawbarError, OSError."""
+        created = self._clock()
+        id = self._new_id(created)
+        work = self.folder / f".{id}.tmp"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            take.save(work / AUDIO)
+            if take.twin_audio is not None and len(take.twin_audio):
+                take.save(work / TWIN, twin=True)
+                (work / TWIN).with_suffix(".json").unlink(missing_ok=True)
+            if heat is not None and len(heat[0]):
+                _write_heat(work / HEAT, heat)
+            about = {
+                "format": 1, "created_s": created, "seconds": len(take.audio) / take.sample_rate_hz,
+                "thumb": thumbnail(take.audio), "starred": False, "notes": notes, "recovered": recovered,
+            }  # fmt: skip
+            write_json(work / META, about)
+            work.rename(self.folder / id)
+            _sync(self.folder)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        item = self.read(id)
+        if item is None:
+            raise DrawbarError(f"the take {id} was written to {self.folder} but cannot be read back")
+        return item
+
+    def all(self) -> list[TakeItem]:
+        """Every take, newest first; unreadable folders are left alone and left out."""
+        if not self.folder.is_dir():
+            return []
+        found = [self.read(p.name) for p in self.folder.iterdir() if p.is_dir() and p.name[0] != "."]
+        return sorted((item for item in found if item), key=lambda item: (-item.created_s, item.id))
+
+    def read(self, id: str) -> TakeItem | None:
+        """One take; None when it is not whole."""
+        folder = self.folder / id
+        about = read_json(folder / META)
+        try:
+            record = load_record((folder / AUDIO).with_suffix(".json"))
+            return TakeItem(
+                id,
+                folder,
+                float(about["created_s"]),
+                record["settings"],
+                float(about["seconds"]),
+                tuple((float(a), float(b)) for a, b in about.get("thumb", ())),
+                about.get("starred") is True,
+                str(about.get("notes", "")),
+                record.get("complete") is not False,
+                about.get("recovered") is True,
+                str(record.get("bank", "")),
+                str(record.get("site", "")),
+            )
+        except (DrawbarError, KeyError, TypeError, ValueError, OSError) as error:
+            log.warning("take %s cannot be read: %s", id, error)
+            return None
+
+    def record(self, item: TakeItem) -> dict[str, Any]:
+        """Everything that made a take: settings, automation, tokens, bank, site. Raises BadInputError."""
+        return load_record(item.path.with_suffix(".json"))
+
+    def mark(self, item: TakeItem, *, starred: bool | None = None, notes: str | None = None) -> TakeItem:
+        """Star it, or write notes."""
+        new = replace(
+            item,
+            starred=item.starred if starred is None else starred,
+            notes=item.notes if notes is None else notes.strip()[:2000],
+        )
+        about = read_json(item.folder / META)
+        write_json(item.folder / META, {**about, "starred": new.starred, "notes": new.notes})
+        return new
+
+    def delete(self, item: TakeItem) -> Callable[[], None]:
+        """Move it out of sight -> the function that brings it back (until `empty_bin`)."""
+        bin = self.folder / f".deleted-{item.id}"
+        item.folder.rename(bin)
+        return lambda: _move(bin, item.folder)
+
+    def empty_bin(self) -> None:
+        """Really remove what was deleted, and what a crash left half-written."""
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if (
+                    path.name.startswith((".deleted-", "."))
+                    and path.is_dir()
+                    and "recording" not in path.name
+                ):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    @staticmethod
+    def audio(item: TakeItem, *, twin: bool = False) -> Floats:
+        """The sound `[N]`."""
+        data, _ = soundfile.read(item.folder / (TWIN if twin else AUDIO), dtype="float32")
+        return np.asarray(data, np.float32)
+
+    @staticmethod
+    def heat(item: TakeItem) -> tuple[tuple[str, ...], Floats]:
+        """Ids and activations `[R, T]` that were on screen; none for a take without."""
+        try:
+            with np.load(item.folder / HEAT, allow_pickle=False) as stored:
+                return tuple(str(id) for id in stored["ids"]), np.asarray(stored["heat"], np.float32) / 100
+        except (OSError, KeyError, ValueError):
+            return (), np.zeros((0, 0), np.float32)
+
+    def _new_id(self, created: float) -> str:
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(created))
+        id, number = stamp, 2
+        while (self.folder / id).exists() or (self.folder / f".deleted-{id}").exists():
+            id, number = f"{stamp}-{number}", number + 1
+        return id
+
+
+class History:
+    """The list as the panel shows it: filtered, starred only or not, one selected, up to two compared."""
+
+    def __init__(self, store: TakeStore | None = None) -> None:
+        self._store = store
+        self._items: list[TakeItem] = []
+        self.text = Value("")
+        self.starred_only = Value(False)
+        self.selected: Value[str | None] = Value(None)
+        self.playing: Value[str | None] = Value(None)
+        self.against: Value[str | None] = Value(None)
+        """The take that the selected one is compared with."""
+        self.changed: Event[[]] = Event()
+        for value in (self.text, self.starred_only):
+            value.changed.connect(lambda _: self.changed.emit())
+
+    @property
+    def store(self) -> TakeStore | None:
+        """Where the takes are kept."""
+        return self._store
+
+    def reload(self) -> None:
+        """Read the folder again."""
+        self._items = self._store.all() if self._store else []
+        self.changed.emit()
+
+    def put(self, item: TakeItem) -> None:
+        """A new or changed take."""
+        others = [other for other in self._items if other.id != item.id]
+        self._items = sorted([*others, item], key=lambda i: (-i.created_s, i.id))
+        self.changed.emit()
+
+    def drop(self, id: str) -> None:
+        """A take was deleted."""
+        self._items = [item for item in self._items if item.id != id]
+        if self.selected.value == id:
+            self.selected.set(None)
+        self.changed.emit()
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self._items)
+
+    def shown(self) -> tuple[TakeItem, ...]:
+        """What passes the filter, newest first."""
+        return tuple(
+            item
+            for item in self._items
+            if item.matches(self.text.value) and (item.starred or not self.starred_only.value)
+        )
+
+    def get(self, id: str | None) -> TakeItem | None:
+        """One take by its id."""
+        return next((item for item in self._items if item.id == id), None)
+
+    def mark(self, id: str, **changes: Any) -> None:
+        """Star or annotate, on disk and in the list."""
+        item = self.get(id)
+        if item is not None and self._store is not None:
+            self.put(self._store.mark(item, **changes))
+
+
+def _write_heat(path: Path, heat: tuple[Sequence[str], Floats]) -> None:
+    ids, values = heat
+    packed = np.clip(np.round(np.asarray(values) * 100), 0, 255).astype(np.uint8)
+    with path.open("wb") as handle:
+        np.savez_compressed(handle, ids=np.array(list(ids)), heat=packed)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _move(source: Path, target: Path) -> None:
+    source.rename(target)
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def settings_of(record: Mapping[str, Any]) -> TakeSettings:
+    """The settings inside a record."""
+    settings: TakeSettings = record["settings"]
+    return settings

@@ -1,0 +1,51 @@
+"""What the window asks of the application -> one record of calls, so that widgets know nothing of the engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drawbar_desktop.state.presets import Preset
+
+__all__ = ["Actions"]
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+@dataclass
+class Actions:
+    """Each does nothing until the application gives it a meaning."""
+
+    toggle_play: Callable[[], object] = _nothing
+    export: Callable[[], object] = _nothing
+    """Of the selected take, or the last one."""
+    add: Callable[..., object] = _nothing
+    """(feature id, place in the rack or None)."""
+    add_best: Callable[[], object] = _nothing
+    title_of: Callable[[str], str] = field(default=lambda id: id)
+    listen: Callable[[Any], object] = _nothing
+    """Play an example; None stops it."""
+    preview: Callable[[str | None], object] = _nothing
+    """Hover over a feature: its best example; None stops it."""
+    seek: Callable[[float], object] = _nothing
+    play_take: Callable[[str], object] = _nothing
+    stop_take: Callable[[], object] = _nothing
+    show_take: Callable[[str], object] = _nothing
+    recall: Callable[[str], object] = _nothing
+    delete_take: Callable[[str], object] = _nothing
+    compare: Callable[[], object] = _nothing
+    drop_file: Callable[[Path], object] = _nothing
+    continue_from: Callable[[float], object] = _nothing
+    make_slider: Callable[..., object] = _nothing
+    """(paths like these, paths unlike them, name)."""
+    hear: Callable[[bool], object] = _nothing
+    detect_tempo: Callable[[], object] = _nothing
+    save_preset: Callable[[str], object] = _nothing
+    load_preset: Callable[[Preset], object] = _nothing
+    choose_device: Callable[[str], object] = _nothing
+    refresh_devices: Callable[[], object] = _nothing
+    open_settings: Callable[..., object] = _nothing
+    """(name of the page)."""
+    closing: Callable[[], object] = _nothing
