@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ from drawbar.features.profile import ProfileSettings
 from drawbar.listening.training import DetectorSettings, Example, train_detectors
 from drawbar.musicgen.spectral import SpectralCodec
 from drawbar.musicgen.weights import save_hf
-from drawbar.pipeline import BuildSettings, Progress, build
+from drawbar.pipeline import BuildSettings, Progress, SweepSettings, build
+from drawbar.sae import SaeSettings
 
 __all__ = ["FACTORS", "export_bank", "export_detectors", "export_model"]
 
@@ -78,9 +80,21 @@ def export_detectors(
 
 
 def export_bank(
-    folder: Path, work: Path, pieces: int, layers: tuple[int, ...], say: Callable[[str], None]
+    folder: Path,
+    work: Path,
+    pieces: int,
+    layers: tuple[int, ...],
+    say: Callable[[str], None],
+    *,
+    sae: SaeSettings | None = None,
+    sae_layers: Mapping[str, Mapping[str, Any]] | None = None,
+    sweep: SweepSettings | None = None,
 ) -> None:
-    """Builds the bank as ``drawbar build`` does, on freshly composed pieces, and copies it to ``folder``."""
+    """Builds the bank as ``drawbar build`` does, on freshly composed pieces, and copies it to ``folder``.
+
+    ``sae`` holds for all layers, ``sae_layers`` changes it at single ones, ``sweep`` trains a grid of others
+    beside them and leaves its table in ``work/sweep-table``.
+    """
     shown = ""
 
     def progress(at: Progress) -> None:
@@ -96,6 +110,9 @@ def export_bank(
         layers=layers,
         licence="Apache-2.0",
         min_firings=200,
+        sae=sae or SaeSettings(),
+        sae_layers=sae_layers or {},
+        sweep=sweep or SweepSettings(),
         profile=ProfileSettings(window_frames=150, top=2, pool_clips=48),  # model and bank: 40 MB together
     )
     result = build(settings, progress)

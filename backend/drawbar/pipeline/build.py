@@ -96,9 +96,9 @@ class Run:
     def __init__(
         self, settings: BuildSettings, progress: ProgressCallback | None = None, model: Any | None = None
     ) -> None:
+        self.source = open_source(settings)  # before the model: it is quicker to refuse
         self.model = _load(settings) if model is None else model
         self.settings = settings.at_width(self.model.spec.d_model)
-        self.source = open_source(settings)
         self.progress = progress
         self.layers = _layers(self.settings, self.model)
         self.grid = cells(self.settings.sweep, self.settings.sae, tuple(self.layers), self.model.spec.d_model)

@@ -38,8 +38,8 @@ __all__ = ["BuildModel", "corpus_stage", "limits", "residuals_stage", "row_sourc
 BuildModel = Any
 """A loaded model: ``spec``, ``fingerprint``, ``codec``, ``residuals`` and, for cross-entropies, ``logits``."""
 
-_GROUP_TRACKS = 16  # tracks a shard
-_GROUP_SECONDS = 1200.0  # and audio a shard, so that what is lost by a kill stays small
+_GROUP_TRACKS = 64  # tracks a shard
+_GROUP_SECONDS = 600.0  # and audio a shard, so that what is lost by a kill stays small
 _NORM_CLIPS = 64  # training clips that the norms are measured on
 
 
@@ -217,12 +217,17 @@ def _harvest_shard(
 ) -> None:
     text = settings.text == "track"
     wanted: list[Clip] = [store.clip(clip, text=text) for clip in clips]
-    found = list(harvest(model, wanted, layers, batch=settings.batch_clips))
-    empty = torch.zeros(0, model.spec.d_model)
-    whole = {n: torch.cat([empty, *(part.rows[n].cpu() for part in found)]) for n in layers}
-    valid = torch.cat([torch.zeros(0, dtype=torch.bool), *(clip.mask() for clip in wanted)])
-    rows = {f"layer.{n}": to_half(x) for n, x in whole.items()}
-    rows["usable"] = usable_rows(whole, valid, bounds).to(torch.uint8)
+    parts: dict[int, list[Tensor]] = {n: [torch.zeros(0, model.spec.d_model).half()] for n in layers}
+    usable = [torch.zeros(0, dtype=torch.bool)]
+    at = 0
+    for part in harvest(model, wanted, layers, batch=settings.batch_clips):
+        valid = torch.cat([clip.mask() for clip in wanted[at : at + len(part.frames)]])
+        at += len(part.frames)
+        usable.append(usable_rows(part.rows, valid, bounds))
+        for n in layers:
+            parts[n].append(to_half(part.rows[n]).cpu())
+    rows = {f"layer.{n}": torch.cat(found) for n, found in parts.items()}
+    rows["usable"] = torch.cat(usable).to(torch.uint8)
     write_shard(path, rows, [store.frames[clip] for clip in clips])
 
 
