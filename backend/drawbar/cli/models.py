@@ -15,7 +15,7 @@ from drawbar.errors import BadInputError
 if TYPE_CHECKING:
     from drawbar.musicgen.hub import Progress
 
-__all__ = ["downloading", "models_app"]
+__all__ = ["downloading", "models_app", "obtain"]
 
 models_app = typer.Typer(no_args_is_help=True, help="Models: which are here, get one, look at one.")
 
@@ -129,6 +129,23 @@ def model_show(
     table(("", name), rows)
     for note in about.notes:
         say(note)
+
+
+def obtain(name: str) -> None:
+    """Downloads a model that is not here, if nobody has to accept its licence first; else says how to get it."""
+    from drawbar.musicgen import hub
+    from drawbar.musicgen.folder import local
+
+    if local(name) is not None:
+        return
+    there = hub.listing(name)
+    if not there.licence.free:
+        raise BadInputError(
+            f"{name} is not on this machine; licence {there.licence.terms}: "
+            f"run `drawbar model get {name} --accept-licence` first"
+        )
+    with downloading() as tell:
+        hub.fetch(name, tell)
 
 
 @contextmanager

@@ -132,10 +132,14 @@ def status(what: str) -> AbstractContextManager[object]:
 
 def load(name: str, device: str = "cpu", precision: str = "float32") -> "Model":
     """A model by name or folder, with a spinner; what "auto" chose is said where it is not float32."""
+    from drawbar.cli.models import obtain
     from drawbar.musicgen import load_model
 
+    obtain(name)
     with status(f"loading the model {name}"):
         model = load_model(name, device=device, precision=precision)
+    for note in model.notes:
+        say(note)
     if precision == "auto" and model.precision != "float32":
         say(f"{name} plays in {model.precision}; --precision float32 is exact")
     return model

@@ -128,9 +128,8 @@ def find(name: str) -> Path:
 def names_in_cache() -> list[str]:
     """The repositories in the local cache that hold all a model needs, sorted."""
     root = Path(constants.HF_HUB_CACHE)
-    folders = sorted(root.glob("models--*--*")) if root.is_dir() else []
-    names = ["/".join(folder.name.split("--")[1:3]) for folder in folders]
-    return [name for name in names if cached(name)]
+    names = ["/".join(folder.name.split("--")[1:]) for folder in sorted(root.glob("models--*--*"))]
+    return [name for name in names if name.count("/") == 1 and cached(name)]
 
 
 def licence_of(folder: Path) -> Licence:
@@ -247,7 +246,8 @@ def _complete(folder: Path) -> bool:
 
 
 def _folder(name: str) -> str:
-    return repo_folder_name(repo_id=name, repo_type="model")
+    with _explained(name):
+        return repo_folder_name(repo_id=name, repo_type="model")
 
 
 def _check_disk(name: str, files: list[RemoteFile]) -> None:
