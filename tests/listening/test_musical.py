@@ -55,7 +55,8 @@ def test_a_scale_has_a_clear_key_and_noise_has_none() -> None:
     noise = np.random.default_rng(0).standard_normal(6 * RATE).astype(np.float32) / 8
     assert found["major"]["key_strength"][450] > 0.6
     assert found["major"]["major"][450] > found["minor"]["major"][450]
-    assert musical_curves(descriptors(noise, RATE))["key_strength"][150] < 0.5
+    strength = musical_curves(descriptors(noise, RATE))["key_strength"][150]
+    assert strength < found["major"]["key_strength"][450] - 0.1
 
 
 def test_curves_are_finite_and_as_long_as_the_others_also_in_silence() -> None:
@@ -68,7 +69,7 @@ def test_curves_are_finite_and_as_long_as_the_others_also_in_silence() -> None:
 
 @pytest.mark.skipif(not has_essentia(), reason="the extra 'labels' (essentia) is not installed")
 def test_essentia_hears_roughness_and_one_pitch() -> None:
-    tone, rough = chord((0,), 4.0), chord((0, 1, 6), 4.0)
+    tone, rough = chord((24,), 4.0), chord((24, 25), 4.0)
     figures = {name: dsp_windows(x, RATE, 8, 0.5) for name, x in (("tone", tone), ("rough", rough))}
     assert figures["tone"].shape == (8, len(ESSENTIA_DSP))
     dissonance = ESSENTIA_DSP.index("dissonance")

@@ -25,7 +25,7 @@ ESSENTIA_DSP = (
     "danceability",  # of the surrounding 10 s
     "dynamic_complexity",  # of the surrounding 10 s
 )
-_FRAME, _PER_S = 2048, 25
+_FRAME, _PER_S = 4096, 25
 _LONG_S = 10.0
 
 Audio = NDArray[np.float32]
@@ -75,9 +75,14 @@ def dsp_windows(audio: Audio, rate_hz: int, windows: int, window_s: float) -> ND
 
 def _frames(standard: Any, audio: Audio, rate_hz: int) -> NDArray[np.float32]:
     """[frames at 25 Hz, 5]."""
-    window, spectrum = standard.Windowing(type="blackmanharris62"), standard.Spectrum(size=_FRAME)
+    window, spectrum = standard.Windowing(type="hann"), standard.Spectrum(size=_FRAME)
     peaks = standard.SpectralPeaks(
-        sampleRate=rate_hz, maxPeaks=60, orderBy="frequency", minFrequency=30, maxFrequency=rate_hz / 2 - 1
+        sampleRate=rate_hz,
+        maxPeaks=60,
+        orderBy="frequency",
+        minFrequency=30,
+        maxFrequency=rate_hz / 2 - 1,
+        magnitudeThreshold=1e-5,
     )
     roughness, complexity = standard.Dissonance(), standard.SpectralComplexity(sampleRate=rate_hz)
     salience, strong = standard.PitchSalience(sampleRate=rate_hz), standard.StrongPeak()
