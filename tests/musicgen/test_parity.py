@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from drawbar.musicgen import Model
+from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.delay import logits_to_frames, to_steps
+from tests.musicgen import released
 
 ATOL = 1e-4
 """Measured: 1e-6 against audiocraft and 0 against transformers here; 3e-5 on the embedded model."""
@@ -134,6 +135,30 @@ def test_steered_logits_are_those_of_audiocraft_with_a_hook(tiny: Model, tokens:
     torch.testing.assert_close(ours, theirs, atol=ATOL, rtol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("name", ["transformers", pytest.param("audiocraft", marks=needs_audiocraft)])
+def test_every_norm_has_the_epsilon_of_the_references(name: str, tmp_path: Path) -> None:
+    """Ordinary residuals hide an epsilon; where attention adds little and residuals are faint it decides."""
+    from drawbar.musicgen.fixed import FixedSteering
+    from drawbar.musicgen.reference import Reference
+    from drawbar.musicgen.transformers_reference import TransformersReference
+
+    model = load_model(released.write_hf(tmp_path / "quiet", quiet=True))
+    assert model.text is not None
+    clip = torch.randint(0, model.spec.card, (1, 4, 20), generator=torch.Generator().manual_seed(5))
+    kinds: dict[str, Any] = {"transformers": TransformersReference, "audiocraft": Reference}
+    oracle = kinds[name](model.decoder)
+    text = model.text.encode(PROMPTS[:1])
+    for layers in ((0, 1, 2), (3,)):
+        faint = FixedSteering(faint=layers)
+        ours = model.residuals(clip, PROMPTS[0], [3], steering=faint)[3]
+        passed = oracle.run(oracle.steps(clip), text, faint.edits())
+        torch.testing.assert_close(ours, passed.residuals[3][:, :21], atol=ATOL, rtol=0)
+        theirs = logits_to_frames(passed.logits[:, :, :21], model.spec.delays, 20)
+        torch.testing.assert_close(
+            model.logits(clip, PROMPTS[0], steering=faint), theirs, atol=ATOL, rtol=0, equal_nan=True
+        )
+
+
 @needs_audiocraft
 def test_the_delay_pattern_is_audiocrafts() -> None:
     from drawbar.musicgen.delay import to_frames
@@ -157,7 +182,6 @@ def test_the_delay_pattern_is_audiocrafts() -> None:
 
 @needs_audiocraft
 def test_the_embedded_model_gives_audiocrafts_numbers() -> None:
-    from drawbar.musicgen import load_model
     from drawbar.musicgen.reference import Reference
     from drawbar.paths import embedded_model_dir
 

@@ -177,6 +177,12 @@ def test_a_model_that_differs_is_exit_code_1_and_named(
     assert "differs: " in out
 
 
+def test_a_quantised_model_is_not_taken_for_the_float32_one(tiny_folder: Path) -> None:
+    model = load_model(tiny_folder, precision="bfloat16")
+    with pytest.raises(BadInputError, match=r"bfloat16.*precision='float32'"):
+        verify(model)
+
+
 def test_errors_are_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err.count("\n") == 1

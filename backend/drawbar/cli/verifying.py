@@ -31,8 +31,8 @@ def verify(
     from drawbar.musicgen.verify import verify as compared
 
     settings = VerifySettings(frames=frames)
-    origin = origin_of(model)
     loaded = load(model, device)
+    origin = origin_of(model)
     with progress("verifying") as tell:
         verdict = compared(loaded, settings, origin=origin, progress=tell)
     if as_json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,8 +66,21 @@ def verify(
 
     Without ``origin`` the references are filled from the model's own weights, mapped back: what was lost on loading
     is then lost in both. Without audiocraft its rows say so. The verdict takes more rows with ``plus``.
+    Raises BadInputError for a model that was loaded in another precision: it is judged from its float32 weights.
     """
+    if model.precision != "float32":
+        raise BadInputError(
+            f"{model.spec.name} was loaded in {model.precision}: load it with precision='float32'; "
+            "the verdict has rows for the others"
+        )
     settings = settings or VerifySettings()
+    with _exact_convolutions(model.device):
+        return _verdict(model, settings, origin, progress)
+
+
+def _verdict(
+    model: Model, settings: VerifySettings, origin: Origin | None, progress: Callable[[str, float], None]
+) -> Verdict:
     frames = min(settings.frames, model.spec.context_frames)
     prompts = _prompts(model, settings.prompts)
     cases = our_cases(model, prompts, frames, settings.guidance, settings.seed, progress)
@@ -84,6 +98,17 @@ def verify(
     rows += codec_rows(model.codec, cases[0].tokens[..., : min(SHORT, frames)], settings.seed)
     progress("done", 1.0)
     return Verdict(model.spec.name, model.fingerprint, frames, tuple(rows))
+
+
+@contextmanager
+def _exact_convolutions(device: torch.device) -> Iterator[None]:
+    """A GPU's convolutions in float32; by default cuDNN rounds them to 10 bits."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before and device.type != "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _against(model: Model, make: Callable[[], Oracle], cases: Sequence[Case]) -> list[Row]:
