@@ -54,7 +54,10 @@ def made(
             "",
         )
         bank.write_examples(
-            (f"1/{indices[0]}", replace(example, clip=f"clip {n}", licence=licence, tokens=tokens + n))
+            (
+                f"1/{indices[0]}",
+                replace(example, clip=f"clip {n}", licence=licence, tokens=np.full((4, 5), n, np.uint16)),
+            )
             for n, licence in enumerate(licences)
         )
     return folder

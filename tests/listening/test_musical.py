@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from drawbar.listening.descriptors import descriptors
 from drawbar.listening.essentia_sounds import ESSENTIA_DSP, dsp_windows, has_essentia
@@ -12,7 +13,7 @@ from drawbar.listening.musical import MUSICAL, musical_curves, tempo
 RATE = 32_000
 
 
-def clicks(bpm: float, seconds: float = 12.0) -> np.ndarray:
+def clicks(bpm: float, seconds: float = 12.0) -> NDArray[np.float32]:
     generator = np.random.default_rng(0)
     audio = 1e-3 * generator.standard_normal(int(seconds * RATE))
     for start in np.arange(0, seconds - 0.1, 60 / bpm):
@@ -21,9 +22,11 @@ def clicks(bpm: float, seconds: float = 12.0) -> np.ndarray:
     return audio.astype(np.float32)
 
 
-def chord(semitones: tuple[int, ...], seconds: float = 6.0) -> np.ndarray:
+def chord(semitones: tuple[int, ...], seconds: float = 6.0) -> NDArray[np.float32]:
     time = np.arange(int(seconds * RATE)) / RATE
-    return sum(np.sin(2 * np.pi * 261.63 * 2 ** (s / 12) * time) for s in semitones).astype(np.float32) / 8
+    tones = [np.sin(2 * np.pi * 261.63 * 2 ** (s / 12) * time) for s in semitones]
+    mixed: NDArray[np.float32] = (np.sum(tones, axis=0) / 8).astype(np.float32)
+    return mixed
 
 
 @pytest.mark.parametrize("bpm", [90.0, 125.0, 150.0])
