@@ -81,19 +81,22 @@ def tokens_stage(
     model: BuildModel,
     progress: ProgressCallback | None,
 ) -> Stage:
-    """Audio -> codec tokens, in shards of whole tracks; unreadable files are listed, not fatal."""
+    """Audio -> codec tokens, in shards of whole tracks; what is unreadable or silent is in ``report.json``."""
     key = {
         "corpus": corpus.digest,
         "codec": model.codec.fingerprint,
         "settings": asdict(settings.token_settings()),
         "context": model.spec.context_frames,
     }
-    stage = Stage(settings.out / "tokens", "tokens", 2, key)
+    stage = Stage(settings.out / "tokens", "tokens", 3, key)
     if not stage.begin():
         return stage
     stage.keep_settings(asdict(settings.token_settings()))
     report = Reporter(progress, "tokens", len(source.tracks), "tracks")
-    paths, clips, failed = [], 0, 0
+    paths, clips = [], 0
+    unreadable: list[list[str]] = []
+    used: set[str] = set()
+    seen = 0
     for number, group in enumerate(_groups(source)):
         if clips >= settings.max_clips:
             break
@@ -103,13 +106,24 @@ def tokens_stage(
         else:
             report.start_at(group.stop)
         listing = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        clips, failed = clips + len(listing["clips"]), failed + len(listing["failed"])
+        clips, seen = clips + len(listing["clips"]), group.stop
+        unreadable += listing["failed"]
+        used |= {row["track"] for row in listing["clips"]}
         paths += [path, path.with_suffix(".json")]
     if clips == 0:
         raise BadInputError(
             f"corpus {settings.corpus!r}: not one of {len(source.tracks)} files could be used"
         )
-    stage.finish(paths, clips=clips, failed=failed, concepts=list(source.concepts))
+    silent = {track.id for track in source.tracks[:seen]} - used - {name for name, _ in unreadable}
+    report_file = stage.folder / "report.json"
+    write_json(report_file, {"unreadable": unreadable, "silent": sorted(silent)})
+    stage.finish(
+        [*paths, report_file],
+        clips=clips,
+        failed=len(unreadable),
+        silent=len(silent),
+        concepts=list(source.concepts),
+    )
     return stage
 
 
@@ -242,9 +256,18 @@ def row_source(
     store: ClipStore,
     residuals: Stage,
     model: BuildModel,
+    *,
+    slow_frames: int = 0,
 ) -> RowSource:
     """One layer's residuals from disk, or one or several layers' side by side from the model."""
     if settings.residuals == "disk" and isinstance(layers, int):
-        return ShardRows(residuals.outputs(".safetensors"), layers)
+        return ShardRows(residuals.outputs(".safetensors"), layers, slow_frames=slow_frames)
     clips = [store.clip(clip, text=settings.text == "track") for clip in range(len(store))]
-    return StreamedRows(model, clips, layers, batch=settings.batch_clips, limits=limits(residuals))
+    return StreamedRows(
+        model,
+        clips,
+        layers,
+        batch=settings.batch_clips,
+        limits=limits(residuals),
+        slow_frames=slow_frames,
+    )

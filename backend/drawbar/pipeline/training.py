@@ -114,16 +114,31 @@ def _train(
     layers = sorted({task.cell.layer for task in tasks})
     width = model.spec.d_model
     first = tasks[0].cell.sae
-    source = row_source(settings, layers[0] if len(tasks) == 1 else layers, store, residuals, model)
-    jobs = [
-        SaeJob(
-            task.cell.sae,
-            task.cell.layer,
-            model.fingerprint,
-            None if len(tasks) == 1 else _columns(layers.index(task.cell.layer), width),
+    slow = {task.cell.sae.slow_frames for task in tasks if task.cell.sae.slow}
+    if len(slow) > 1:
+        raise BadInputError(f"slow_frames {sorted(slow)}: SAEs trained together need the same")
+    source = row_source(
+        settings,
+        layers[0] if len(tasks) == 1 else layers,
+        store,
+        residuals,
+        model,
+        slow_frames=slow.pop() if slow else 0,
+    )
+    jobs = []
+    for task in tasks:
+        place = _columns(layers.index(task.cell.layer), width)
+        behind = (place[0] + len(layers) * width, place[1] + len(layers) * width)
+        plain = len(tasks) == 1 and not task.cell.sae.slow
+        jobs.append(
+            SaeJob(
+                task.cell.sae,
+                task.cell.layer,
+                model.fingerprint,
+                None if plain else place,
+                behind if task.cell.sae.slow else None,
+            )
         )
-        for task in tasks
-    ]
     name = f"sae layer {layers[0]}" if len(tasks) == 1 else f"{len(tasks)} saes at layers {layers}"
     report = Reporter(progress, name, first.steps * first.batch, "activations")
     checkpoint = _checkpoint(settings, tasks)
@@ -169,7 +184,7 @@ def _finish(
     model: BuildModel,
 ) -> None:
     """Measure, test the site, write; the manifest comes last."""
-    sae = trained.sae.cpu()
+    sae = trained.sae.to(settings.device)
     source = row_source(settings, task.cell.layer, store, residuals, model)
     metrics, site = judged(settings, sae, source, store, model)
     if task.published and settings.site_test:

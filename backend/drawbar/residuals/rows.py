@@ -10,6 +10,7 @@ from torch import Tensor
 from drawbar.residuals.harvest import Clip, ResidualModel, harvest
 from drawbar.residuals.scale import usable_rows
 from drawbar.residuals.shards import ShardSet
+from drawbar.residuals.smooth import with_running_mean
 
 __all__ = ["MemoryRows", "RowSource", "ShardRows", "StreamedRows", "in_order"]
 
@@ -32,10 +33,13 @@ class RowSource(Protocol):
 
 
 class ShardRows:
-    """One layer of a folder of shards; a tensor ``usable`` in them says which rows to train on."""
+    """One layer of a folder of shards; a tensor ``usable`` in them says which rows to train on.
 
-    def __init__(self, paths: Iterable[Path], layer: int) -> None:
-        self._name = f"layer.{layer}"
+    With ``slow_frames`` the rows to train on have their running mean beside them, [n, 2 D].
+    """
+
+    def __init__(self, paths: Iterable[Path], layer: int, *, slow_frames: int = 0) -> None:
+        self._name, self._slow = f"layer.{layer}", slow_frames
         self._shards = ShardSet(paths)
         self._shards.require(self._name)
         self.frames: Sequence[int] = self._shards.frames
@@ -49,6 +53,8 @@ class ShardRows:
         parts = []
         for clip in clips:
             rows = self._shards.rows(clip, self._name)
+            if self._slow:
+                rows = with_running_mean(rows.float(), [len(rows)], self._slow)
             has = self._shards.has(clip, "usable")
             parts.append(rows[self._shards.rows(clip, "usable").bool()] if has else rows)
         return torch.cat(parts).float()
@@ -58,7 +64,8 @@ class StreamedRows:
     """The same from the model itself, computed each time it is asked for; several layers lie side by side.
 
     ``limits`` (layer -> the largest norm) say what an outlier is; a position that is one at any of the
-    layers is left out at all of them.
+    layers is left out at all of them. With ``slow_frames`` the rows to train on have their running mean
+    beside them: first all layers' rows, then all layers' means.
     """
 
     def __init__(
@@ -69,21 +76,26 @@ class StreamedRows:
         *,
         batch: int = 8,
         limits: Mapping[int, float] | None = None,
+        slow_frames: int = 0,
     ) -> None:
-        self._model, self._clips, self._batch = model, clips, batch
+        self._model, self._clips, self._batch, self._slow = model, clips, batch, slow_frames
         self._layers = [layers] if isinstance(layers, int) else list(layers)
         self._limits = limits or {}
         self.frames: Sequence[int] = [clip.frames for clip in clips]
 
     def rows(self, clips: Sequence[int]) -> Tensor:
         """The rows of these clips, float32 [N, D]; with several layers [N, layers * D]."""
-        return torch.cat([rows for rows, _ in self._found(clips)])
+        return torch.cat([rows for rows, _, _ in self._found(clips)])
 
     def usable(self, clips: Sequence[int]) -> Tensor:
         """Those of them to train on, float32 [n, ...]."""
-        return torch.cat([rows[keep.to(rows.device)] for rows, keep in self._found(clips)])
+        parts = []
+        for rows, keep, frames in self._found(clips):
+            wide = with_running_mean(rows, frames, self._slow) if self._slow else rows
+            parts.append(wide[keep.to(rows.device)])
+        return torch.cat(parts)
 
-    def _found(self, clips: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _found(self, clips: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, tuple[int, ...]]]:
         layers = sorted({*self._layers, *self._limits})
         chosen = [self._clips[clip] for clip in clips]
         at = 0
@@ -92,7 +104,7 @@ class StreamedRows:
             valid = torch.cat([clip.mask() for clip in chosen[at : at + count]])
             at += count
             keep = usable_rows(part.rows, valid, self._limits)
-            yield torch.cat([part.rows[layer] for layer in self._layers], 1), keep
+            yield torch.cat([part.rows[layer] for layer in self._layers], 1), keep, part.frames
 
 
 class MemoryRows:

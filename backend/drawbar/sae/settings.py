@@ -42,6 +42,13 @@ class SaeSettings:
     """A feature that has not fired over this many residuals is dead."""
     resample_every: int = 0
     """Steps between two turns in which dead features start anew at badly explained residuals; 0 is never."""
+    prefixes: tuple[int, ...] = ()
+    """Matryoshka (Bussmann et al. 2025): the first 32, 96, ... features must explain the residual by themselves,
+    so that broad features come first and do not split; empty is off. Not with topk."""
+    slow: int = 0
+    """The prefixes up to this many features explain the residual's running mean instead: what lasts."""
+    slow_frames: int = 100
+    """Frames before and after over which that mean runs."""
     sparsity: float = 1.0
     """Weight of jumprelu's pull towards k."""
     seed: int = 0
@@ -64,10 +71,25 @@ class SaeSettings:
         for name in ("k_aux", "aux_coefficient", "resample_every", "sparsity", "seed"):
             if getattr(self, name) < 0:
                 raise BadInputError(f"{name}={getattr(self, name)}: must not be negative")
+        object.__setattr__(self, "prefixes", tuple(int(n) for n in self.prefixes))
+        rising = list(self.prefixes) == sorted(set(self.prefixes)) and all(n > 0 for n in self.prefixes)
+        if not rising or (self.prefixes and not self.expansion and self.prefixes[-1] > self.d_sae):
+            raise BadInputError(f"prefixes {list(self.prefixes)}: rising numbers of features, at most d_sae")
+        if self.prefixes and self.activation == "topk":
+            raise BadInputError("prefixes with topk: use batchtopk or jumprelu")
+        if self.slow and self.slow not in self.prefixes:
+            raise BadInputError(f"slow={self.slow}: must be one of the prefixes {list(self.prefixes)}, or 0")
+        if self.slow < 0 or self.slow_frames < 1:
+            raise BadInputError(f"slow={self.slow}, slow_frames={self.slow_frames}: 0 or more, and 1 or more")
         if self.warmup < 0 or self.decay < 0 or self.warmup + self.decay > 1:
             raise BadInputError(
                 f"warmup={self.warmup}, decay={self.decay}: shares of the steps, together at most 1"
             )
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Where each group that must explain by itself ends; the last is all features."""
+        return (*(n for n in self.prefixes if n < self.d_sae), self.d_sae)
 
     @property
     def peak_lr(self) -> float:

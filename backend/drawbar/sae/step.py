@@ -43,6 +43,8 @@ class _Pass:
     fired: Tensor
     l0: Tensor
     penalty: Tensor | float = 0.0
+    nested: Tensor | None = None
+    """Mean unexplained share over the prefixes; None where there are none."""
 
 
 @dataclass
@@ -91,16 +93,16 @@ class Training:
         silent = torch.zeros(settings.d_sae, dtype=torch.int64, device=device)
         return cls(sae, settings, _optimiser(sae, settings), silent, scale)
 
-    def step_on(self, x: Tensor, *, log: bool) -> HistoryRow | None:
-        """One optimiser step on normalised residuals [N, D]."""
+    def step_on(self, x: Tensor, slow: Tensor | None = None, *, log: bool) -> HistoryRow | None:
+        """One optimiser step on normalised residuals [N, D]; ``slow`` is their running mean, where it is used."""
         cfg = self.settings
-        found = self._forward(x)
+        found = self._forward(x, slow)
         error = x - found.guess
         spread = (x - x.mean(0)).square().sum().clamp_min(1e-12)
         fvu = error.square().sum() / spread
         dead = self._dead()
         aux = self._aux_loss(x, error.detach(), dead)
-        loss = fvu + cfg.aux_coefficient * aux + found.penalty
+        loss = (fvu if found.nested is None else found.nested) + cfg.aux_coefficient * aux + found.penalty
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._update()
@@ -111,7 +113,7 @@ class Training:
             self._resample(error.detach())
         return self._row(fvu, found.l0, aux) if log else None
 
-    def _forward(self, x: Tensor) -> _Pass:
+    def _forward(self, x: Tensor, slow: Tensor | None) -> _Pass:
         sae, cfg = self.sae, self.settings
         fired = torch.zeros(sae.d_sae, dtype=torch.bool, device=x.device)
         if cfg.activation == "topk":
@@ -133,7 +135,24 @@ class Training:
             penalty = cfg.sparsity * (mean / cfg.k - 1).square()
         fires = active.detach() > 0
         fired |= fires.any(0)
-        return _Pass(sae.decode(active), fired, fires.sum(1).float().mean(), penalty)
+        l0 = fires.sum(1).float().mean()
+        if not cfg.prefixes:
+            return _Pass(sae.decode(active), fired, l0, penalty)
+        guess, nested = self._nested(active, x, slow)
+        return _Pass(guess, fired, l0, penalty, nested)
+
+    def _nested(self, active: Tensor, x: Tensor, slow: Tensor | None) -> tuple[Tensor, Tensor]:
+        """All features' guess, and the mean unexplained share over the prefixes, each against its own target."""
+        cfg, w = self.settings, self.sae.W_dec
+        guess, start = self.sae.b_dec.expand_as(x), 0
+        shares = []
+        for end in cfg.ends:
+            guess = torch.addmm(guess, active[:, start:end], w[start:end])
+            target = slow if slow is not None and end <= cfg.slow else x
+            spread = (target - target.mean(0)).square().sum().clamp_min(1e-12)
+            shares.append((target - guess).square().sum() / spread)
+            start = end
+        return guess, torch.stack(shares).mean()
 
     @torch.no_grad()
     def _follow(self, level: float) -> None:

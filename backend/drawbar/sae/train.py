@@ -34,6 +34,20 @@ class SaeJob:
     fingerprint: str = ""
     columns: tuple[int, int] | None = None
     """Its residuals within a batch [N, ...]: the first column and the one behind the last; None is all."""
+    slow_columns: tuple[int, int] | None = None
+    """Where their running mean stands; needed where the settings have slow features."""
+
+    def __post_init__(self) -> None:
+        if self.settings.slow and (self.columns is None or self.slow_columns is None):
+            raise BadInputError(
+                f"slow={self.settings.slow}: say in which columns of a batch the residuals and their mean stand"
+            )
+
+    def slow_of(self, batch: Tensor) -> Tensor | None:
+        """The running mean of the job's residuals [N, D]; None where it is not used."""
+        if self.slow_columns is None or not self.settings.slow:
+            return None
+        return batch[:, self.slow_columns[0] : self.slow_columns[1]]
 
     def of(self, batch: Tensor) -> Tensor:
         """The job's residuals [N, D]."""
@@ -125,7 +139,12 @@ def train_saes(
     for step in range(at, first.steps):
         x = _next(pending, batches, step).to(device, torch.float32)
         for run, job in zip(runs, jobs, strict=True):
-            row = run.step_on(job.of(x) * run.scale, log=_logs(step, job.settings))
+            slow = job.slow_of(x)
+            row = run.step_on(
+                job.of(x) * run.scale,
+                None if slow is None else slow * run.scale,
+                log=_logs(step, job.settings),
+            )
             if row is not None:
                 run.history.append(row)
         if progress is not None and _logs(step, first):
