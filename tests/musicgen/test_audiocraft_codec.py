@@ -64,10 +64,10 @@ def audiocraft_model(text: str = XP) -> Any:
     from audiocraft.models.builders import get_compression_model
     from omegaconf import OmegaConf
 
-    settings = OmegaConf.create(text)
+    settings: Any = OmegaConf.create(text)
     settings.device = "cpu"
     torch.manual_seed(0)
-    model = get_compression_model(settings).eval()
+    model: Any = get_compression_model(settings).eval()
     for layer in model.quantizer.vq.layers:
         layer._codebook.embed.normal_()
         layer._codebook.inited.fill_(1)

@@ -10,6 +10,7 @@ import torch
 from drawbar.cli import main
 from drawbar.errors import CancelledError, CheckpointError
 from drawbar.musicgen import Model, hub, load_model
+from drawbar.musicgen.download import RemoteFile
 from tests.musicgen.fakehub import COMMIT, Hub, serving
 from tests.musicgen.test_audiocraft_codec import XP
 from tests.musicgen.test_load import write_audiocraft
@@ -144,7 +145,7 @@ def test_shards_and_pickles_are_chosen_well() -> None:
     def listed(**sizes: int) -> hub.Listing:
         names = {name.replace("__", ".").replace("_0", "-0"): size for name, size in sizes.items()}
         return hub.Listing(
-            NAME, COMMIT, hub.Licence(""), tuple(hub.RemoteFile(n, s, "0" * 64) for n, s in names.items())
+            NAME, COMMIT, hub.Licence(""), tuple(RemoteFile(n, s, "0" * 64) for n, s in names.items())
         )
 
     both = listed(
@@ -163,7 +164,7 @@ def test_shards_and_pickles_are_chosen_well() -> None:
         "model-extra.safetensors": 7,
     }
     shards = hub.Listing(
-        NAME, COMMIT, hub.Licence(""), tuple(hub.RemoteFile(n, s, "0" * 64) for n, s in files.items())
+        NAME, COMMIT, hub.Licence(""), tuple(RemoteFile(n, s, "0" * 64) for n, s in files.items())
     )
     assert {file.name for file in hub.plans(shards)["hf"]} == files.keys() - {"model-extra.safetensors"}
     with pytest.raises(CheckpointError, match="no model that loads"):

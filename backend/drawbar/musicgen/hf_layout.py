@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ def hf_spec(config: Mapping[str, Any], label: str) -> ModelSpec:
         raise CheckpointError(
             f"config.json of {label} lacks decoder, text_encoder or audio_encoder: copy the folder again"
         )
-    decoder, text, audio = (dict(section or {}) for section in sections)
+    decoder, text, audio = (cast(dict[str, Any], section) for section in sections)
     if decoder.get("audio_channels", 1) != 1:
         raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
     if decoder.get("activation_function", "gelu") != "gelu" or decoder.get("scale_embedding", False):

@@ -1,48 +1,35 @@
 """A Hugging Face name -> a folder on this machine: from the local cache, or downloaded with progress and resume.
 
-Downloads go into the cache that every Hugging Face program shares. A file is written beside its final place, goes on
-where it stopped, and only gets its name when its digest is right. Knows nothing of what the files hold.
+Downloads go into the cache that every Hugging Face program shares. Knows nothing of what the files hold.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
-from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import (
-    WeakFileLock,
-    build_hf_headers,
-    get_session,
-    hf_raise_for_status,
-    validate_repo_id,
-)
+from huggingface_hub import HfApi, constants
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from drawbar.errors import CheckpointError
 from drawbar.musicgen.audiocraft_layout import CODEC_FILE, STATE_FILE, references
+from drawbar.musicgen.download import (
+    Progress,
+    RemoteFile,
+    check_disk,
+    download,
+    explained,
+    folder_name,
+)
 from drawbar.musicgen.tensorfiles import weight_files
 
 __all__ = [
     "Licence",
     "Listing",
     "Progress",
-    "RemoteFile",
     "cached",
     "fetch",
     "find",
@@ -51,9 +38,6 @@ __all__ = [
     "names_in_cache",
     "plans",
 ]
-
-Progress = Callable[[int, int, str], None]
-"""Called with bytes done, bytes in all and the file's name; what it raises ends the download, which can go on later."""
 
 _HF_EXTRAS = (
     "README.md",
@@ -64,8 +48,6 @@ _HF_EXTRAS = (
 )
 _AUDIOCRAFT = (STATE_FILE, CODEC_FILE)
 _SHARD = r"-\d{5}-of-\d{5}"
-_CHUNK = 1 << 18
-"""Bytes between two words about progress."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +70,6 @@ class Licence:
                 f"{self.name}: no commercial use, name the authors; the notice goes with what the model makes"
             )
         return self.name or "no licence named: ask its authors"
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file of a repository."""
-
-    name: str
-    size: int
-    digest: str
-    """SHA-256 of a large file, git's SHA-1 of a small one; also its name in the cache."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +121,7 @@ def licence_of(folder: Path) -> Licence:
 
 def listing(name: str) -> Listing:
     """Asks the Hub what a repository holds. Raises CheckpointError that says why it cannot and what to do."""
-    with _explained(name):
+    with explained(name):
         validate_repo_id(name)
         found = HfApi().model_info(name, files_metadata=True)
     files = []
@@ -196,12 +168,12 @@ def fetch(name: str, progress: Progress | None = None, layout: str | None = None
         raise CheckpointError(f"{name} is not there in the layout {layout!r}: it has {', '.join(options)}")
     chosen = layout or next(iter(options))
     files = options[chosen]
-    _check_disk(name, files)
+    check_disk(name, files)
     total, done = sum(file.size for file in files), 0
     for file in files:
-        _download(there, file, progress, done, total)
+        download(name, there.commit, file, progress, done, total)
         done += file.size
-    folder = Path(constants.HF_HUB_CACHE) / _folder(name) / "snapshots" / there.commit
+    folder = Path(constants.HF_HUB_CACHE) / folder_name(name) / "snapshots" / there.commit
     if chosen == "audiocraft":
         for other in references(folder):
             if cached(other) is None:
@@ -223,7 +195,7 @@ def _hf_weights(names: list[str]) -> list[str]:
 
 def _snapshots(name: str) -> Iterator[Path]:
     """Local snapshots: the one that `main` points at, then the others, newest first."""
-    store = Path(constants.HF_HUB_CACHE) / _folder(name)
+    store = Path(constants.HF_HUB_CACHE) / folder_name(name)
     try:
         main = (store / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:
@@ -243,140 +215,3 @@ def _complete(folder: Path) -> bool:
     except CheckpointError:
         return False
     return bool(files) and all(file.is_file() for file in files)
-
-
-def _folder(name: str) -> str:
-    with _explained(name):
-        return repo_folder_name(repo_id=name, repo_type="model")
-
-
-def _check_disk(name: str, files: list[RemoteFile]) -> None:
-    root = Path(constants.HF_HUB_CACHE)
-    nearest = next(path for path in (root, *root.parents) if path.is_dir())
-    blobs = root / _folder(name) / "blobs"
-    missing = sum(file.size for file in files if not (blobs / file.digest).is_file())
-    free = shutil.disk_usage(nearest).free
-    if missing > free:
-        raise CheckpointError(
-            f"{name} needs {missing / 1e9:.1f} GB on disk, {free / 1e9:.1f} GB are free in {root}: "
-            "make room, or set HF_HOME to another disk"
-        )
-
-
-def _download(there: Listing, file: RemoteFile, progress: Progress | None, before: int, total: int) -> None:
-    """One file into the cache: its bytes first, then the link that gives it its name."""
-    store = Path(constants.HF_HUB_CACHE) / _folder(there.name)
-    blob = store / "blobs" / file.digest
-    lock = Path(constants.HF_HUB_CACHE) / ".locks" / store.name / f"{file.digest}.lock"
-    tell = progress or (lambda done, all, name: None)
-    with _explained(there.name):
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        if not blob.is_file():
-            with WeakFileLock(lock):
-                partial = blob.with_name(f"{file.digest}.drawbar.incomplete")
-                _continue(there, file, partial, lambda done: tell(before + done, total, file.name))
-                _check_digest(there.name, file, partial)
-                partial.replace(blob)
-        tell(before + file.size, total, file.name)
-        hf_hub_download(there.name, file.name, revision="main")
-
-
-def _continue(there: Listing, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
-    """Appends what is still missing of a file; a connection that breaks is made again as long as bytes come."""
-    while True:
-        before = partial.stat().st_size if partial.is_file() else 0
-        try:
-            _append(there, file, partial, tell)
-            return
-        except _network_error() as error:
-            if isinstance(error, HfHubHTTPError) or partial.stat().st_size <= before:
-                raise
-
-
-def _append(there: Listing, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
-    url = hf_hub_url(there.name, file.name, revision=there.commit)
-    with partial.open("ab") as opened:
-        if opened.tell() > file.size:
-            opened.truncate(0)
-        start = opened.seek(0, 2)
-        tell(start)
-        if start == file.size:
-            return
-        wanted = {"Range": f"bytes={start}-"} if start else {}
-        headers = {**build_hf_headers(library_name="drawbar"), "Accept-Encoding": "identity", **wanted}
-        with get_session().stream(
-            "GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
-        ) as response:
-            hf_raise_for_status(response)
-            if response.status_code != 206 and start:
-                start = opened.truncate(0)
-            for part in response.iter_bytes(_CHUNK):
-                opened.write(part)
-                start += len(part)
-                tell(start)
-        opened.flush()
-        if start != file.size:
-            raise OSError(f"{file.name} has {start} bytes instead of {file.size}")
-
-
-def _check_digest(name: str, file: RemoteFile, path: Path) -> None:
-    large = len(file.digest) == 64
-    digest = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
-    with path.open("rb") as opened:
-        while part := opened.read(_CHUNK):
-            digest.update(part)
-    if digest.hexdigest() != file.digest:
-        path.unlink()
-        raise CheckpointError(
-            f"{file.name} of {name} arrived damaged and was thrown away: run the same command again"
-        )
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Whatever the Hub, the network or the disk says -> one CheckpointError with a cure."""
-    get = f"`drawbar model get {name}`"
-    try:
-        yield
-    except HFValidationError as error:
-        raise CheckpointError(
-            f"{name!r} is no Hugging Face name: write it like facebook/musicgen-small"
-        ) from error
-    except OfflineModeIsEnabled as error:
-        raise CheckpointError(
-            f"{name} is not on this machine, and HF_HUB_OFFLINE forbids asking for it: run {get} without "
-            "HF_HUB_OFFLINE, or where there is a network, or give the path of its folder"
-        ) from error
-    except GatedRepoError as error:
-        raise CheckpointError(
-            f"{name} is only given to people who accepted its terms: accept them at {constants.ENDPOINT}/{name}, "
-            f"run `hf auth login`, then {get}"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise CheckpointError(
-            f"there is no model {name} on {constants.ENDPOINT}, or it is private: "
-            f"check the name, or run `hf auth login`, then {get}"
-        ) from error
-    except (_network_error(), OSError) as error:
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EACCES,
-            errno.EROFS,
-            errno.EDQUOT,
-        ):
-            raise CheckpointError(
-                f"{name} cannot be stored in {constants.HF_HUB_CACHE} ({error.strerror}): make room there, "
-                "or set HF_HOME to a folder on another disk"
-            ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(
-            f"{name} is not on this machine and cannot be downloaded from {constants.ENDPOINT} ({reason}): run {get} "
-            "where there is a network (it goes on where it stopped), or give the path of its folder"
-        ) from error
-
-
-def _network_error() -> type[Exception]:
-    """What huggingface_hub's HTTP library raises, whichever it is."""
-    base: Any = HfHubHTTPError.__mro__[1]
-    return base if issubclass(base, Exception) else OSError
