@@ -235,3 +235,15 @@ def test_a_ready_sae_moved_by_one_layer_is_refused(
 
 def test_stages_are_those_of_the_documents() -> None:
     assert STAGES == ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
+
+
+def test_what_could_not_be_used_is_in_the_report(tmp_path: Path) -> None:
+    music = tones(tmp_path / "music", 3)
+    soundfile.write(music / "silence.flac", np.zeros(2 * 44_100), 44_100)
+    (music / "cut.wav").write_bytes((music / "take 0.wav").read_bytes()[:50])
+    made = settings(music, tmp_path / "run")
+    run_stages(made, model=FakeModel(), until="tokens")
+    report = json.loads((made.out / "tokens" / "report.json").read_text())
+    assert [name for name, _ in report["unreadable"]] == ["broken.wav", "cut.wav"]
+    assert all(reason for _, reason in report["unreadable"])
+    assert report["silent"] == ["silence.flac"]

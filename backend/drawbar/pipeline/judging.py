@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from drawbar.pipeline.clips import ClipStore
@@ -23,11 +24,14 @@ def judged(
 ) -> tuple[dict[str, float], SiteTest]:
     """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours."""
     held_out = store.of_split("held-out") or store.of_split("train")
-    found = measure(sae, _rows(source, held_out, _FVU_ROWS))
-    everywhere = held_out + [clip for clip in range(len(store)) if clip not in set(held_out)]
-    dead = measure(sae, _rows(source, everywhere, _DEAD_ROWS))
-    metrics: dict[str, float] = found.to_dict()
-    metrics |= {"dead_share": dead.dead_share, "dead_tokens": dead.tokens}
+    alive = torch.zeros(sae.d_sae, dtype=torch.bool)
+    found = measure(sae, _rows(source, held_out, _FVU_ROWS), alive)
+    metrics: dict[str, float] = found.to_dict() | {"dead_tokens": found.tokens}
+    heard = set(held_out)
+    rest = [clip for clip in range(len(store)) if clip not in heard]
+    if rest and found.tokens < _DEAD_ROWS:
+        more = measure(sae, _rows(source, rest, _DEAD_ROWS - found.tokens), alive)
+        metrics |= {"dead_share": more.dead_share, "dead_tokens": found.tokens + more.tokens}
     if hasattr(model, "logits"):
         recovered = _recovered(sae, model, store, _first(store, held_out, _SPLICED_FRAMES))
         for book, (share, clean) in enumerate(zip(recovered.share, recovered.clean, strict=True), 1):

@@ -37,11 +37,14 @@ class SaeMetrics:
 
 
 @torch.no_grad()
-def measure(sae: SAE, batches: Iterable[Tensor]) -> SaeMetrics:
-    """fvu, l0 and dead share over batches [N, D], in one pass with float64 sums."""
+def measure(sae: SAE, batches: Iterable[Tensor], alive: Tensor | None = None) -> SaeMetrics:
+    """fvu, l0 and dead share over batches [N, D], in one pass with float64 sums.
+
+    ``alive`` bool [F], if given, is where features that fired are marked, those of earlier passes included.
+    """
     error = squares = fired = torch.zeros((), dtype=torch.float64)
     total = torch.zeros(sae.d_model, dtype=torch.float64)
-    alive = torch.zeros(sae.d_sae, dtype=torch.bool)
+    alive = torch.zeros(sae.d_sae, dtype=torch.bool) if alive is None else alive
     n = 0
     for batch in batches:
         x = batch.to(sae.W_dec.device, torch.float32)
