@@ -1,7 +1,8 @@
 """An engine and its sliders -> how long after a move it is heard, and whether the joints click.
 
 A move is heard with the first 20 ms at the output whose difference from the take without it is above -20 dB of the
-signal. While a slider is dragged, what counts is the age of the setting that is being heard. Knows nothing of frames'
+signal. While a slider is dragged there is no take without the last move, so two times are told: from a move to the
+first frame that was decided with it, and the age of the setting that is heard, ramp included. Knows nothing of frames'
 costs.
 """
 
@@ -155,7 +156,9 @@ def drag(
         _until(engine, 1.0)
         begun = time.perf_counter()
         never = threading.Event()
+        set_at: list[float] = []
         while (passed := time.perf_counter() - begun) < seconds:
+            set_at.append(begun + passed)
             engine.set_amount(id, amount * passed / seconds)
             never.wait(1 / DRAG_HZ)
         engine.wait(4 * seconds + 60)
@@ -167,6 +170,12 @@ def drag(
         if 0.02 * amount < value < 0.98 * amount:
             heard_at = output.heard_at_s(frame * per_frame) + delay_s
             ages.append(1000 * (heard_at - begun - seconds * value / amount))
+    onsets = []
+    for taken_at, frame in performance.moves:
+        waiting = [moved for moved in set_at if moved <= taken_at]
+        if waiting:
+            onsets.append(1000 * (output.heard_at_s(frame * per_frame) + delay_s - waiting[0]))
+        set_at = set_at[len(waiting) :]
     return {
         "rollback": rollback,
         "safety_ms": 1000 * safety_s,
@@ -174,7 +183,8 @@ def drag(
         "settings_heard": len(ages),
         "rewinds": len(take.rewinds),
         "underruns": output.underruns,
-        **quantiles(ages),
+        "onset": quantiles(onsets),
+        "age": quantiles(ages),
         "splices": clicks(take.audio, performance.splices),
     }
 

@@ -45,11 +45,13 @@ def run(
     moves: int = 100,
     move_amount: float = 2.0,
     safety_s: float = 0.5,
+    look_ahead: int | None = None,
     drag_s: float = 10.0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure everything; ``seconds`` is the length of the live run, ``twin`` whether that run has a
-    bypass twin; ``safety_s`` is generated ahead while moves are timed, one at a time and dragged for ``drag_s``.
+    bypass twin; ``look_ahead`` has an EnCodec wait for fewer frames than is exact (`drawbar bench codec` prints
+    the error); ``safety_s`` is generated ahead while moves are timed, one at a time and dragged for ``drag_s``.
 
     Without a bank the sliders are random directions. Raises BadInputError for fewer than 1 slider or 50
     frames.
@@ -59,9 +61,16 @@ def run(
             f"{sliders} sliders, {frames} frames, {seconds} s: use at least 1, 50 and a positive time"
         )
     tell = progress or (lambda _what, _share: None)
+    if look_ahead is not None:
+        if not hasattr(model.codec, "exact_look_ahead"):
+            raise BadInputError(
+                f"look_ahead {look_ahead}: the codec of {model.spec.name} has no such setting"
+            )
+        model.codec.look_ahead = look_ahead
     desk = _Desk(model, bank, sliders)
     tell("measuring the machine", 0.0)
     result: dict[str, Any] = {"machine": machine(model.device), "model": model.spec.name, "sliders": sliders}
+    result["look_ahead_ms"] = round(1000 * model.codec.look_ahead / model.spec.frame_rate_hz)
     result["features"] = list(desk.ids)
     tell("measuring frames", 0.05)
     result["frame"] = _frame_times(model, desk, frames, twin=False)
@@ -355,10 +364,15 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
     for dragged in result["dragged"]:
         found.append(
             (
-                f"dragged {dragged['seconds']:g} s at 30 Hz, {_with(dragged)}: age of what is heard, p50 / p99",
-                f"{dragged['p50_ms']} / {dragged['p99_ms']} ms, {dragged['underruns']} under-runs",
+                f"dragged {dragged['seconds']:g} s at 30 Hz, {_with(dragged)}: move to its frame, p50 / p99",
+                f"{dragged['onset']['p50_ms']} / {dragged['onset']['p99_ms']} ms, "
+                f"{dragged['underruns']} under-runs",
                 "<= 120 ms" if dragged["rollback"] else "",
             )
+        )
+        age = dragged["age"]
+        found.append(
+            ("... age of the setting heard, ramp included", f"{age['p50_ms']} / {age['p99_ms']} ms", "")
         )
     for name, splices in (("moved", live["splices"]), ("dragged", result["dragged"][0]["splices"])):
         if splices:

@@ -138,6 +138,10 @@ def bench_live(
         typer.Option("--soak", min=0, help="Only play this many seconds beside a busy window thread."),
     ] = 0.0,
     twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
+    look_ahead: Annotated[
+        int | None,
+        typer.Option("--look-ahead", help="Frames that an EnCodec waits for; fewer than it needs is inexact."),
+    ] = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     as_json: JsonFlag = False,
@@ -151,7 +155,14 @@ def bench_live(
             result = bench.soak(loaded, opened, seconds=soak, sliders=sliders, twin=twin, progress=tell)
         else:
             result = bench.run(
-                loaded, opened, seconds=seconds, sliders=sliders, twin=twin, moves=moves, progress=tell
+                loaded,
+                opened,
+                seconds=seconds,
+                sliders=sliders,
+                twin=twin,
+                moves=moves,
+                look_ahead=look_ahead,
+                progress=tell,
             )
     _show(result, bench.soak_rows(result) if soak else bench.rows(result), as_json)
 
