@@ -4,7 +4,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ class Spiky(FakeModel):
 
 
 @pytest.mark.parametrize("how", ["disk", "stream"])
-def test_norm_spikes_are_counted_and_not_trained_on(tmp_path: Path, how: str) -> None:
+def test_norm_spikes_are_counted_and_not_trained_on(tmp_path: Path, how: Literal["disk", "stream"]) -> None:
     made = replace(settings(tones(tmp_path / "music"), tmp_path / "run"), layers=(2,), residuals=how)
     result = build(made, model=Spiky())
     facts = json.loads((made.out / "residuals" / "manifest.json").read_text())["facts"]

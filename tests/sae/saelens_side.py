@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
-from sae_lens import SAE
+from sae_lens import SAE  # type: ignore[import-not-found]
 from safetensors.torch import load_file, save_file
 
 
@@ -30,7 +30,7 @@ def main(root: Path) -> None:
 
 def make(name: str) -> SAE:
     """A random SAE of sae_lens' own."""
-    import sae_lens.saes as saes
+    import sae_lens.saes as saes  # type: ignore[import-not-found]
 
     generator = torch.Generator().manual_seed(9)
     meta = saes.sae.SAEMetadata(hook_name="blocks.4.hook_resid_post", model_name="musicgen")
