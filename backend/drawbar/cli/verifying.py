@@ -64,7 +64,7 @@ def _cells(row: "Row") -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> str:
-    """Counts as they are, differences in two digits."""
+    """Counts as they are, differences in three digits."""
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.2g}"
+    return str(value) if isinstance(value, int) else f"{value:.3g}"

@@ -23,6 +23,10 @@ __all__ = ["BOUND", "Case", "compare", "our_cases"]
 BOUND = 1e-4
 """Largest difference of logits and residuals, float32. Measured: 1e-6 on random small models, 2e-5 on the embedded."""
 
+LONG = 500
+"""Frames over which numbers are compared; tokens are compared over all. audiocraft rounds the angles of its positions
+otherwise than transformers and we do: 3e-5 apart at 500 positions, 9e-5 at 1500."""
+
 SHORT = 64
 """Frames of the cases that need not be long."""
 
@@ -98,10 +102,11 @@ def compare(model: Model, oracle: Oracle, cases: Sequence[Case]) -> Iterator[Row
             yield Row.compared("delay pattern", name, wrong, 0, f"{steps.shape[2]} steps")
         edits = case.steering.edits() if case.steering is not None else None
         theirs = oracle.run(steps.repeat(2, 1, 1), case.text, edits)
-        logits = [
-            _apart(ours, by_frame(row.cpu(), oracle, frames, spec.card))
+        pairs = [
+            (ours, by_frame(row.cpu(), oracle, frames, spec.card))
             for ours, row in zip(case.logits, theirs.logits, strict=False)
         ]
+        logits = [_apart(ours[:, :LONG], row[:, :LONG]) for ours, row in pairs]
         if case.title == "faint":
             faint.extend((logits[0], *(_apart(x, _at(theirs, n, frames)) for n, x in case.residuals.items())))
             continue
@@ -204,13 +209,13 @@ def _push(case: Case, layers: int, generator: torch.Generator) -> FixedSteering:
 
 
 def _residual_rows(case: Case, theirs: Passed, prefix: str, name: str) -> Iterator[Row]:
-    frames = case.tokens.shape[2]
+    frames = min(case.tokens.shape[2], LONG)
     for layer, ours in case.residuals.items():
-        worst = _apart(ours, _at(theirs, layer, frames))
+        worst = _apart(ours[: frames + 1], _at(theirs, layer, frames))
         yield _layer_row(layer, prefix, "", name, worst)
     if case.played is not None:
         for layer in range(case.played.shape[1]):
-            worst = _apart(case.played[:, layer], _at(theirs, layer, frames)[1:])
+            worst = _apart(case.played[:frames, layer], _at(theirs, layer, frames)[1:])
             yield _layer_row(layer, prefix, ", playing", name, worst)
 
 
