@@ -121,7 +121,10 @@ def run(recipe: Recipe, work: Path, assets: Path, stages: list[str]) -> None:
     if "detectors" in stages:
         export_detectors(assets / "detectors", codec, material, tokens, say)
     if "bank" in stages:
-        export_bank(assets / "bank", work / "bank", recipe.bank.pieces, recipe.bank.layers, say)
+        bank = recipe.bank
+        export_bank(
+            assets / "bank", work / "bank", bank.pieces, bank.layers, say, sae=bank.sae, sweep=bank.sweep
+        )
 
 
 if __name__ == "__main__":

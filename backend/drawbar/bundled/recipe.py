@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spectral import SpectralConfig
+from drawbar.pipeline import SweepSettings
+from drawbar.sae import SaeSettings
 
 __all__ = [
     "HELD_OUT_SEED",
@@ -61,7 +63,7 @@ class DecoderSettings:
     d_ff: int = 1024
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 3700
+    steps: int = 3200
     text_from: int = 900
     """The step at which text comes in; before it every prompt is null."""
     text_steps: int = 300
@@ -96,9 +98,25 @@ class DecoderSettings:
 class BankSettings:
     """The bank that ships with the model; everything else is `drawbar build`'s default."""
 
-    pieces: int = 300
+    pieces: int = 400
     """Freshly composed pieces of 30 s, none of them in the decoder's training."""
-    layers: tuple[int, ...] = (3,)
+    layers: tuple[int, ...] = (2, 4)
+    """Where single features say most about instruments, and about drum styles (docs/sweep.md)."""
+    sae: SaeSettings = field(
+        default_factory=lambda: SaeSettings(
+            d_sae=1024,
+            k=16,
+            activation="batchtopk",
+            batch=2048,
+            steps=1500,
+            lr=2e-3,
+            prefixes=(32, 96, 384),
+            slow=384,
+        )  # fmt: skip
+    )
+    sweep: SweepSettings = field(
+        default_factory=lambda: SweepSettings(layers=(0, 1, 2, 3, 4, 5), nested=(False, True))
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Lists of layers, sizes, k and seeds -> the cells of a sweep: one SAE's layer and settings each."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 
 from drawbar.errors import BadInputError
@@ -20,18 +20,21 @@ class SweepSettings:
     activation: tuple[str, ...] = ()
     k_aux: tuple[int, ...] = ()
     resample_every: tuple[int, ...] = ()
+    nested: tuple[bool, ...] = ()
+    """True keeps the nested and slow groups that ``sae`` asks for, False trains without."""
 
     def __post_init__(self) -> None:
-        for name in ("layers", "expansion", "k", "seed", "activation", "k_aux", "resample_every"):
+        for name in self._lists():
             values = getattr(self, name)
             if isinstance(values, str) or len(set(values)) != len(values):
                 raise BadInputError(f"sweep {name}={values!r}: a list of different values")
 
     def __bool__(self) -> bool:
         """Whether anything is swept."""
-        return any(
-            (self.layers, self.expansion, self.k, self.seed, self.activation, self.k_aux, self.resample_every)
-        )
+        return any(getattr(self, name) for name in self._lists())
+
+    def _lists(self) -> list[str]:
+        return [field.name for field in fields(self)]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Cell:
         s = self.sae
         extra = "" if s.activation == "topk" else f"-{s.activation}"
         extra += f"-resample{s.resample_every}" if s.resample_every else ""
+        extra += f"-nested{len(s.prefixes)}" if s.prefixes else ""
+        extra += f"-slow{s.slow}" if s.slow else ""
         return f"layer{self.layer}-f{s.d_sae}-k{s.k}-aux{s.k_aux}-seed{s.seed}{extra}"
 
 
@@ -55,13 +60,14 @@ def cells(sweep: SweepSettings, base: SaeSettings, layers: tuple[int, ...], d_mo
     if not sweep:
         return []
     found = []
-    for layer, expansion, k, activation, k_aux, resample, seed in product(
+    for layer, expansion, k, activation, k_aux, resample, nested, seed in product(
         sweep.layers or layers,
         sweep.expansion or (0,),
         sweep.k or (base.k,),
         sweep.activation or (base.activation,),
         sweep.k_aux or (base.k_aux,),
         sweep.resample_every or (base.resample_every,),
+        sweep.nested or (bool(base.prefixes),),
         sweep.seed or (base.seed,),
     ):
         size = expansion * d_model if expansion else base.at_width(d_model).d_sae
@@ -77,6 +83,8 @@ def cells(sweep: SweepSettings, base: SaeSettings, layers: tuple[int, ...], d_mo
                     k_aux=k_aux,
                     resample_every=resample,
                     seed=seed,
+                    prefixes=base.prefixes if nested else (),
+                    slow=base.slow if nested else 0,
                 ),
             )
         )

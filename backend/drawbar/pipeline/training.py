@@ -218,7 +218,7 @@ def sweep_stage(
     for cell, found in zip(grid, stages, strict=True):
         shown = {
             name: getattr(cell.sae, name)
-            for name in ("d_sae", "k", "activation", "k_aux", "resample_every", "seed")
+            for name in ("d_sae", "k", "activation", "k_aux", "resample_every", "prefixes", "slow", "seed")
         }
         facts = found.facts()
         stable = _stability(cell, found, grid, stages)
