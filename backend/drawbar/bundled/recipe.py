@@ -112,7 +112,7 @@ class BankSettings:
             lr=2e-3,
             prefixes=(32, 96, 384),
             slow=384,
-        )  # fmt: skip
+        )
     )
     sweep: SweepSettings = field(
         default_factory=lambda: SweepSettings(layers=(0, 1, 2, 3, 4, 5), nested=(False, True))
