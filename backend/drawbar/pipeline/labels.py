@@ -66,7 +66,11 @@ def labels_stage(
     if not stage.begin():
         return stage
     view = _View(settings, layer, store, pairs, profile, concepts, describers, model, progress)
-    parts = [_part(settings.out, layer, labeller, key | sounds_key, view, progress) for labeller in labellers]
+    parts = [
+        # Of what is heard, a part depends on its own describer only: a new one leaves the others as they are.
+        _part(settings.out, layer, labeller, key | {"heard": sounds_key.get(labeller.author)}, view, progress)
+        for labeller in labellers
+    ]
     _combine(stage, parts)
     return stage
 
