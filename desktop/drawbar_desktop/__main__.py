@@ -1,4 +1,4 @@
-"""Arguments -> the window (none), the driven window (`--smoke-test SHOT.png`) or the command line."""
+"""Arguments -> the window (none), the driven window, its bench, its pictures, or the command line."""
 
 import sys
 from collections.abc import Sequence
@@ -19,6 +19,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 2
         return _window(Path(given[1]))
+    if given[:2] == ["bench", "window"]:
+        from drawbar_desktop.bench_window import main as bench_window
+
+        return bench_window(given[2:])
+    if given[:2] == ["pictures", "guide"]:
+        from drawbar_desktop.pictures import main as pictures
+
+        return pictures(given[2:])
     from drawbar.cli import main as command_line
 
     return int(command_line(given) or 0)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
 from drawbar.errors import CancelledError, DrawbarError
@@ -190,12 +190,13 @@ class App:
         self.desk.settings.set("splitters", old.places()[1])
         for disconnect in self._connected:
             disconnect()
+        old.forget()
+        old.close()
+        old.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         apply_theme(application, LIGHT if name == "light" else DARK)
         self.window = self._build()
         self.window.show()
-        old.setAttribute(_delete_on_close())
-        old._actions = Actions()
-        old.close()
         if self.library.bank is not None:
             self.window.browser.show_bank()
         self.window.settings.open_at("Appearance")
@@ -231,12 +232,21 @@ class App:
 
     def start(self) -> None:
         """Begin to load on a worker thread; the window stays responsive."""
-        for timer in self._timers:
-            timer.start()
+        self.start_timers()
         self.desk.history.reload()
         self.listening.offer_recovery()
         self.machinery.scan_midi()
         self._begin_load()
+
+    def start_timers(self) -> None:
+        """Poll engine and devices from now on."""
+        for timer in self._timers:
+            timer.start()
+
+    def stop_timers(self) -> None:
+        """Whoever drives polls by hand."""
+        for timer in self._timers:
+            timer.stop()
 
     def _begin_load(self) -> None:
         self._phase("Starting")
@@ -403,8 +413,7 @@ class App:
 
     def close(self) -> None:
         """Stop the timers and the engine; keep what the user sees."""
-        for timer in self._timers:
-            timer.stop()
+        self.stop_timers()
         self.machinery.close()
         self.save_settings(places=True)
         engine = self._engine
@@ -473,12 +482,6 @@ class App:
         return (
             f"{name}: {reason}" if name and reason else name or "The sound device opens with the first take"
         )
-
-
-def _delete_on_close() -> Any:
-    from PySide6.QtCore import Qt
-
-    return Qt.WidgetAttribute.WA_DeleteOnClose
 
 
 def _about() -> str:

@@ -85,14 +85,20 @@ class Machinery:
 
     def device_lost(self, message: str) -> None:
         """The take goes on without sound; say so and offer what there is."""
-        self.refresh()
-        self._links.ask(
-            "device",
-            message,
-            ("The system's device", lambda: self.choose_device("")),
-            *((name, partial(self.choose_device, name)) for name in self.desk.transport.devices.value[:2]),
-            sign="volume-off",
-        )
+        from drawbar.live import list_devices
+
+        def found(names: Any, error: Exception | None) -> None:
+            there = tuple(dict.fromkeys(names or ()))
+            self.desk.transport.devices.set(there)
+            self._links.ask(
+                "device",
+                message,
+                ("The system's device", lambda: self.choose_device("")),
+                *((name, partial(self.choose_device, name)) for name in there[:2]),
+                sign="volume-off",
+            )
+
+        self._links.jobs.run(list_devices, found)
 
     # -- MIDI -----------------------------------------------------------------------------------------
 

@@ -8,6 +8,9 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication
+
 from drawbar_desktop.app import App, make_application
 from drawbar_desktop.midi_ports import MidiPorts
 from drawbar_desktop.state.desk import Desk
@@ -50,3 +53,5 @@ def app(qapp: object, engine: FakeEngine, bank: FakeBank, midi: FakeMidi, tmp_pa
     app.window.show()
     yield app
     app.window.close()
+    app.window.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

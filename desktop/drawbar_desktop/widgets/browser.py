@@ -61,7 +61,7 @@ class Browser(QFrame):
         self.filter.setCheckable(True)
         order.addWidget(self.filter)
         self._filters: QFrame = self._filter_panel()
-        self.filter.clicked.connect(self._filters.setVisible)
+        self.filter.toggled.connect(self._filters.setVisible)
         top = QVBoxLayout()
         top.setContentsMargins(SPACE.m, SPACE.s, SPACE.m, 0)
         top.setSpacing(SPACE.s)

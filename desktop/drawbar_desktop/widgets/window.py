@@ -203,6 +203,10 @@ class MainWindow(QMainWindow):
             timeline = max(240, min(460, round(room * 0.41)))
             self._down.setSizes([room - timeline, timeline])
 
+    def forget(self) -> None:
+        """Another window takes over: closing this one ends nothing."""
+        self._actions = Actions()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the engine first."""
         self._actions.closing()
