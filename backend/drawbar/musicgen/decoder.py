@@ -6,7 +6,6 @@ cards.
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from drawbar.musicgen.codec import Codec
 from drawbar.musicgen.delay import logits_to_frames, to_steps
 from drawbar.musicgen.folder import read_folder, resolve
 from drawbar.musicgen.generation import Generation, GenerationSettings
-from drawbar.musicgen.memory import check_room
+from drawbar.musicgen.memory import check_room, give_back
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.ports import Lanes, Observer, Steering, SteeringRun
 from drawbar.musicgen.precision import choose, make_stepper, precisions
@@ -128,11 +127,7 @@ class Model:
         for part in parts:
             _emptied(part)
         del parts
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        elif self.device.type == "mps":
-            torch.mps.empty_cache()
+        give_back(self.device)
 
     if not TYPE_CHECKING:
 

@@ -6,6 +6,7 @@ Knows no files: sizes come from a ``ModelSpec``.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import torch
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["PRECISIONS", "Need", "check_room", "free_bytes", "human", "needed", "parameters"]
+__all__ = ["PRECISIONS", "Need", "check_room", "free_bytes", "give_back", "human", "needed", "parameters"]
 
 PRECISIONS: dict[str, float] = {
     "float32": 4.0,
@@ -161,6 +162,21 @@ def free_bytes(device: torch.device | str) -> int | None:
     if place.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     return _free_cpu() if place.type == "cpu" else None
+
+
+def give_back(device: torch.device | str) -> None:
+    """What nobody holds any more goes back to the system, not only to the allocators that keep it for later."""
+    gc.collect()
+    place = torch.device(device)
+    if place.type == "cuda":
+        torch.cuda.empty_cache()
+    elif place.type == "mps":
+        torch.mps.empty_cache()
+    if sys.platform == "linux":
+        # Measured: without this, 1.1 GB of an unloaded 1.1 GB model stayed with glibc.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def human(size: float) -> str:
