@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from drawbar.bench import concept_rows, concepts
+from drawbar.bench import concept_control, concept_rows, concepts
 from drawbar.bench.concept_rows import Sampling, sample_rows
 from drawbar.bench.figure import dot_plot
 from drawbar.corpus import CONCEPTS
@@ -212,3 +213,38 @@ def test_a_plot_keeps_values_inside_and_names_safe() -> None:
     assert "a &lt;b&gt;" in text
     assert "nan" not in text
     assert text.count("<circle") == 2 + 1  # the legend's two, one value
+
+
+def test_the_control_is_trained_with_slow_features_where_the_judged_one_was() -> None:
+    tokens = list(concept_rows.composed_tokens(FakeModel(), 8, 4.0))
+    settings = SaeSettings(
+        d_sae=8, k=2, activation="batchtopk", prefixes=(4,), slow=4, slow_frames=10, batch=64, steps=3
+    )
+    sae = concept_control.trained_on(FakeModel(), tokens, 1, settings)
+    assert (sae.d_sae, sae.layer) == (8, 1)
+    assert sae.threshold is not None
+
+
+def test_a_banks_features_fire_as_its_sae_does(tmp_path: Path) -> None:
+    rows = [SimpleNamespace(id=f"1/{n}", layer=1, index=n) for n in (2, 0)]
+    vectors = {
+        "W_enc": np.eye(2, WIDTH, dtype=np.float32),
+        "W_dec": np.eye(2, WIDTH, dtype=np.float32),
+        "b_enc": np.zeros(2, np.float32),
+        "threshold": np.array([0.5, 3.0], np.float32),
+        "b_dec": {1: np.zeros(WIDTH, np.float32)},
+    }
+    for settings, fires in (({"k": 1, "activation": "batchtopk"}, [True, False]), ({"k": 1}, [False, True])):
+        bank = SimpleNamespace(
+            require_site=lambda _: None,
+            search=lambda limit: list(rows),
+            count=lambda: 2,
+            vectors=lambda ids: vectors,
+            info=SimpleNamespace(sae_settings={"d_sae": 64, **settings}),
+        )
+        (one,) = concepts.from_bank(bank, "f" * 64)
+        assert one.ids == ("1/0", "1/2")
+        assert one.settings.d_sae == 64
+        x = torch.zeros(1, WIDTH)
+        x[0, 0], x[0, 1] = 1.0, 2.0
+        assert (one.sae.encode(x)[0] > 0).tolist() == fires

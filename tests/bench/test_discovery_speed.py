@@ -36,7 +36,7 @@ def test_with_a_python_the_other_trainer_takes_its_turns(
 ) -> None:
     worker = tmp_path / "worker.py"
     worker.write_text(FAKE_SAELENS, encoding="utf-8")
-    monkeypatch.setattr(sae.saelens_worker, "__file__", str(worker))
+    monkeypatch.setattr(sae, "_WORKER", str(worker))
     result = sae.run(
         width=16,
         features=64,

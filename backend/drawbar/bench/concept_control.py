@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from drawbar.bench.concept_rows import Rows, Tokens
-from drawbar.residuals import Clip, MemoryRows, MixedBatches, harvest
-from drawbar.sae import SAE, SaeSettings, train_sae
+from drawbar.residuals import Clip, MemoryRows, MixedBatches, harvest, to_half
+from drawbar.residuals.smooth import with_running_mean
+from drawbar.sae import SAE, SaeJob, SaeSettings, train_saes
 
 __all__ = ["baselines", "principal", "random_directions", "shuffled_model", "trained_on"]
 
@@ -48,15 +49,18 @@ def shuffled_model(model: Any, seed: int = 0) -> Any:
 def trained_on(model: Any, pieces: Sequence[Tokens], layer: int, settings: SaeSettings) -> SAE:
     """An SAE on all frames of the pieces (thinned out beyond 1 GiB), null text."""
     frames = sum(piece.codes.shape[1] for piece in pieces)
-    every = -(-2 * frames * int(model.spec.d_model) // _BYTES)
+    every = -(-2 * frames * int(model.spec.d_model) * (2 if settings.slow else 1) // _BYTES)
     found: list[Tensor] = []
     for part in harvest(model, (Clip(piece.codes) for piece in pieces), [layer], batch=4):
-        at = 0
-        for length in part.frames:
-            found.append(part.rows[layer][at : at + length : every].clamp(-65504, 65504).half())
-            at += length
+        rows = part.rows[layer]
+        if settings.slow:
+            rows = with_running_mean(rows, part.frames, settings.slow_frames)
+        found += [to_half(clip[::every]) for clip in rows.split(list(part.frames))]
+    width = int(model.spec.d_model)
+    columns = ((0, width), (width, 2 * width)) if settings.slow else (None, None)
+    job = SaeJob(settings, layer, model.fingerprint, *columns)
     batches = MixedBatches(MemoryRows(found), settings.batch, seed=settings.seed)
-    return train_sae(batches, settings, layer=layer, fingerprint=model.fingerprint).sae
+    return train_saes(batches, [job])[0].sae
 
 
 def baselines(rows: Rows, layer: int, count: int) -> dict[str, Tensor]:

@@ -62,12 +62,16 @@ def from_bank(bank: Any, fingerprint: str) -> list[Judged]:
         found.sort(key=lambda row: row.index)
         vectors = bank.vectors([row.id for row in found])
         k = min(int(recorded.get("k", 32)), len(found))
-        sae = SAE(vectors["W_dec"].shape[1], len(found), k, layer=layer, fingerprint=fingerprint)
+        cuts = recorded.get("activation", "topk") != "topk"  # each feature fires above its own threshold
+        width = vectors["W_dec"].shape[1]
+        sae = SAE(width, len(found), k, layer=layer, fingerprint=fingerprint, thresholds=cuts)
         with torch.no_grad():
             sae.W_enc.copy_(torch.from_numpy(vectors["W_enc"]).T)
             sae.W_dec.copy_(torch.from_numpy(vectors["W_dec"]))
             sae.b_enc.copy_(torch.from_numpy(vectors["b_enc"]))
             sae.b_dec.copy_(torch.from_numpy(vectors["b_dec"][layer]))
+            if sae.threshold is not None:
+                sae.threshold.copy_(torch.from_numpy(vectors["threshold"]))
         ids = tuple(row.id for row in found)
         out.append(Judged(f"bank layer {layer}", sae.requires_grad_(False), _settings(recorded, sae), ids))
     return out
@@ -213,10 +217,10 @@ def _recorded(folder: Path) -> Mapping[str, Any]:
 
 
 def _settings(recorded: Mapping[str, Any], sae: SAE) -> SaeSettings:
-    """What is recorded and still means something; the shape comes from the SAE itself."""
+    """What is recorded and still means something; without a record the SAE's own shape."""
     known = {field.name for field in dataclasses.fields(SaeSettings)}
     kept = {key: value for key, value in recorded.items() if key in known and value is not None}
-    return SaeSettings(**(kept | {"d_sae": sae.d_sae, "k": sae.k} | {"expansion": 0}))
+    return SaeSettings(**({"d_sae": sae.d_sae, "k": sae.k} | kept)).at_width(sae.d_model)
 
 
 def _described(one: Judged) -> dict[str, Any]:

@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from drawbar.bench import saelens_worker
 from drawbar.bench.clips import Progress
+from drawbar.bench.saelens_worker import __file__ as _WORKER
 from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.sae import SaeSettings
 from drawbar.sae.step import Training
@@ -40,7 +40,8 @@ def synthetic(width: int, features: int, k: int, batch: int, count: int, seed: i
         amount = torch.rand(batch, k, generator=generator) + 0.5
         rows = torch.nn.functional.embedding_bag(which, truth, per_sample_weights=amount, mode="sum")
         out[number] = rows + 0.1 * torch.randn(batch, width, generator=generator)
-    return out * (width**0.5 / out.norm(dim=2).mean())
+    scale: Tensor = width**0.5 / out.norm(dim=2).mean()
+    return out * scale
 
 
 def run(
@@ -169,7 +170,7 @@ class _Theirs:
         }
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
         self._errors = (folder / "errors.txt").open("w+", encoding="utf-8")
-        command = [str(python), "-I", str(Path(saelens_worker.__file__)), str(folder / "config.json")]
+        command = [str(python), "-I", str(_WORKER), str(folder / "config.json")]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
