@@ -72,8 +72,6 @@ class TimelineView(QFrame):
             self._plot(row, box) for row, box in enumerate(self._boxes)
         )
         self._plots = (self.wave_plot, self.mel_plot, self.heat_plot, self.lane_plot)
-        for plot in self._plots[1:]:
-            plot.setXLink(self.wave_plot)
         self._fill()
         self.lane = LanePlot(desk, self.lane_plot, self._boxes[3])
         for box in self._boxes:
@@ -187,7 +185,8 @@ class TimelineView(QFrame):
         self._pages.setCurrentIndex(1 if shown or self.head.lane.isChecked() else 0)
         self._write_legend()
         left, right = timeline.in_view()
-        self.wave_plot.setXRange(left, right, padding=0)
+        for plot in self._plots:
+            plot.setXRange(left, right, padding=0)
         rate = timeline.sample_rate_hz
         pairs, first, last = timeline.peaks.between(int(left * rate), int(right * rate), COLUMNS)
         self.wave.set_peaks(pairs, first / rate, min(last / rate, max(timeline.audio_s, first / rate)))
