@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from drawbar.bench import codec, ear, soak
+from drawbar.bench import codec, ear, live, soak
 from drawbar.errors import BadInputError
 from drawbar.live import NullOutput
+from drawbar.musicgen import load_model
 from drawbar.musicgen.encodec import EncodecCodec
 from tests.live.fakes import SteppedClock, TinyBank, tiny_model
-from tests.musicgen.tiny import encodec
+from tests.musicgen.tiny import encodec, write_checkpoint
 
 
 def test_the_first_difference_is_the_first_frame_that_differs_enough() -> None:
@@ -70,3 +72,15 @@ def test_a_soak_plays_without_an_end_and_reports_memory() -> None:
     assert [name for name, _, _ in soak.rows(found)][1] == "under-runs"
     with pytest.raises(BadInputError, match="at least 2"):
         soak.play(model, None, ["1/1"], "", seconds=1.0)
+
+
+def test_the_whole_live_bench_runs_on_any_model_and_makes_a_table(tmp_path: Path) -> None:
+    tiny = load_model(write_checkpoint(tmp_path / "tiny"))
+    found = live.run(tiny, seconds=0.5, sliders=2, frames=50, moves=1, drag_s=0.5, look_ahead=2)
+    assert found["look_ahead_ms"] == 40
+    assert [ear["rollback"] for ear in found["slider_to_ear"]] == [True, False]
+    names = [name for name, _, _ in live.rows(found)]
+    assert sum(name.startswith("slider to ear") for name in names) == 2
+    assert sum(name.startswith("dragged") for name in names) == 2
+    with pytest.raises(BadInputError, match="no such setting"):
+        live.run(tiny_model(), look_ahead=2)
