@@ -122,9 +122,7 @@ def run(recipe: Recipe, work: Path, assets: Path, stages: list[str]) -> None:
         export_detectors(assets / "detectors", codec, material, tokens, say)
     if "bank" in stages:
         bank = recipe.bank
-        export_bank(
-            assets / "bank", work / "bank", bank.pieces, bank.layers, say, sae=bank.sae, sweep=bank.sweep
-        )
+        export_bank(assets / "bank", work / "bank", bank.pieces, bank.layers, say, sae=bank.sae)
 
 
 if __name__ == "__main__":

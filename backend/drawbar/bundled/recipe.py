@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spectral import SpectralConfig
-from drawbar.pipeline import SweepSettings
 from drawbar.sae import SaeSettings
 
 __all__ = [
@@ -108,14 +107,11 @@ class BankSettings:
             k=16,
             activation="batchtopk",
             batch=2048,
-            steps=1500,
+            steps=1000,
             lr=2e-3,
             prefixes=(32, 96, 384),
             slow=384,
         )
-    )
-    sweep: SweepSettings = field(
-        default_factory=lambda: SweepSettings(layers=(0, 1, 2, 3, 4, 5), nested=(False, True))
     )
 
 
