@@ -34,7 +34,9 @@ class Hub:
 
     def add(self, name: str, folder: Path) -> None:
         """Serves a folder as a repository."""
-        self.repositories[name] = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+        self.repositories[name] = {
+            file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()
+        }
 
     def info(self, name: str) -> dict[str, Any]:
         """What the Hub's API says about a repository."""

@@ -72,6 +72,7 @@ class Need:
             ("text", self.text),
             ("codec", self.codec),
             ("caches", self.caches),
+            ("decoder while loading", self.loading),
         )
         return ", ".join(f"{name} {human(size)}" for name, size in parts if size)
 
