@@ -331,7 +331,7 @@ QPushButton#primary { background: $accent; color: $on_accent; border: 1px solid 
 QPushButton#primary:hover { background: $accent_bright; }
 QPushButton#primary:focus { border: 2px solid $text; }
 QPushButton#primary:disabled { background: $accent_dim; color: $text_faint; border-color: $line_strong; }
-QPushButton#chip { min-height: 24px; border-radius: 12px; padding: 0 9px; font-size: 11px;
+QPushButton#chip { min-height: 24px; border-radius: 12px; padding: 0 7px; font-size: 11px;
     background: transparent; }
 QPushButton#chip[bare="true"] { padding: 0 2px; }
 QPushButton#chip:hover { background: $hover; }

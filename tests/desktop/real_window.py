@@ -8,7 +8,6 @@ recorded from the null sink's monitor is compared with the take that the history
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -46,9 +45,13 @@ def windows() -> list[str]:
 
 
 def picture(folder: Path, name: str) -> None:
-    """What is on the virtual screen."""
-    if shutil.which("import"):
-        subprocess.run(["import", "-window", "root", str(folder / f"{name}.png")], check=False)
+    """What is on the virtual screen, grabbed by a small program of its own."""
+    code = (
+        "import sys; from PySide6.QtGui import QGuiApplication as A; a = A([]);"
+        "a.primaryScreen().grabWindow(0).save(sys.argv[1])"
+    )
+    environment = {**os.environ, "QT_QPA_PLATFORM": "xcb"}
+    subprocess.run([sys.executable, "-c", code, str(folder / f"{name}.png")], env=environment, check=False)
 
 
 def lag_and_error(heard: np.ndarray, take: np.ndarray) -> tuple[int, float]:  # type: ignore[type-arg]
@@ -82,8 +85,8 @@ def main(folder: Path) -> int:
         recording = folder / "heard.wav"
         children.append(
             subprocess.Popen(
-                ["parec", "-d", "drawbar.monitor", "--rate=32000", "--channels=1", "--format=s16le", "--file-format=wav",
-                 str(recording)]
+                ["parec", "-d", "drawbar.monitor", "--rate=32000", "--channels=1", "--format=s16le",
+                 "--file-format=wav", str(recording)]
             )
         )  # fmt: skip
         children.append(subprocess.Popen([sys.executable, "-m", "drawbar_desktop"], env=environment))

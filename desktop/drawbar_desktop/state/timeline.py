@@ -94,7 +94,8 @@ class Timeline:
         """Each feature's 99th percentile, in the order of the rows: what 1.0 means there."""
         if dict(scales) != self._scales:
             self._scales = dict(scales)
-            self.ids = () if not self.title else self.ids
+            if not self.title:
+                self.ids, self._order, self._heat = (), [], Growing(0)
 
     @property
     def heat(self) -> Floats:

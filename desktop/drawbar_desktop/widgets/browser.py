@@ -98,7 +98,7 @@ class Browser(QFrame):
 
     def _chips(self) -> QWidget:
         chips = QWidget()
-        flow = FlowLayout(gap=4)
+        flow = FlowLayout(gap=3)
         chips.setLayout(flow)
         self.chips = QButtonGroup(self)
         for i, shelf in enumerate(SHELVES):

@@ -70,7 +70,7 @@ class StripWidget(QFrame):
             "lock-open-variant-outline", "Lock: Randomise leaves it alone", checkable=True, px=15
         )
         self.mode = button("add", "quiet", "How it acts")
-        self.mode.setFixedHeight(20)
+        self.mode.setStyleSheet("min-height: 18px; max-height: 18px; padding: 0 6px; font-size: 11px;")
         self.mode.clicked.connect(self._choose_mode)
         self._alike = QLabel()
         self._lane_mark = QLabel()

@@ -64,7 +64,7 @@ class TimelineView(QFrame):
         self.setAcceptDrops(True)
         self.setAccessibleName("Timeline")
         self.plots = pg.GraphicsLayoutWidget()
-        self.plots.setBackground(None)
+        self.plots.setBackground(QColor(P.panel))
         self.plots.ci.layout.setSpacing(3)
         self.plots.ci.layout.setContentsMargins(0, 0, 8, 2)
         self._boxes = [TimeBox() for _ in range(4)]
