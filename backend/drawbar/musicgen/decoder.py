@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.musicgen.codec import Codec
 from drawbar.musicgen.delay import logits_to_frames, to_steps
+from drawbar.musicgen.encodec import EncodecCodec
 from drawbar.musicgen.folder import read_folder, resolve
 from drawbar.musicgen.generation import Generation, GenerationSettings
 from drawbar.musicgen.memory import check_room, give_back
@@ -69,6 +70,8 @@ def load_model(
         stepper = choose(parts.decoder, parts.fingerprint)
     else:
         stepper = make_stepper(parts.decoder, precision)
+    if stepper.precision.startswith("int") and isinstance(parts.codec, EncodecCodec):
+        parts.codec.precision = "int8"  # where the decoder is short of time, so is the codec
     return Model(
         parts.spec,
         parts.decoder,
