@@ -32,11 +32,12 @@ def auroc(activation: Tensor, truth: Tensor, valid: Tensor | None = None) -> Ten
         raise BadInputError(f"{len(activation)} windows of activation but {len(truth)} of truth")
     if valid is None or bool(valid.all()):
         return _auroc(activation, truth)
-    columns = []
-    for c in range(truth.shape[1]):
-        keep = valid[:, c]
-        columns.append(_auroc(activation[keep], truth[keep, c : c + 1]))
-    return torch.cat(columns, dim=1)
+    out = torch.empty(activation.shape[1], truth.shape[1])
+    masks, group = valid.T.unique(dim=0, return_inverse=True)
+    for number, keep in enumerate(masks):  # concepts that leave out the same windows are ranked together
+        columns = group == number
+        out[:, columns] = _auroc(activation[keep], truth[keep][:, columns])
+    return out
 
 
 def _auroc(activation: Tensor, truth: Tensor) -> Tensor:
