@@ -432,8 +432,11 @@ class App:
         if places and self.window.isVisible():
             self.desk.settings.set("window", geometry)
             self.desk.settings.set("splitters", sizes)
-        with self.links.told():
-            self.desk.settings.save()
+        if places:
+            with self.links.told():
+                self.desk.settings.save()
+        elif (write := self.desk.settings.pending()) is not None:
+            self.jobs.run(write, self.links.tell_error)
 
     # -- polling --------------------------------------------------------------------------------------
 

@@ -2,12 +2,16 @@
 
 import logging
 import queue
+import sys
+from pathlib import Path
 from typing import Any
 
 __all__ = ["MidiPorts"]
 
 log = logging.getLogger(__name__)
 NOT_INSTALLED = "MIDI needs python-rtmidi, which is not installed: pip install 'drawbar[midi]'"
+SEQUENCER = Path("/dev/snd/seq")
+NO_SEQUENCER = "MIDI is not available on this machine: there is no /dev/snd/seq (modprobe snd-seq)"
 OWN = "drawbar"
 
 
@@ -20,6 +24,7 @@ class MidiPorts:
         self._open: dict[str, Any] = {}
         self._probe: Any = None
         self.trouble = ""
+        self._real = rtmidi is None
         self._rtmidi = rtmidi if rtmidi is not None else self._import()
 
     def _import(self) -> Any:
@@ -39,6 +44,10 @@ class MidiPorts:
         """Open what was plugged in, close what is gone -> whether anything changed."""
         if self._rtmidi is None:
             return False
+        if self._real and sys.platform.startswith("linux") and not SEQUENCER.exists():
+            # Asking ALSA would write a line to the terminal each time.
+            changed, self.trouble = self.trouble != NO_SEQUENCER, NO_SEQUENCER
+            return changed
         try:
             if self._probe is None:
                 self._probe = self._rtmidi.MidiIn()

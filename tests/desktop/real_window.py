@@ -98,9 +98,10 @@ def main(folder: Path) -> int:
         wait_for("loading", lambda: settings.exists() and '"welcomed": true' in settings.read_text())
         time.sleep(1.0)
         picture(folder, "welcome")
-        tool("xdotool", "key", "--window", window, "Escape")
+        tool("xdotool", "windowfocus", "--sync", window)
+        tool("xdotool", "key", "Escape")
         time.sleep(0.5)
-        press = ["xdotool", "key", "--window", window]
+        press = ["xdotool", "key"]
         tool(*press, "space")
         takes = home / "takes"
         wait_for(
@@ -112,7 +113,7 @@ def main(folder: Path) -> int:
         )
         result["sound_s_after_window"] = round(time.monotonic() - shown, 1)
         tool(*press, "slash")
-        tool("xdotool", "type", "--window", window, "--delay", "60", "drum")
+        tool("xdotool", "type", "--delay", "60", "drum")
         time.sleep(0.5)
         picture(folder, "search")
         tool(*press, "Down", "Return")

@@ -784,6 +784,7 @@ def test_the_window_remembers_rack_prompt_mappings_and_places(app: App, ids: lis
     app.desk.midi.learn("gain")
     app.desk.midi.feed([0xB0, 7, 1])
     app.save_settings(places=True)
+    assert app.desk.settings.pending() is None
     again = Desk(app.desk.home)
     assert again.transport.prompt.value == "slow piano"
     assert again.midi.of("gain") is not None

@@ -1,5 +1,6 @@
 """What the user chose -> a file that survives restarts and crashes; each value observable, each checked."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ class Settings:
         self._path = path
         self._values = {name: _usable(name, value) for name, value in self._read().items()}
         self._saved = dict(self._values)
+        self._turn = self._written = 0
+        self._lock = threading.Lock()
         self.changed: Event[[str]] = Event()
 
     def __getitem__(self, name: str) -> Any:
@@ -83,11 +86,27 @@ class Settings:
 
     def save(self) -> bool:
         """Write the file if anything changed -> whether it did."""
-        if self._path is None or self._values == self._saved:
-            return False
-        write_json(self._path, self._values)
-        self._saved = dict(self._values)
-        return True
+        write = self.pending()
+        if write is not None:
+            write()
+        return write is not None
+
+    def pending(self) -> Callable[[], None] | None:
+        """What `save` would do, for another thread: values as they are now; None when nothing changed."""
+        path = self._path
+        if path is None or self._values == self._saved:
+            return None
+        values = self._saved = dict(self._values)
+        self._turn += 1
+        turn = self._turn
+
+        def write() -> None:
+            with self._lock:
+                if turn > self._written:  # a later one may have been faster
+                    self._written = turn
+                    write_json(path, values)
+
+        return write
 
     def _read(self) -> dict[str, Any]:
         stored = read_json(self._path) if self._path is not None else {}

@@ -40,13 +40,13 @@ class ActivationMeter(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """A column of lamps."""
         painter = QPainter(self)
-        painter.setPen(Qt.PenStyle.NoPen)
+        dark = qcolor(P.fill, 0.13)
         pitch = self.height() / self.LAMPS
         for i in range(self.LAMPS):
             top = self.height() - (i + 1) * pitch
             on = P.fill_bright if i >= self.LAMPS * 0.85 else P.fill
-            painter.setBrush(QColor(on) if i < self._lit else qcolor(P.fill, 0.13))
-            painter.drawRoundedRect(QRectF(0, top + 0.75, self.width(), max(1.0, pitch - 1.5)), 1.2, 1.2)
+            color = QColor(on) if i < self._lit else dark
+            painter.fillRect(QRectF(0, top + 0.75, self.width(), max(1.0, pitch - 1.5)), color)
 
 
 class LevelMeter(QWidget):
@@ -94,8 +94,8 @@ class LevelMeter(QWidget):
             db = self.FLOOR_DB * (1 - (i + 1) / lamps)
             color = P.warn if db > -1.5 else P.fill_bright if db > -9 else P.fill
             on = i < self._fraction(self._db) * lamps or (i == held and held > 0)
-            painter.setBrush(QColor(color) if on else qcolor(color, 0.13))
-            painter.drawRoundedRect(QRectF(i * pitch, 0, pitch - 1.5, self.height()), 1, 1)
+            lamp = QColor(color) if on else qcolor(color, 0.13)
+            painter.fillRect(QRectF(i * pitch, 0, pitch - 1.5, self.height()), lamp)
 
     def _fraction(self, db: float) -> float:
         return 1 - db / self.FLOOR_DB

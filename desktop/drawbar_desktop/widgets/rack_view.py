@@ -41,6 +41,7 @@ class RackView(QFrame):
         self._rack, self._library = desk.rack, desk.library
         self.strips: dict[str, StripWidget] = {}
         self.macros: dict[str, MacroStrip] = {}
+        self._silent: frozenset[str] = frozenset()
         self.setObjectName("rackFloor")
         self.setAcceptDrops(True)
 
@@ -237,8 +238,11 @@ class RackView(QFrame):
     def _follow(self, strip: Strip) -> None:
         if strip.id in self.strips:
             self.strips[strip.id].show_strip(strip)
-        for widget in self.strips.values():  # solo and mute change how the others look
-            widget.slider.update()
+        silent = frozenset(s.id for s in self._rack.strips if self._rack.silenced(s))
+        for id in silent ^ self._silent:  # solo and mute change how the others look
+            if id in self.strips:
+                self.strips[id].slider.update()
+        self._silent = silent
 
     def _turned(self, macro: Macro) -> None:
         if macro.name in self.macros:
