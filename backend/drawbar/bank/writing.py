@@ -173,6 +173,7 @@ def write_examples(
     database.run("DELETE FROM example")
     database.run("DELETE FROM clip")
     seen: dict[str, int] = {}
+    curves: dict[int, int] = {}
     with TensorWriter(path) as writer:
         for feature, example in pairs:
             if example.tokens.shape[0] != info.n_q:
@@ -186,12 +187,21 @@ def write_examples(
                 raise BadInputError(f"activations of an example of {feature} are not finite; leave it out")
             shares = example.activations / peak if peak > 0 else example.activations
             steps = np.maximum(np.rint(np.clip(shares, 0, 1) * _STEPS), shares > 0)
-            first = writer.append("activations", steps.astype(np.uint8))
+            first = _curve(writer, steps.astype(np.uint8), curves)
             database.run(
                 "INSERT INTO example (feature, clip, bin, first_row, peak) VALUES (?, ?, ?, ?, ?)",
                 (number_of(database, feature), clip, example.bin, first, peak),
             )
     return writer.mark
+
+
+def _curve(writer: TensorWriter, steps: NDArray[np.uint8], curves: dict[int, int]) -> int:
+    """The first row of a curve; silence is the same for every feature and is stored once a length."""
+    if steps.any():
+        return writer.append("activations", steps)
+    if len(steps) not in curves:
+        curves[len(steps)] = writer.append("activations", steps)
+    return curves[len(steps)]
 
 
 def _clip(writer: TensorWriter, database: Database, example: Example, seen: dict[str, int]) -> int:

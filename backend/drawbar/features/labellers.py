@@ -36,6 +36,8 @@ class LabelSettings:
     listener: ListenerSettings = field(default_factory=ListenerSettings)
     min_consistency: float = 0.7
     """AUROC from which an unnamed feature counts as consistent and is put into a group."""
+    publish_consistency: float = 0.0
+    """Features without a label and with a lower consistency are left out of the bank; 0 publishes all."""
 
     def __post_init__(self) -> None:
         if self.essentia not in ("auto", "on", "off") or not 0.5 <= self.min_consistency <= 1:

@@ -58,7 +58,7 @@ class LayerStages:
 class _Layer:
     """One layer's results, read back."""
 
-    def __init__(self, stages: LayerStages, min_firings: int) -> None:
+    def __init__(self, stages: LayerStages, min_firings: int, least: float) -> None:
         self.layer = stages.layer
         self.stages = stages
         self.sae: SAE = load_sae(stages.sae.folder)
@@ -74,6 +74,11 @@ class _Layer:
         self.shuffled = figures.get("consistency_shuffled", none).numpy()
         self.descriptors: list[str] = stages.labels.facts()["descriptors"]
         self.kinds = kinds_of(self.profile.temporal)
+        if least > 0:
+            named = {int(row["feature"].partition("/")[2]) for row in self.labels}
+            self.alive = np.array(
+                [f for f in self.alive.tolist() if f in named or self.consistency[f] >= least], np.int64
+            )
 
     def records(self, layers: Sequence["_Layer"], min_consistency: float) -> Iterator[FeatureRecord]:
         """Every published feature, its company in this layer and in the others."""
@@ -205,6 +210,7 @@ def bank_stage(
         "min_firings": settings.min_firings,
         "directions": settings.directions,
         "min_consistency": settings.labels.min_consistency,
+        "publish_consistency": settings.labels.publish_consistency,
     }
     final = settings.out / "bank"
     stage = Stage(settings.out / "bank-work", "bank", 2, key, product=final)
@@ -213,7 +219,7 @@ def bank_stage(
     report = Reporter(progress, "bank", 4, "parts")
     fresh = stage.folder / "bank"
     shutil.rmtree(fresh, ignore_errors=True)
-    parts = [_Layer(part, settings.min_firings) for part in layers]
+    parts = [_Layer(part, settings.min_firings, settings.labels.publish_consistency) for part in layers]
     info = BankInfo(
         name=name,
         model_name=model.spec.name,
