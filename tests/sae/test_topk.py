@@ -6,7 +6,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 from drawbar.sae import SAE
-from drawbar.sae.sparse import autoencode, decode_pairs, largest
+from drawbar.sae.sparse import autoencode, decode_pairs, largest, winners
 
 
 def some_sae(d_model: int = 12, d_sae: int = 40, k: int = 5) -> SAE:
@@ -60,3 +60,14 @@ def test_the_winners_of_two_rounds_are_the_k_largest(features: int, k: int) -> N
     pre = torch.randn(50, features, generator=torch.Generator().manual_seed(features + k))
     found = pre.gather(1, largest(pre, k)).sort(1, descending=True).values
     assert torch.equal(found, pre.topk(k, dim=1).values)
+
+
+@pytest.mark.parametrize("rows", [1, 300, 700])
+def test_lots_of_rows_give_what_one_product_gives(rows: int) -> None:
+    generator = torch.Generator().manual_seed(rows)
+    x, weight = torch.randn(rows, 12, generator=generator), torch.randn(12, 4096, generator=generator)
+    bias = torch.randn(4096, generator=generator)
+    values, indices = winners(x, weight, bias, 5)
+    wanted = (x @ weight + bias).topk(5, dim=1).indices.sort(1).values
+    assert torch.equal(indices, wanted)
+    torch.testing.assert_close(values, (x @ weight + bias).gather(1, wanted).relu())

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["autoencode", "decode_pairs", "largest", "sparse_kernels"]
+__all__ = ["autoencode", "decode_pairs", "largest", "sparse_kernels", "winners"]
 
 _GROUP = 8  # features that stand for one another in the first round of ``largest``
+_CACHED = 1 << 20  # entries of the full product that are looked at while they are in a CPU's cache
+_FEWEST_ROWS = 256  # but never fewer rows at a time: the matrix is read anew for each lot
 
 
 def sparse_kernels(device: torch.device) -> bool:
@@ -37,6 +39,24 @@ def largest(pre: Tensor, k: int) -> Tensor:
     members = grouped.gather(2, best[:, None, :].expand(-1, _GROUP, -1)).view(n, -1)
     won = members.topk(k, dim=1, sorted=False).indices
     return torch.div(won, k, rounding_mode="floor") * groups + best.gather(1, won % k)
+
+
+def winners(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Rows [N, D] -> relu of their k largest ``x @ weight + bias``, and where they are, ascending: [N, k] each.
+
+    On a CPU some rows at a time, so that the full product [N, F] is never in memory.
+    """
+    lot = max(_FEWEST_ROWS, _CACHED // weight.shape[1]) if x.device.type == "cpu" else len(x)
+    buffer = x.new_empty(min(lot, len(x)), weight.shape[1])
+    values = x.new_empty(len(x), k)
+    indices = torch.empty(len(x), k, dtype=torch.int64, device=x.device)
+    for first in range(0, len(x), max(lot, 1)):
+        part = x[first : first + lot]
+        pre = torch.addmm(bias, part, weight, out=buffer[: len(part)])
+        found = largest(pre, k).sort(dim=1).values
+        indices[first : first + lot] = found
+        values[first : first + lot] = pre.gather(1, found).relu_()
+    return values, indices
 
 
 def autoencode(
@@ -67,10 +87,10 @@ def decode_pairs(values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
 def _rows(values: Tensor, indices: Tensor, width: int) -> Tensor:
     """The pairs as a compressed-row matrix [N, width]."""
     n, k = indices.shape
-    starts = torch.arange(0, n * k + 1, k, device=indices.device)
+    starts = torch.arange(0, n * k + 1, k, device=indices.device, dtype=torch.int32)
     with warnings.catch_warnings():  # torch announces once that these layouts are in beta
         warnings.simplefilter("ignore", UserWarning)
-        return torch.sparse_csr_tensor(starts, indices.reshape(-1), values.reshape(-1), (n, width))
+        return torch.sparse_csr_tensor(starts, indices.reshape(-1).int(), values.reshape(-1), (n, width))
 
 
 class _ByFeature:
@@ -78,10 +98,11 @@ class _ByFeature:
 
     def __init__(self, indices: Tensor, width: int) -> None:
         flat = indices.reshape(-1)
-        self._order = torch.argsort(flat, stable=True)
-        self._positions = torch.div(self._order, indices.shape[1], rounding_mode="floor")
+        short = flat.short() if width < 1 << 15 else flat.int()  # quicker to sort
+        self._order = torch.argsort(short, stable=True)
+        self._positions = torch.div(self._order, indices.shape[1], rounding_mode="floor").int()
         ends = torch.bincount(flat, minlength=width).cumsum(0)
-        self._starts = torch.cat([ends.new_zeros(1), ends])
+        self._starts = torch.cat([ends.new_zeros(1), ends]).int()
         self._shape = (width, len(indices))
 
     def times(self, values: Tensor, rows: Tensor) -> Tensor:
@@ -135,9 +156,7 @@ class _Autoencode(torch.autograd.Function):
         centred: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         seen = x - centre if centred else x
-        pre = torch.addmm(bias, seen, encoder)
-        indices = largest(pre, k).sort(dim=1).values
-        values = pre.gather(1, indices).relu_()
+        values, indices = winners(seen, encoder, bias, k)
         ctx.save_for_backward(seen, encoder, weight, values, indices)
         ctx.centred = centred
         ctx.mark_non_differentiable(values, indices)
