@@ -158,7 +158,11 @@ def _from_laion(path: Path) -> Any:
     fusion = any("fusion_model" in name for name in state)
     model = ClapModel(ClapConfig(audio_config={"enable_fusion": fusion}))
     missing, _ = model.load_state_dict(_renamed(state), strict=False)
-    lost = [name for name in missing if not re.search("position_ids|relative_position_index|attn_mask", name)]
+    lost = [
+        name
+        for name in missing
+        if not re.search("position_ids|token_type_ids|relative_position_index|attn_mask", name)
+    ]
     if lost:
         raise CheckpointError(
             f"{path} is no CLAP of the HTSAT-tiny size: {len(lost)} tensors such as {lost[0]}"
