@@ -47,6 +47,13 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         return found[-1] if found else {}
 
     codec, decoder = last("distance"), last("held_out")
+    curve: list[dict[str, object]] = []
+    for line in log_lines:
+        if '"held_out"' not in line:
+            continue
+        point = json.loads(line[line.index("{") :])
+        # A run that went on from a checkpoint, or began anew, replaces what stood behind it.
+        curve = [before for before in curve if int(str(before["step"])) < point["step"]] + [point]
     return {
         "trained_on": "composed music (drawbar.corpus) played by FluidR3_GM",
         "hours_of_music": round(recipe.corpus.pieces * recipe.corpus.seconds / 3600, 2),
@@ -57,7 +64,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         "recipe": recipe_dict(recipe),
         "codec": codec,
         "decoder": decoder,
-        "decoder_curve": [json.loads(s[s.index("{") :]) for s in log_lines if '"held_out"' in s],
+        "decoder_curve": curve,
         "machine": f"{platform.machine()}, {torch.get_num_threads()} CPU threads, no accelerator"
         if not torch.cuda.is_available()
         else torch.cuda.get_device_name(),
