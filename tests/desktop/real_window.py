@@ -39,7 +39,10 @@ def wait_for(what: str, done: object, limit_s: float = PATIENCE_S) -> float:
 
 def windows() -> list[str]:
     found = subprocess.run(
-        ["xdotool", "search", "--name", "^Drawbar$"], capture_output=True, text=True, check=False
+        ["xdotool", "search", "--onlyvisible", "--name", "^Drawbar$"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return found.stdout.split()
 
@@ -98,7 +101,9 @@ def main(folder: Path) -> int:
         wait_for("loading", lambda: settings.exists() and '"welcomed": true' in settings.read_text())
         time.sleep(1.0)
         picture(folder, "welcome")
-        tool("xdotool", "windowfocus", "--sync", window)
+        tool(
+            "xdotool", "mousemove", "720", "885"
+        )  # without a window manager the keys go where the pointer is
         tool("xdotool", "key", "Escape")
         time.sleep(0.5)
         press = ["xdotool", "key"]
@@ -119,13 +124,13 @@ def main(folder: Path) -> int:
         tool(*press, "Down", "Return")
         time.sleep(0.8)
         picture(folder, "added")
-        tool("xdotool", "mousemove", "--window", window, "400", "350", "mousedown", "1")
+        tool("xdotool", "mousemove", "400", "350", "mousedown", "1")
         for y in range(350, 270, -8):
-            tool("xdotool", "mousemove", "--window", window, "400", str(y))
+            tool("xdotool", "mousemove", "400", str(y))
         tool("xdotool", "mouseup", "1")
         time.sleep(4.0)
         picture(folder, "pulled")
-        tool("xdotool", "mousemove", "--window", window, "680", "900")
+        tool("xdotool", "mousemove", "680", "900")
         tool(*press, "Escape", "b")
         time.sleep(1.5)
         tool(*press, "b")
