@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["autoencode", "decode_pairs", "largest", "sparse_kernels", "winners"]
 
@@ -79,8 +80,6 @@ def autoencode(
 
 def decode_pairs(values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
     """Pairs [N, k] and a matrix [F, D] -> the weighted sums of its rows [N, D]; gradients flow to both."""
-    if torch.is_grad_enabled() and (values.requires_grad or weight.requires_grad):
-        return _dense(values, indices, len(weight)) @ weight
     return _times(values, indices, weight)
 
 
@@ -122,7 +121,7 @@ def _dense(values: Tensor, indices: Tensor, width: int) -> Tensor:
 def _times(values: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
     """[N, F] pairs @ weight [F, D] -> [N, D]."""
     if sparse_kernels(weight.device):
-        return _rows(values, indices, len(weight)) @ weight
+        return functional.embedding_bag(indices, weight, mode="sum", per_sample_weights=values)
     return _dense(values, indices, len(weight)) @ weight
 
 
