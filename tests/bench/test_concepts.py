@@ -158,8 +158,13 @@ def test_an_sae_on_shuffled_weights_and_directions_stand_beside_it(tmp_path: Pat
         assert 0.4 < frame["means"][method] <= 1
     assert frame["means"]["raw dimensions"] > frame["means"]["random directions"]
     assert frame["reached"]["margin"] == min(frame["reached"]["margins"].values())
-    for path in concepts.write_plots(result, tmp_path / "concepts.svg"):
+    page, *pictures = concepts.write_report(result, tmp_path / "concepts.md")
+    text = page.read_text(encoding="utf-8")
+    for path in pictures:
+        assert f"({path.name})" in text
         assert ">drums</text>" in path.read_text(encoding="utf-8")
+    assert "| drums |" in text
+    assert "nan" not in text.lower().replace("dominant", "")
 
 
 def test_several_saes_are_judged_one_by_one() -> None:

@@ -9,7 +9,17 @@ from drawbar.bench.concept_rows import SCOPES
 from drawbar.bench.concept_units import Found
 from drawbar.bench.figure import dot_plot
 
-__all__ = ["BASELINES", "CONTROL", "GOALS", "METHODS", "SHORT_METHODS", "plot", "summary", "table_rows"]
+__all__ = [
+    "BASELINES",
+    "CONTROL",
+    "GOALS",
+    "METHODS",
+    "SHORT_METHODS",
+    "markdown",
+    "plot",
+    "summary",
+    "table_rows",
+]
 
 CONTROL = "SAE, shuffled weights"
 BASELINES = ("raw dimensions", "PCA", "random directions", CONTROL)
@@ -67,6 +77,12 @@ def _value(row: Mapping[str, Any], method: str) -> float:
     return float("nan") if cell is None else float(cell["held_out"])
 
 
+def _mean(values: Sequence[float]) -> float | None:
+    """Of those that are there."""
+    known = [value for value in values if value == value]
+    return sum(known) / len(known) if known else None
+
+
 def _decodable(concepts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [name for name, row in concepts.items() if _value(row, "dense probe") >= GOALS["decodable"]]
 
@@ -80,9 +96,7 @@ def _verdict(concepts: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) 
         )
         for method in methods
     }
-    everywhere = {
-        method: sum(_value(row, method) for row in concepts.values()) / len(concepts) for method in methods
-    }
+    everywhere = {method: _mean([_value(row, method) for row in concepts.values()]) for method in methods}
     single = [name for name in decodable if _value(concepts[name], "SAE") >= GOALS["single"]]
     reached: dict[str, Any] = {"share": None, "margin": None, "few_gap": None}
     if decodable:
@@ -237,3 +251,41 @@ def plot(result: Mapping[str, Any], scope: str = "frame", least: float = 0.75) -
     }
     title = f"Held-out AUROC of the best unit, per {scope}: {result['model']['name']}"
     return dot_plot(lines, METHODS, title=title, marks=(GOALS["single"], GOALS["decodable"]))
+
+
+def markdown(result: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+    """The whole result as a page; ``pictures`` are the plots' file names by scope."""
+    model, pieces = result["model"], result["pieces"]
+    tables = table_rows(result)
+    out = [
+        f"# Which planted concepts single features find: {model['name']} {model['fingerprint'][:12]}",
+        "",
+        f"{pieces['train']} composed pieces of {pieces['seconds']:g} s to choose on, {pieces['held_out']} others to "
+        "measure on; nothing was trained on either. Held-out AUROC; made by `drawbar bench concepts`.",
+        "",
+    ]
+    for one in result["saes"]:
+        out.append(f"- {one['name']}: layer {one['layer']}, {one['features']} features, k {one['k']}")
+    for scope, found in result["scopes"].items():
+        out += ["", f"## Per {scope}", "", f"![Held-out AUROC per {scope}]({pictures[scope]})", ""]
+        out += _lines(("measure", "value", "goal"), [r[1:] for r in tables["goals"] if r[0] == scope])
+        read = [r[1:] for r in tables["concepts"] if r[0] == scope and r[1] in found["decodable"]]
+        out += ["", *_lines(("concept", *METHODS, "feature"), read)]
+        missed = [r[1:] for r in tables["short"] if r[0] == scope]
+        out += [
+            "",
+            "What falls short:",
+            "",
+            *_lines(("concept", "SAE", "8 features", "probe", "why"), missed),
+        ]
+    return "\n".join([*out, ""])
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return f"{value:.3f}" if value == value else ""
+        return "" if value is None else str(value)
+
+    body = [[cell(value) for value in row] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in [list(head), ["---"] * len(head), *body]]

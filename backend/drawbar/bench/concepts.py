@@ -18,13 +18,13 @@ from drawbar.bench import concept_control as control
 from drawbar.bench import concept_units as units
 from drawbar.bench.clips import Progress
 from drawbar.bench.concept_rows import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
-from drawbar.bench.concept_table import CONTROL, METHODS, SHORT_METHODS, plot, summary, table_rows
+from drawbar.bench.concept_table import CONTROL, METHODS, SHORT_METHODS, markdown, plot, summary, table_rows
 from drawbar.bench.concept_units import Found
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
 from drawbar.sae import SAE, SaeSettings, load_sae
 
-__all__ = ["METHODS", "SHORT_METHODS", "Judged", "from_bank", "from_folders", "rows", "run", "write_plots"]
+__all__ = ["METHODS", "SHORT_METHODS", "Judged", "from_bank", "from_folders", "rows", "run", "write_report"]
 
 rows = table_rows
 
@@ -151,15 +151,14 @@ def run(
     return head | body | {"wall_s": round(time.monotonic() - started, 1)}
 
 
-def write_plots(result: Mapping[str, Any], path: Path) -> list[Path]:
-    """One SVG a scope beside ``path``: ``concepts.svg`` becomes ``concepts-frame.svg`` and ``concepts-clip.svg``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = []
-    for scope in SCOPES:
-        target = path.with_name(f"{path.stem}-{scope}.svg")
-        target.write_text(plot(result, scope), encoding="utf-8")
-        written.append(target)
-    return written
+def write_report(result: Mapping[str, Any], page: Path) -> list[Path]:
+    """A page, and beside it one plot a scope: ``concepts.md``, ``concepts-frame.svg``, ``concepts-clip.svg``."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    pictures = {scope: page.with_name(f"{page.stem}-{scope}.svg") for scope in SCOPES}
+    for scope, path in pictures.items():
+        path.write_text(plot(result, scope), encoding="utf-8")
+    page.write_text(markdown(result, {s: path.name for s, path in pictures.items()}), encoding="utf-8")
+    return [page, *pictures.values()]
 
 
 def _baselines(layer: int, train: Rows, test: Rows, count: int) -> list[Found]:

@@ -140,7 +140,9 @@ def bench_live(
     twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
     look_ahead: Annotated[
         int | None,
-        typer.Option("--look-ahead", help="Frames that an EnCodec waits for; fewer than it needs is inexact."),
+        typer.Option(
+            "--look-ahead", help="Frames that an EnCodec waits for; fewer than it needs is inexact."
+        ),
     ] = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
@@ -185,8 +187,9 @@ def bench_concepts(
         int,
         typer.Option("--control-steps", min=0, help="Training steps of the control SAE; 0 leaves it out."),
     ] = 300,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Write the dot plots beside this name, as SVG.")
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a page in Markdown there, with its plots beside it."),
     ] = None,
     soundfont: FontOption = None,
     device: DeviceOption = "cpu",
@@ -211,8 +214,8 @@ def bench_concepts(
             soundfont=soundfont,
             progress=tell,
         )
-    if plot is not None:
-        for path in bench.write_plots(result, plot):
+    if report is not None:
+        for path in bench.write_report(result, report):
             say(f"wrote {path}")
     if as_json:
         out_json(result)
