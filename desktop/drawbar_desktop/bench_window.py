@@ -127,7 +127,7 @@ def _app(features: int, seconds: float, home: Path, model: bool) -> Any:
     from drawbar.bench.synthetic import synthetic_bank
 
     synthetic_bank(home / "bank", features=features, examples=0).close()
-    bank = Bank.open(home / "bank")
+    bank: Any = Bank.open(home / "bank")
     engine: Any = _Engine(seconds + 5, METERS)
     return App(lambda say: Loaded(engine, bank, TakeSettings), desk)
 
@@ -233,7 +233,7 @@ def _measure(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(prog="drawbar bench window", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="drawbar bench window", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="how long frames are measured")
     parser.add_argument("--features", type=int, default=100_000, help="how many the synthetic bank has")
     parser.add_argument("--minutes", type=float, default=0.0, help="how long memory is watched")
