@@ -58,7 +58,7 @@ class _Trace:
 
     def audio(self, since_sample: int = 0) -> NDArray[np.float32]:
         """From a sample on."""
-        return self._audio[since_sample : self.samples].copy()
+        return np.array(self._audio[since_sample : self.samples], np.float32)
 
     steered = audio
 
