@@ -58,3 +58,17 @@ def test_an_sae_moved_by_one_layer_is_refused_with_both_layers_named(
 def test_a_site_test_needs_the_saes_own_layer(trained: tuple[SAE, list[Tensor]]) -> None:
     with pytest.raises(BadInputError, match="layer 1"):
         site_test(trained[0], {0: [torch.zeros(3, 16)]})
+
+
+def test_layers_that_tie_are_told_apart_by_their_norm(trained: tuple[SAE, list[Tensor]]) -> None:
+    sae, stream = trained
+    rows = stream[1]
+    alike = {0: [rows * 0.99], 1: [rows], 2: [rows * 1.01]}
+    norm = float(rows.norm(dim=1).mean())
+    assert site_test(sae, alike, norm=norm).passed
+    moved = sae.empty_like()
+    moved.load_state_dict(sae.state_dict())
+    moved.layer = 2
+    found = site_test(moved, alike, norm=norm)
+    assert (found.best, found.passed) == (1, False)
+    assert site_test(moved, alike).passed, "without the norm a tie is no mismatch"

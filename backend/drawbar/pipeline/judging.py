@@ -20,9 +20,17 @@ _SPLICED_FRAMES = 6_000  # for the cross-entropy recovered
 
 
 def judged(
-    settings: BuildSettings, sae: SAE, source: RowSource, store: ClipStore, model: Any
+    settings: BuildSettings,
+    sae: SAE,
+    source: RowSource,
+    store: ClipStore,
+    model: Any,
+    norm: float | None = None,
 ) -> tuple[dict[str, float], SiteTest]:
-    """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours."""
+    """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours.
+
+    ``norm`` is the mean norm of what it was trained on, where that is known.
+    """
     held_out = store.of_split("held-out") or store.of_split("train")
     alive = torch.zeros(sae.d_sae, dtype=torch.bool)
     found = measure(sae, _rows(source, held_out, _FVU_ROWS), alive)
@@ -37,7 +45,7 @@ def judged(
         for book, (share, clean) in enumerate(zip(recovered.share, recovered.clean, strict=True), 1):
             if share == share:  # not a number where zeros predict as well
                 metrics |= {f"recovered_{book}": round(share, 5), f"cross_entropy_{book}": round(clean, 5)}
-    site = _site(settings, sae, store, _first(store, held_out, _SITE_FRAMES), model)
+    site = _site(settings, sae, store, _first(store, held_out, _SITE_FRAMES), model, norm)
     metrics |= {f"fvu_at_{layer}": round(fvu, 5) for layer, fvu in sorted(site.fvu.items())}
     return metrics, site
 
@@ -80,8 +88,16 @@ def _recovered(sae: SAE, model: Any, store: ClipStore, clips: Sequence[int]) -> 
     return Recovered(mean("clean"), mean("spliced"), mean("zeroed"))
 
 
-def _site(settings: BuildSettings, sae: SAE, store: ClipStore, clips: Sequence[int], model: Any) -> SiteTest:
+def _site(
+    settings: BuildSettings,
+    sae: SAE,
+    store: ClipStore,
+    clips: Sequence[int],
+    model: Any,
+    norm: float | None,
+) -> SiteTest:
     near = [n for n in (sae.layer - 1, sae.layer, sae.layer + 1) if 0 <= n < model.spec.n_layers]
     chosen = [store.clip(clip, text=settings.text == "track") for clip in clips]
     parts = list(harvest(model, chosen, near, batch=settings.batch_clips))
-    return site_test(sae, {layer: [part.rows[layer].cpu() for part in parts] for layer in near})
+    rows = {layer: [part.rows[layer].cpu() for part in parts] for layer in near}
+    return site_test(sae, rows, norm=norm)

@@ -5,6 +5,7 @@ the model runs once for all of them.
 """
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -186,7 +187,9 @@ def _finish(
     """Measure, test the site, write; the manifest comes last."""
     sae = trained.sae.to(settings.device)
     source = row_source(settings, task.cell.layer, store, residuals, model)
-    metrics, site = judged(settings, sae, source, store, model)
+    # Trained here, its residuals had this mean norm; of an SAE from elsewhere that is not known.
+    norm = math.sqrt(sae.W_dec.shape[1]) / trained.scale if trained.history else None
+    metrics, site = judged(settings, sae, source, store, model, norm)
     if task.published and settings.site_test:
         site.require(f"the SAE of {task.stage.folder.name}")
     extra = {
