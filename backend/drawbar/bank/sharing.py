@@ -1,4 +1,4 @@
-"""A finished bank -> a copy that may be passed on: published, without the examples that may not be shared."""
+"""A finished bank -> a published copy without the examples that may not be shared."""
 
 import shutil
 import tempfile

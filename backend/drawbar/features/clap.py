@@ -1,4 +1,4 @@
-"""CLAP vectors of windows and a vocabulary -> the term that fits each feature, scored on held-out clips.
+"""CLAP vectors of windows and a vocabulary -> the term that fits each feature, scored.
 
 The labeller ``clap``. The score is the share of other features' terms that fit this feature's strongest held-out
 windows less well: 0.5 is what a shuffled label gets. A term's likeness is taken relative to all windows, so that

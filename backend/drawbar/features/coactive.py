@@ -1,4 +1,4 @@
-"""Firings of many clips -> a short random sketch of every feature, whose cosines are correlations in time.
+"""Firings of many clips -> a random sketch of every feature: cosines are correlations in time.
 
 Each 0.1 s of each clip has one random sign per column, the same for every layer: features that fire together
 get like sketches, also across layers. 512 columns: the error of one correlation is 0.044.

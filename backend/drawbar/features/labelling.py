@@ -1,4 +1,4 @@
-"""What every labeller is: it looks at one layer's features and gives labels, each scored on held-out clips.
+"""One layer's features -> labels scored on held-out clips: the protocol of every labeller.
 
 A labeller is one small file. It never sees another's labels, and its rows never replace another's.
 """

@@ -1,4 +1,4 @@
-"""A feature's strongest and silent clips -> the name that an audio language model gives it, checked on others.
+"""A feature's strongest and silent clips -> an audio language model's name for it, checked.
 
 The labeller ``listener``. It is asked about training clips; then, without saying which is which, how well its label
 fits held-out clips where the feature is strong and where it is silent: the AUROC of that is the score. Answers are

@@ -1,4 +1,4 @@
-"""Activations of many clips -> each feature's density, quantiles, histogram, examples, movement in time.
+"""Activations of many clips -> each feature's density, quantiles, histogram, examples, movement.
 
 One pass; memory grows with the number of features, not with the audio. Quantiles are over the positions
 where the feature fires and come from a fine logarithmic histogram (error below 1 %).

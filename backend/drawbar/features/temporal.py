@@ -1,4 +1,4 @@
-"""Firings of many clips -> how a feature moves in time: sustained, onset, periodic, drifting, position-locked.
+"""Firings of many clips -> how a feature moves: sustained, onset, periodic, drifting, locked.
 
 A position-locked feature says where in the sequence one is, not what sounds: it is flagged.
 """

@@ -1,4 +1,4 @@
-"""Messages -> the JSON answer of an OpenAI-compatible chat endpoint, with retries; knows nothing of music.
+"""Messages -> the JSON answer of an OpenAI-compatible chat endpoint; knows nothing of music.
 
 The key comes from the environment or the keyring when a request is sent. It is kept nowhere: not in the settings, a
 file, a log or an error. Redirects are refused, so that it goes to no other host.

@@ -1,4 +1,4 @@
-"""Audio and words -> unit vectors in one space, by CLAP (Wu et al. 2023, arXiv 2211.06687); knows nothing of features.
+"""Audio and words -> unit vectors in one space, by CLAP (Wu et al. 2023, arXiv 2211.06687).
 
 Weights: a folder or Hub name in the Hugging Face layout (``laion/larger_clap_music``), or a ``.pt`` file as LAION
 publishes them. Both run through transformers' ClapModel: the laion_clap package asks the network when it is imported

@@ -1,4 +1,4 @@
-"""Audio -> Essentia's figures: DSP extractors, or its classifiers' tags where the user has their models.
+"""Audio -> Essentia's figures: DSP extractors, or its classifiers' tags.
 
 Essentia is AGPL-3.0: an offline extra, never part of the frozen app. Imported when first used.
 """

@@ -1,4 +1,4 @@
-"""Clips of one feature and control clips -> what an audio language model hears in common; cached, within a budget.
+"""Clips of one feature and controls -> what an audio language model hears in them, in a budget.
 
 Only clips that the user allowed are sent, by licence or by name; anything else is an error before a byte leaves.
 """

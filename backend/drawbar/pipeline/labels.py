@@ -1,4 +1,4 @@
-"""A layer's activations, truth and decoded audio -> labels, correlations, consistency, the concept table.
+"""A layer's activations, truth and decoded audio -> labels, correlations, consistency, concepts.
 
 Each labeller is a part of its own: a killed stage repeats at most the part that it was in.
 """
