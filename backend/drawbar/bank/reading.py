@@ -72,7 +72,7 @@ def read_labels(database: Database, edits: UserEdits, feature: str, number: int)
     """Every label of a feature: the user's, other people's, then by score."""
     own = [Label(text, author, PEOPLE) for text, author in edits.labels.get(feature, [])]
     sql = """SELECT text, author, method, score, evidence FROM label WHERE feature = ?
-             ORDER BY method = 'people' DESC, score DESC, n"""
+             ORDER BY method = 'people' DESC, author = 'truth' DESC, score DESC, n"""
     rows = database.rows(sql, (number,))
     return own + [
         Label(text, author, method, score, json.loads(e)) for text, author, method, score, e in rows
