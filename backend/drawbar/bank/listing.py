@@ -35,7 +35,9 @@ SELECT row_number() OVER (
        f.n, coalesce(b.text, ''), coalesce(b.text_key, ''), coalesce(b.author, ''), b.score
 FROM feature f LEFT JOIN (
     SELECT n, feature, text, text_key, author, score,
-           row_number() OVER (PARTITION BY feature ORDER BY method = 'people' DESC, author = 'truth' DESC, score DESC, n) AS place
+           row_number() OVER (
+               PARTITION BY feature ORDER BY method = 'people' DESC, author = 'truth' DESC, score DESC, n
+           ) AS place
     FROM label) b ON b.feature = f.n AND b.place = 1
 """
 _TEXTS = """
