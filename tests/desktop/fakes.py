@@ -268,7 +268,8 @@ class FakeEngine:
     @property
     def played(self) -> tuple[TakeSettings, Any, Any]:
         """Settings, automation and prefix of the last take."""
-        return next(call[1:] for call in reversed(self.calls) if call[0] == "play")
+        settings, automation, prefix = next(c[1:] for c in reversed(self.calls) if c[0] == "play")
+        return settings, automation, prefix
 
     def stop(self) -> None:
         self.calls.append(("stop",))
@@ -281,7 +282,7 @@ class FakeEngine:
         heard = round(self._snapshot.played_s * RATE)
         if heard and self._settings is not None:
             audio = self.trace.audio()[:heard]
-            tokens = np.arange(4 * (heard // 640), dtype=np.uint16).reshape(4, -1) % 1024
+            tokens = (np.arange(4 * (heard // 640)).reshape(4, -1) % 1024).astype(np.uint16)
             twin = np.asarray(0.5 * audio, np.float32) if self._settings.twin else None
             self._take = Take(audio, RATE, tokens, self._settings, twin_audio=twin, site="ab", bank="fake")
 

@@ -64,8 +64,9 @@ def lag_and_error(heard: np.ndarray, take: np.ndarray) -> tuple[int, float]:  # 
     lag = int(np.argmax(cross[: len(heard)]))
     part = heard[lag : lag + len(take)]
     take = take[: len(part)]
-    gain = float(part @ take / max(1e-12, take @ take))
-    return lag, float(np.linalg.norm(part - gain * take) / max(1e-12, np.linalg.norm(gain * take)))
+    gain = float(part @ take) / max(1e-12, float(take @ take))
+    left = float(np.linalg.norm(part - gain * take))
+    return lag, left / max(1e-12, float(np.linalg.norm(gain * take)))
 
 
 def main(folder: Path) -> int:

@@ -380,7 +380,7 @@ def test_what_am_i_hearing_ranks_and_makes_sliders(
 
 
 def test_hearing_without_music_says_what_to_do(app: App) -> None:
-    app.actions.hear()
+    app.actions.hear()  # type: ignore[call-arg]
     assert app.window.side.hearing.empty.hint.text() == "Play something first."
 
 
@@ -869,7 +869,7 @@ def test_unloading_gives_the_engine_back_and_loading_plays_again(
     assert ("close",) in engine.calls
     assert not app.transport.ready.value
     app.reload(again)
-    qtbot.waitUntil(lambda: (app.jobs.drain(), app.transport.ready.value)[1], timeout=10_000)
+    wait(qtbot, app, lambda: bool(app.transport.ready.value))
     assert list(app.rack.ids()) == ids
 
 

@@ -129,9 +129,9 @@ def test_a_macro_can_be_renamed_opened_and_ungrouped() -> None:
     desk.macros.set_member("Everyone", desk.ids[0], None)
     assert list(desk.macros.get("Everyone").members) == desk.ids[1:]  # type: ignore[union-attr]
     desk.macros.remove("Everyone")
-    assert desk.macros.all == ()
+    assert not desk.macros.all
     desk.undo.undo()
-    assert [m.name for m in desk.macros.all] == ["Everyone"]
+    assert [macro.name for macro in desk.macros.all] == ["Everyone"]
 
 
 def test_slots_switch_copy_and_keep_what_the_other_had() -> None:

@@ -161,7 +161,7 @@ def test_heads_of_another_width_are_refused_with_the_reason(decoder: Decoder) ->
 
 def test_small_models_stay_exact(decoder: Decoder, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
-    assert precision.choose(decoder, "digest")[1] == "float32"
+    assert precision.choose(decoder, "digest").precision == "float32"
 
 
 @needs_kernels
@@ -172,10 +172,10 @@ def test_the_choice_is_remembered_and_a_ban_is_kept(
     monkeypatch.setattr(precision, "_SMALL", 0)
     times = {"float32": 0.05, "int8": 0.03, "int4": 0.02}
     monkeypatch.setattr(precision, "_step_seconds", lambda _spec, name: times[name])
-    assert precision.choose(copy.deepcopy(decoder), "digest")[1] == "int4"
+    assert precision.choose(copy.deepcopy(decoder), "digest").precision == "int4"
     times["float32"] = 0.001
-    assert precision.choose(copy.deepcopy(decoder), "digest")[1] == "int4", "the first choice holds"
+    assert precision.choose(copy.deepcopy(decoder), "digest").precision == "int4", "the first choice holds"
     precision.forbid("digest", "int4", "cross-entropy 3 % higher")
-    assert precision.choose(copy.deepcopy(decoder), "digest")[1] == "float32"
+    assert precision.choose(copy.deepcopy(decoder), "digest").precision == "float32"
     precision.forbid("digest", "int4", None)
-    assert precision.choose(copy.deepcopy(decoder), "digest")[1] == "float32"
+    assert precision.choose(copy.deepcopy(decoder), "digest").precision == "float32"

@@ -67,7 +67,7 @@ def kernels() -> Kernels | None:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return None
     try:
-        import llvmlite.binding as llvm
+        import llvmlite.binding as llvm  # type: ignore[import-untyped]
     except ImportError:
         return None
     features = llvm.get_host_cpu_features()

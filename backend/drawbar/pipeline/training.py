@@ -5,6 +5,7 @@ the model runs once for all of them.
 """
 
 import csv
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages import BuildModel, row_source
 from drawbar.pipeline.tracks import file_key
 from drawbar.residuals import MixedBatches
-from drawbar.sae import SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
+from drawbar.sae import CONFIG_FILE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
 
 __all__ = ["sae_stages", "sweep_stage"]
 
@@ -99,7 +100,10 @@ def _adopt(
     model: BuildModel,
 ) -> None:
     sae = load_sae(file, fingerprint=model.fingerprint)
-    _finish(settings, task, TrainedSae(sae, (), 1.0, 0.0), store, residuals, model)
+    own = json.loads((file / CONFIG_FILE).read_text("utf-8")).get("metadata", {}).get("drawbar", {})
+    scale = own.get("scale")  # only in what was trained here
+    known = isinstance(scale, float) and scale > 0
+    _finish(settings, task, TrainedSae(sae, (), scale if known else 0.0, 0.0), store, residuals, model)
 
 
 def _train(
@@ -188,7 +192,7 @@ def _finish(
     sae = trained.sae.to(settings.device)
     source = row_source(settings, task.cell.layer, store, residuals, model)
     # Trained here, its residuals had this mean norm; of an SAE from elsewhere that is not known.
-    norm = math.sqrt(sae.W_dec.shape[1]) / trained.scale if trained.history else None
+    norm = math.sqrt(sae.W_dec.shape[1]) / trained.scale if trained.scale else None
     metrics, site = judged(settings, sae, source, store, model, norm)
     if task.published and settings.site_test:
         site.require(f"the SAE of {task.stage.folder.name}")

@@ -1,6 +1,6 @@
 """Residuals -> a sparse autoencoder: its features, its training, its metrics and its files."""
 
-from drawbar.sae.checkpoint import check_site, load_sae, save_sae
+from drawbar.sae.checkpoint import CONFIG_FILE, check_site, load_sae, save_sae
 from drawbar.sae.metrics import Recovered, SaeMetrics, cross_entropy_recovered, measure, seed_stability
 from drawbar.sae.settings import SaeSettings
 from drawbar.sae.site import SiteTest, site_test
@@ -9,6 +9,7 @@ from drawbar.sae.topk import SAE
 from drawbar.sae.train import SaeJob, TrainedSae, train_sae, train_saes
 
 __all__ = [
+    "CONFIG_FILE",
     "SAE",
     "HistoryRow",
     "Recovered",
