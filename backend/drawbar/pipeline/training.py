@@ -197,7 +197,7 @@ def _finish(
     if task.published and settings.site_test:
         site.require(f"the SAE of {task.stage.folder.name}")
     extra = {
-        "settings": task.cell.sae.to_dict(),
+        "settings": task.cell.sae.to_dict() if trained.history else {},
         "metrics": metrics,
         "scale": trained.scale,
         "resampled": trained.resampled,
