@@ -84,7 +84,9 @@ def run(
     spec = decoder.spec
     states, mask = torch.randn(1, WORDS, spec.text_dim, device=place), torch.ones(1, WORDS, device=place)
     result: dict[str, Any] = {"shape": shape, "machine": machine(place), "rows": {}, "left_out": {}}
-    result["machine"]["read_gb_s"] = round(_reading_gb_s(place), 1)
+    # The better of two ways to measure: a copy counts what it reads and writes.
+    read_gb_s = max(_reading_gb_s(place), float(result["machine"]["bandwidth_gb_s"]))
+    result["machine"]["read_gb_s"] = round(read_gb_s, 1)
     engines: dict[str, Step] = {}
     if references:
         _add_references(engines, result["left_out"], decoder, states, mask)
