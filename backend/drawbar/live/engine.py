@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import logging
 import math
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +32,7 @@ from drawbar.live.performance import Performance
 from drawbar.live.player import Player
 from drawbar.live.ports import PlayableModel
 from drawbar.live.take import Take, TakeSettings
+from drawbar.live.threads import playing_threads
 from drawbar.live.trace import Trace
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
@@ -412,9 +412,7 @@ class Engine:
             # held: frozen once, what is loaded by now is left out of it.
             gc.collect()
             gc.freeze()
-            # A core is left to the output and the window: two threads that wait for each other in every layer
-            # stall as soon as either loses its core.
-            torch.set_num_threads(min(torch.get_num_threads(), max(1, (os.cpu_count() or 2) - 1)))
+            torch.set_num_threads(playing_threads(self.model))
             self._frozen = True
         if self.output is None:
             self.output = open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)

@@ -15,6 +15,7 @@ import torch
 
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.take import Take, TakeSettings, stored
+from drawbar.live.threads import as_when_playing
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
 __all__ = ["render"]
@@ -37,6 +38,19 @@ def render(
     """
     if settings.seconds is None:
         raise BadInputError("an endless take cannot be rendered: give it a length in seconds")
+    with as_when_playing(model):
+        return _render(model, bank, settings, automation, progress, cancel)
+
+
+def _render(
+    model: Any,
+    bank: Any,
+    settings: TakeSettings,
+    automation: Any,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> Take:
+    assert settings.seconds is not None
     total = max(1, round(settings.seconds * model.spec.frame_rate_hz))
     mixer = _mixer(model, bank, settings, automation)
     codec = model.codec.stream(2 if settings.twin else 1)
