@@ -309,3 +309,20 @@ def test_a_model_that_cannot_be_loaded_is_told(studio: Any) -> None:
         engine.play(SETTINGS)
         assert engine.wait(60)
         assert "no model is loaded" in engine.snapshot().message
+
+
+def test_a_slider_asked_for_by_two_threads_at_once_is_added_once(
+    studio: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = studio().engine
+    look_up = engine._directions
+
+    def slow(ids: Any) -> Any:
+        found = look_up(ids)
+        monkeypatch.setattr(engine, "_directions", look_up)
+        engine.add_feature("1/2")  # the other thread, while this one reads the bank
+        return found
+
+    monkeypatch.setattr(engine, "_directions", slow)
+    engine.add_feature("1/2")
+    assert list(engine.mixer.amounts()) == ["1/2"]

@@ -331,6 +331,8 @@ class Engine:
             return
         direction = self._watched.get(id) or self._directions([id])[0]
         with self._lock:
+            if id in self._rack:  # another thread was quicker while the bank was read
+                return
             self.mixer.add(direction)
             self._rack[direction.id] = direction
             self._watched.pop(direction.id, None)
