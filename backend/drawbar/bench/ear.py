@@ -101,7 +101,13 @@ def _one_move(
 ) -> float | None:
     """Seconds from the move to the ear; None when it was not heard or the output ran dry."""
     output = engine.output
+    before = output.started_at_s
     engine.play(settings)
+    never = threading.Event()
+    while output.started_at_s in (None, before) and not engine.wait(
+        0
+    ):  # what is told until then is the last take's
+        never.wait(0.002)
     _until(engine, after_s)
     moved_at = time.perf_counter()
     engine.set_amount(id, amount)
@@ -110,6 +116,7 @@ def _one_move(
     begun, underruns = output.started_at_s, output.underruns
     engine.stop()
     engine.wait(60)
+    engine.set_amount(id, 0.0)  # a slider stays where it was left, in the next take too
     if underruns or begun is None:
         return None
     frame = int(engine.model.spec.samples_per_frame)
