@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from drawbar.bench import concept_control, concept_rows, concepts
-from drawbar.bench.concept_rows import Sampling, sample_rows
+from drawbar.bench import concept_control, concepts
 from drawbar.bench.figure import dot_plot
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.residuals import composed
+from drawbar.residuals.composed import Sampling, sample_rows
 from drawbar.sae import SAE, SaeSettings, save_sae
 
 WIDTH = 32
@@ -93,9 +94,9 @@ class _Truth:
 
 @pytest.fixture(autouse=True)
 def no_music(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(concept_rows, "compose", _compose)
-    monkeypatch.setattr(concept_rows, "render_audio", _render)
-    monkeypatch.setattr(concept_rows, "annotate", lambda piece: _Truth(piece.truth))
+    monkeypatch.setattr(composed, "compose", _compose)
+    monkeypatch.setattr(composed, "render_audio", _render)
+    monkeypatch.setattr(composed, "annotate", lambda piece: _Truth(piece.truth))
 
 
 def _sae(axes: Sequence[int], layer: int = 1) -> SAE:
@@ -179,7 +180,7 @@ def test_the_same_run_gives_the_same_numbers() -> None:
 
 
 def test_the_two_splits_share_no_piece() -> None:
-    tokens = list(concept_rows.composed_tokens(FakeModel(), 20, 4.0))
+    tokens = list(composed.composed_tokens(FakeModel(), 20, 4.0))
     train, test, columns = sample_rows(tokens, FakeModel(), [1], Sampling(min_pieces=2))
     assert [CONCEPTS[c] for c in columns] == ["drums", "bass", "chords"]
     assert len(train.frame.piece.unique()) + len(test.frame.piece.unique()) == 20
@@ -221,7 +222,7 @@ def test_a_plot_keeps_values_inside_and_names_safe() -> None:
 
 
 def test_the_control_is_trained_with_slow_features_where_the_judged_one_was() -> None:
-    tokens = list(concept_rows.composed_tokens(FakeModel(), 8, 4.0))
+    tokens = list(composed.composed_tokens(FakeModel(), 8, 4.0))
     settings = SaeSettings(
         d_sae=8, k=2, activation="batchtopk", prefixes=(4,), slow=4, slow_frames=10, batch=64, steps=3
     )

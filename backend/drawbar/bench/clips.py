@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drawbar.corpus import DEFAULT_SOUNDFONT, Piece, compose, prompt_for, render_audio
+from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, prompt_for, render_audio
 from drawbar.errors import BadInputError
 from drawbar.listening import Detectors
 from drawbar.paths import assets_dir
@@ -24,9 +24,6 @@ __all__ = [
     "generated_clips",
     "load_detectors",
 ]
-
-HELD_OUT_SEED = 9_000_000
-"""Composer seeds from here on are never trained on."""
 
 Progress = Callable[[str, float], None]
 

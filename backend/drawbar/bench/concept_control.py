@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drawbar.bench.concept_rows import Rows, Tokens
 from drawbar.residuals import Clip, MemoryRows, MixedBatches, harvest, to_half
+from drawbar.residuals.composed import Rows, Tokens
 from drawbar.residuals.smooth import with_running_mean
 from drawbar.sae import SAE, SaeJob, SaeSettings, train_saes
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from drawbar.bench.concept_rows import SCOPES
 from drawbar.bench.concept_units import Found
 from drawbar.bench.figure import dot_plot
+from drawbar.residuals.composed import SCOPES
 
 __all__ = [
     "BASELINES",

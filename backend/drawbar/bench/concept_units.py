@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from drawbar.bench.areas import Pairs, auroc_columns, auroc_each, auroc_pairs
-from drawbar.bench.concept_rows import Rows
-from drawbar.bench.probes import dense_probe, few_columns
+from drawbar.residuals.areas import Pairs, auroc_columns, auroc_each, auroc_pairs
+from drawbar.residuals.composed import Rows
+from drawbar.residuals.probes import dense_probe, few_columns
 from drawbar.sae import SAE
 
 __all__ = ["Found", "dense", "differences", "directions", "features"]

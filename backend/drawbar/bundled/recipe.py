@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
+from drawbar.corpus import HELD_OUT_SEED
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spectral import SpectralConfig
 from drawbar.sae import SaeSettings
@@ -17,9 +18,6 @@ __all__ = [
     "Recipe",
     "recipe_dict",
 ]
-
-HELD_OUT_SEED = 9_000_000
-"""Composer seeds from here on are never trained on; benchmarks and detectors' tests use them."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Audio that a bank is made from: composed music with ground truth, and folders of recordings."""
 
 from drawbar.corpus.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
-from drawbar.corpus.compose import compose
+from drawbar.corpus.compose import HELD_OUT_SEED, compose
 from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
@@ -13,6 +13,7 @@ __all__ = [
     "CONCEPTS",
     "DEFAULT_SOUNDFONT",
     "FRAME_RATE_HZ",
+    "HELD_OUT_SEED",
     "MANIFEST",
     "PROMPT_WORDS",
     "SAMPLE_RATE_HZ",

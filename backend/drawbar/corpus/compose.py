@@ -18,7 +18,10 @@ from drawbar.corpus.melody import play_lead
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.errors import BadInputError
 
-__all__ = ["compose"]
+__all__ = ["HELD_OUT_SEED", "compose"]
+
+HELD_OUT_SEED = 9_000_000
+"""Seeds from here on are never trained on."""
 
 _PRESENT = {"drums": 0.62, "bass": 0.72, "chords": 0.85, "lead": 0.72}
 _TEMPI = ((60, 88), (92, 124), (132, 180))

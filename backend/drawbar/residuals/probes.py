@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from drawbar.bench.areas import auroc_each
+from drawbar.residuals.areas import auroc_each
 
 __all__ = ["Probe", "dense_probe", "few_columns"]
 

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drawbar.bench.clips import HELD_OUT_SEED
-from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, annotate, compose, render_audio
+from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED, annotate, compose, render_audio
 from drawbar.errors import BadInputError
 
 __all__ = ["FIRST_SEED", "SCOPES", "Rows", "Sampling", "Side", "Tokens", "composed_tokens", "sample_rows"]

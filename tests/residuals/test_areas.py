@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from drawbar.bench.areas import auroc_columns, auroc_each, auroc_pairs
-from drawbar.bench.probes import dense_probe, few_columns
 from drawbar.features.scoring import auroc
+from drawbar.residuals.areas import auroc_columns, auroc_each, auroc_pairs
+from drawbar.residuals.probes import dense_probe, few_columns
 
 
 def naive(scores: Tensor, truth: Tensor) -> float:
