@@ -27,6 +27,7 @@ FLOW = {
         "bank",
         "steering",
         "live",
+        "horizon",
         "pipeline",
         "bench",
         "bundled",
