@@ -1,8 +1,11 @@
 """Seed and length -> a Piece: every factor chosen, sections planned, all parts written."""
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from drawbar.corpus.accompaniment import play_bass, play_chords, play_drums
+from drawbar.corpus.figures import Scale, scale_of
 from drawbar.corpus.grid import BEATS_PER_BAR, Bar, Grid
 from drawbar.corpus.harmony import progression
 from drawbar.corpus.instruments import (
@@ -12,16 +15,33 @@ from drawbar.corpus.instruments import (
     LEADS,
     PATTERNS,
     ROLES,
+    Sound,
     sound_of,
 )
 from drawbar.corpus.melody import play_lead
 from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.errors import BadInputError
 
-__all__ = ["HELD_OUT_SEED", "compose"]
+__all__ = ["HELD_OUT_SEED", "Casting", "compose"]
 
 HELD_OUT_SEED = 9_000_000
 """Seeds from here on are never trained on."""
+
+LeadWriter = Callable[[Grid, list[Bar], Sound, Scale, str, random.Random], list[Motif]]
+"""(grid, bars, sound, scale, density, random stream) -> writes the lead, returns the motif's occurrences."""
+
+
+@dataclass(frozen=True)
+class Casting:
+    """What a piece must have, whatever its seed says."""
+
+    lead: LeadWriter
+    always: frozenset[str] = frozenset({"lead"})
+    """Roles that play from the first bar to the last."""
+    never: frozenset[str] = frozenset()
+    steady: bool = False
+    """Whether one loop and one set of roles stay for the whole piece."""
+
 
 _PRESENT = {"drums": 0.62, "bass": 0.72, "chords": 0.85, "lead": 0.72}
 _TEMPI = ((60, 88), (92, 124), (132, 180))
@@ -29,14 +49,17 @@ _CHORD_CENTER = {"low": 50, "middle": 60, "high": 71}
 _LEAD_CENTER = {"low": 62, "middle": 72, "high": 83}
 
 
-def compose(seed: int, seconds: float = 30.0) -> Piece:
-    """Return the piece of `seed`, `seconds` long; the same on every platform and in every process."""
+def compose(seed: int, seconds: float = 30.0, casting: Casting | None = None) -> Piece:
+    """Return the piece of `seed`, `seconds` long; the same on every platform and in every process.
+
+    A `casting` says which roles play, and who writes the lead, where the seed should not decide.
+    """
     if not 1.0 <= seconds <= 3600.0:
         raise BadInputError(f"a piece of {seconds:g} s cannot be composed; ask for 1 to 3600 s")
     rng = _stream(seed, "plan")
     tempo = rng.randint(*rng.choice(_TEMPI))
     key, mode = rng.randrange(12), rng.choice(("major", "minor"))
-    parts = _choose_parts(rng)
+    parts = _choose_parts(rng, casting)
     style = next((p.instrument for p in parts if p.role == "drums"), "")
     swung = rng.random() < (0.8 if style == "jazz" else 0.05 if style == "house" else 0.2)
     swing = rng.choice((0.6, 0.64, 0.67)) if swung else 0.5
@@ -48,7 +71,7 @@ def compose(seed: int, seconds: float = 30.0) -> Piece:
     recurring = rng.random() < 0.5
     walking = swung and rng.random() < 0.6
     roles = tuple(p.role for p in parts)
-    bars, sections = _plan(seed, seconds, tempo, key, mode, harmony, roles, dominant=not recurring)
+    bars, sections = _plan(seed, seconds, tempo, key, mode, harmony, roles, casting, dominant=not recurring)
     grid = Grid(tempo, swing, dynamics, curve, seconds, _stream(seed, "human"))
     motifs: list[Motif] = []
     told = play_chords(
@@ -64,7 +87,10 @@ def compose(seed: int, seconds: float = 30.0) -> Piece:
             play_drums(grid, bars, part.instrument, density, own)
         elif part.role == "lead":
             center = _LEAD_CENTER[register]
-            motifs = play_lead(grid, bars, sound, key, mode, density, center, recurring, own)
+            if casting:
+                motifs = casting.lead(grid, bars, sound, scale_of(sound, key, mode, center), density, own)
+            else:
+                motifs = play_lead(grid, bars, sound, key, mode, density, center, recurring, own)
 
     def _at(beat: float) -> float:
         return beat * 60 / tempo
@@ -85,9 +111,11 @@ def _stream(seed: int, name: str) -> random.Random:
     return random.Random(f"drawbar:{seed}:{name}")
 
 
-def _choose_parts(rng: random.Random) -> tuple[Part, ...]:
+def _choose_parts(rng: random.Random, casting: Casting | None) -> tuple[Part, ...]:
     while True:
         roles = [role for role in ROLES if rng.random() < _PRESENT[role]]
+        if casting:
+            roles = [r for r in ROLES if r in casting.always or (r in roles and r not in casting.never)]
         if roles:
             break
     choices = {"drums": DRUM_STYLES, "bass": BASSES, "chords": CHORD_INSTRUMENTS, "lead": LEADS}
@@ -100,7 +128,7 @@ def _choose_parts(rng: random.Random) -> tuple[Part, ...]:
 
 def _plan(
     seed: int, seconds: float, tempo: int, key: int, mode: str, harmony: str, roles: tuple[str, ...],
-    *, dominant: bool,
+    casting: Casting | None, *, dominant: bool,
 ) -> tuple[list[Bar], tuple[Section, ...]]:  # fmt: skip
     """Lay out sections of 4 or 8 bars, the roles active in each, and the chords of every bar."""
     rng = _stream(seed, "form")
@@ -119,8 +147,10 @@ def _plan(
         if active == {"lead"} and len(roles) > 1:  # a lead breathes; alone it would leave silences
             active |= {rng.choice([role for role in roles if role != "lead"])}
         active = active or set(roles)
+        if casting:
+            active = set(roles) if casting.steady else active | (casting.always & set(roles))
         absent = {role: 0 if role in active else absent[role] + 1 for role in roles}
-        loop = loops[len(sections) % 2 if rng.random() < 0.5 else 0]
+        loop = loops[len(sections) % 2 if rng.random() < 0.5 and not (casting and casting.steady) else 0]
         first = len(bars)
         for i in range(length):
             pair = (loop[i % 4], loop[(i + 1) % 4]) if split and i % 4 == 3 else (loop[i % 4],)

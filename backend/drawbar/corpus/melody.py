@@ -1,38 +1,16 @@
 """Bars with chords -> a lead line: free phrases, and a motif that may return after 5 to 25 s."""
 
 import random
-from dataclasses import dataclass
 
+from drawbar.corpus.figures import RHYTHMS, Scale, fitting_figure, scale_of, sing, transform
 from drawbar.corpus.grid import BEATS_PER_BAR, Bar, Grid
-from drawbar.corpus.harmony import SCALES, chord_pitch_classes
+from drawbar.corpus.harmony import chord_pitch_classes
 from drawbar.corpus.instruments import Sound
 from drawbar.corpus.piece import Motif
 
-__all__ = ["play_lead"]
+__all__ = ["free_line", "play_lead"]
 
-_RHYTHMS: dict[str, tuple[tuple[float, ...], ...]] = {
-    "sparse": ((2.0, 2.0), (3.0, 1.0), (1.0, 1.0, 2.0), (1.5, 0.5, 2.0), (4.0,)),
-    "medium": ((1.0, 1.0, 1.0, 1.0), (1.5, 0.5, 1.0, 1.0), (1.0, 0.5, 0.5, 2.0), (0.5, 0.5, 1.0, 1.5, 0.5),
-               (1.0, 0.5, 0.5, 1.0, 1.0)),
-    "busy": ((0.5,) * 8, (0.5, 0.5, 0.5, 0.5, 1.0, 0.5, 0.5), (0.5, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5, 1.0),
-             (1.0, 0.5, 0.5, 0.25, 0.25, 0.5, 0.5, 0.5)),
-}  # fmt: skip
 _SHORTEST_GAP_S, _LONGEST_GAP_S = 5.0, 25.0
-
-
-@dataclass(frozen=True)
-class _Scale:
-    base: int
-    mode: str
-    low: int
-    high: int
-
-    def pitch(self, degree: int) -> int:
-        steps = SCALES[self.mode]
-        return self.base + steps[degree % 7] + 12 * (degree // 7)
-
-    def fits(self, degree: int) -> bool:
-        return self.low <= self.pitch(degree) <= self.high
 
 
 def play_lead(
@@ -40,29 +18,21 @@ def play_lead(
     recurring: bool, rng: random.Random,
 ) -> list[Motif]:  # fmt: skip
     """Write the lead part; return the motif's occurrences (none in a through-composed piece)."""
-    base = center - 5 + (key - (center - 5)) % 12
-    low = max(sound.low, min(center - 12, sound.high - 20))
-    high = min(sound.high, max(center + 13, low + 20))
-    if base + 7 > high:
-        base -= 12
-    scale = _Scale(base, mode, low, high)
+    scale = scale_of(sound, key, mode, center)
     motifs: list[Motif] = []
     taken: set[int] = set()
     if recurring:
         motifs, taken = _place_motif(grid, bars, sound, scale, density, rng)
-    _free_line(
+    free_line(
         grid, [b for b in bars if "lead" in b.roles and b.index not in taken], sound, scale, density, rng
     )
     return motifs
 
 
-def _sing(grid: Grid, sound: Sound, beat: float, beats: float, pitch: int, accent: float) -> None:
-    grid.add("lead", beat, beats * 0.93, pitch, accent + 4, ring_s=sound.ring_s)
-
-
-def _free_line(
-    grid: Grid, bars: list[Bar], sound: Sound, scale: _Scale, density: str, rng: random.Random
+def free_line(
+    grid: Grid, bars: list[Bar], sound: Sound, scale: Scale, density: str, rng: random.Random
 ) -> None:
+    """Write phrases that never come back on purpose, in the given bars."""
     degree = rng.choice((0, 2, 4))
     left = 0
     for bar in bars:
@@ -70,7 +40,7 @@ def _free_line(
             left = rng.choice((2, 3, 4))
         left -= 1
         beat = float(bar.index * BEATS_PER_BAR)
-        rhythm = rng.choice(_RHYTHMS[density])
+        rhythm = rng.choice(RHYTHMS[density])
         if left == 0:  # a phrase ends: fewer notes, then air
             rhythm = rhythm[: max(1, len(rhythm) // 2)]
         at = 0.0
@@ -83,7 +53,7 @@ def _free_line(
                 if (pitch + 1) % 12 in tones and pitch % 12 not in tones and scale.mode == "minor":
                     raised = (pitch + 1 - scale.base) % 12 == 11
                     pitch += 1 if raised else 0
-                _sing(grid, sound, beat + at, length, pitch, 6 if at in (0.0, 2.0) else 0)
+                sing(grid, sound, beat + at, length, pitch, 6 if at in (0.0, 2.0) else 0)
             at += beats
 
 
@@ -94,7 +64,7 @@ def _chord_at(bar: Bar, at: float) -> tuple[int, str]:
     return bar.chords[-1][2], bar.chords[-1][3]
 
 
-def _next_degree(degree: int, at: float, tones: set[int], scale: _Scale, rng: random.Random) -> int:
+def _next_degree(degree: int, at: float, tones: set[int], scale: Scale, rng: random.Random) -> int:
     step = rng.choice((-2, -1, -1, 1, 1, 2)) if rng.random() < 0.85 else rng.choice((-4, -3, 3, 4))
     wanted = degree + step
     if at in (0.0, 2.0):
@@ -108,59 +78,14 @@ def _next_degree(degree: int, at: float, tones: set[int], scale: _Scale, rng: ra
     return wanted
 
 
-_Figure = list[tuple[float, float, int]]
-
-
-def _make_figure(density: str, beats: int, scale: _Scale, rng: random.Random) -> _Figure:
-    """Return (beat, beats, degree) of a motif: 4 to 12 notes with a leap that makes it memorable."""
-    figure: _Figure = []
-    degree = rng.choice((0, 2, 4))
-    for bar in range(beats // BEATS_PER_BAR):
-        rhythm = rng.choice(_RHYTHMS["medium" if density == "sparse" else density])
-        at = float(bar * BEATS_PER_BAR)
-        for length in rhythm:
-            figure.append((at, length, degree))
-            at += length
-            step = rng.choice((-4, -3, 3, 4, 5)) if rng.random() < 0.3 else rng.choice((-2, -1, 1, 2))
-            low, high = degree - abs(step), degree + abs(step)
-            degree = degree + step if -3 <= degree + step <= 8 else low if low >= -3 else high
-    return figure
-
-
-def _transform(figure: _Figure, kind: str, steps: int, rng: random.Random) -> _Figure:
-    if kind == "exact":
-        return list(figure)
-    if kind == "transposed":
-        return [(at, beats, degree + steps) for at, beats, degree in figure]
-    varied: _Figure = []
-    for i, (at, beats, degree) in enumerate(figure):
-        roll = rng.random()
-        if i and roll < 0.2:
-            varied.append((at, beats, degree + rng.choice((-1, 1))))
-        elif beats >= 1.0 and roll < 0.45:
-            varied += [(at, beats / 2, degree), (at + beats / 2, beats / 2, degree + rng.choice((-1, 1)))]
-        else:
-            varied.append((at, beats, degree))
-    if varied == figure:
-        at, beats, degree = varied[-1]
-        varied[-1] = (at, beats, degree + 1)
-    return varied
-
-
 def _place_motif(
-    grid: Grid, bars: list[Bar], sound: Sound, scale: _Scale, density: str, rng: random.Random
+    grid: Grid, bars: list[Bar], sound: Sound, scale: Scale, density: str, rng: random.Random
 ) -> tuple[list[Motif], set[int]]:
     length = 1 if grid.tempo_bpm < 96 else 2
     bar_s = BEATS_PER_BAR * 60.0 / grid.tempo_bpm
     usable = {b.index: b for b in bars if "lead" in b.roles and (b.index + 1) * bar_s <= grid.seconds}
     starts = [i for i in sorted(usable) if all(i + j in usable for j in range(length))]
-    figure = _make_figure(density, length * BEATS_PER_BAR, scale, rng)
-    while not all(scale.fits(degree) for _, _, degree in figure):
-        figure = [(at, beats, degree - 1) for at, beats, degree in figure] if any(
-            scale.pitch(degree) > scale.high for _, _, degree in figure
-        ) else [(at, beats, degree + 1) for at, beats, degree in figure]  # fmt: skip
-        if rng.random() < 0.05:
-            figure = _make_figure(density, length * BEATS_PER_BAR, scale, rng)
+    figure = fitting_figure(density, length * BEATS_PER_BAR, scale, rng)
     motifs: list[Motif] = []
     taken: set[int] = set()
     if not starts:
@@ -168,11 +93,9 @@ def _place_motif(
     start, kind, steps = rng.choice(starts[:2]), "original", 0
     first_root = usable[start].chords[0][2]
     while True:
-        line = figure if kind == "original" else _transform(figure, kind, steps, rng)
+        line = figure if kind == "original" else transform(figure, kind, steps, rng)
         for at, beats, degree in line:
-            _sing(
-                grid, sound, start * BEATS_PER_BAR + at, beats, scale.pitch(degree), 6 if at % 2 == 0 else 2
-            )
+            sing(grid, sound, start * BEATS_PER_BAR + at, beats, scale.pitch(degree), 6 if at % 2 == 0 else 2)
         taken.update(range(start, start + length))
         end_s = (start + length) * bar_s
         motifs.append(Motif(round(start * bar_s, 4), round(end_s, 4), kind, steps))
