@@ -6,8 +6,10 @@ __all__ = [
     "BankError",
     "CancelledError",
     "CheckpointError",
+    "ControlError",
     "DeviceError",
     "DrawbarError",
+    "LeakError",
     "MissingDependencyError",
     "NotFiniteError",
     "NotSupportedError",
@@ -42,6 +44,14 @@ class SiteMismatchError(DrawbarError):
 
 class BankError(DrawbarError):
     """A bank that is missing, damaged or of an unknown version."""
+
+
+class ControlError(DrawbarError):
+    """A control that is missing, or that is the candidate itself."""
+
+
+class LeakError(DrawbarError):
+    """An input that has seen the future which it is meant to foresee."""
 
 
 class MissingDependencyError(DrawbarError):
