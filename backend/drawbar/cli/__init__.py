@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from drawbar.cli import banks, benchmarks, building, discovery, models, playing, reports, verifying
+from drawbar.cli import banks, benchmarks, building, discovery, ears, models, playing, proving, reports, verifying
 from drawbar.cli.shared import say
 from drawbar.errors import CancelledError, DrawbarError
 
@@ -28,8 +28,10 @@ app.add_typer(discovery.app)
 app.add_typer(building.app)
 app.add_typer(banks.features_app, name="features")
 app.add_typer(banks.bank_app, name="bank")
+app.add_typer(proving.app)
 app.add_typer(reports.app, name="report")
 app.add_typer(playing.app)
+app.add_typer(ears.app)
 app.add_typer(models.models_app, name="model")
 app.add_typer(verifying.app)
 app.add_typer(benchmarks.app, name="bench")

@@ -1,0 +1,68 @@
+"""Audio and tokens -> figures of quality: what must hold before an effect counts.
+
+Cross-entropy per codebook under the unsteered model without a prompt, loudness, silence, clipping, repetition and
+whether everything is finite. Knows no direction; what counts as broken is decided with the statistics.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["guard_names", "guards"]
+
+_WINDOW_S = 0.1
+_SILENT_DB = -60.0
+_CLIPPED = 0.999
+_GRAM = 8  # frames: 160 ms
+
+Floats = NDArray[np.float32]
+
+
+def guard_names(codebooks: int) -> tuple[str, ...]:
+    """The columns of :func:`guards`."""
+    cross_entropy = tuple(f"ce_{book}" for book in range(codebooks))
+    return (*cross_entropy, "loudness_db", "silent_share", "clipped_share", "repetition", "finite")
+
+
+@torch.inference_mode()
+def guards(model: Any, tokens: Tensor, audio: Floats) -> Floats:
+    """Tokens ``[B, K, T]`` and their sound ``[B, N]`` -> ``[B, K + 5]`` (see :func:`guard_names`)."""
+    finite = np.isfinite(audio).all(1)
+    sound = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+    size = int(_WINDOW_S * model.spec.sample_rate_hz)
+    windows = sound[:, : sound.shape[1] // size * size].reshape(len(sound), -1, size)
+    power = 10 * np.log10(np.maximum((windows**2).mean(2), 1e-12))
+    columns = [
+        *_cross_entropy(model, tokens).T,
+        10 * np.log10(np.maximum((sound**2).mean(1), 1e-12)),
+        (power < _SILENT_DB).mean(1),
+        (np.abs(sound) >= _CLIPPED).mean(1),
+        _repetition(tokens[:, 0].numpy()),
+        finite.astype(np.float32),
+    ]
+    found: Floats = np.stack(columns, 1).astype(np.float32)
+    return found
+
+
+def _cross_entropy(model: Any, tokens: Tensor) -> Floats:
+    """Nats per token ``[B, K]``, over the positions that are valid for every codebook."""
+    logits = model.logits(tokens.long(), None).float()
+    usable = tokens.shape[2] - model.spec.max_delay
+    picked = tokens[:, :, :usable].long()
+    found = torch.nn.functional.cross_entropy(
+        logits[:, :, :usable].flatten(0, 2), picked.flatten(), reduction="none"
+    )
+    result: Floats = found.view(picked.shape).mean(2).numpy()
+    return result
+
+
+def _repetition(codes: NDArray[Any]) -> Floats:
+    """Share of 160 ms stretches of the first codebook ``[B, T]`` that came before in the same clip."""
+    if codes.shape[1] <= _GRAM:
+        return np.zeros(len(codes), np.float32)
+    grams = np.lib.stride_tricks.sliding_window_view(codes, _GRAM, axis=1)
+    distinct = [len({row.tobytes() for row in clip}) for clip in np.ascontiguousarray(grams)]
+    return 1 - np.array(distinct, np.float32) / grams.shape[1]
