@@ -6,7 +6,7 @@ from torch import Tensor
 
 from drawbar.features.scoring import auroc
 from drawbar.residuals.areas import auroc_columns, auroc_each, auroc_pairs
-from drawbar.residuals.probes import dense_probe, few_columns
+from drawbar.residuals.probes import _STRENGTHS, _ridge, dense_probe, few_columns
 
 
 def naive(scores: Tensor, truth: Tensor) -> float:
@@ -65,3 +65,18 @@ def test_a_few_columns_are_chosen_for_what_they_add_to_one_another(draw: torch.G
     assert 11 in columns.tolist()
     seen = x[1500:, columns] @ weight + bias
     assert naive(seen, truth[1500:]) > 0.99
+
+
+@pytest.mark.parametrize("rows", [20, 200])
+def test_ridge_gives_the_plain_solution_with_fewer_rows_than_columns_too(
+    rows: int, draw: torch.Generator
+) -> None:
+    z = torch.randn(rows, 60, generator=draw) + 0.3
+    y = torch.randn(rows, 2, generator=draw)
+    centred = (z - z.mean(0)).double()
+    gram = centred.T @ centred / rows
+    for strength, (weight, bias) in zip(_STRENGTHS, _ridge(z, y), strict=True):
+        wall = strength * gram.diagonal().mean() * torch.eye(60, dtype=torch.float64)
+        wanted = torch.linalg.solve(gram + wall, centred.T @ (y - y.mean(0)).double() / rows).float()
+        torch.testing.assert_close(weight, wanted, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(bias, y.mean(0) - z.mean(0) @ wanted, atol=1e-3, rtol=1e-3)

@@ -16,7 +16,18 @@ from torch import Tensor
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED, annotate, compose, render_audio
 from drawbar.errors import BadInputError
 
-__all__ = ["FIRST_SEED", "SCOPES", "Rows", "Sampling", "Side", "Tokens", "composed_tokens", "sample_rows"]
+__all__ = [
+    "FIRST_SEED",
+    "SCOPES",
+    "Rows",
+    "Sampling",
+    "Side",
+    "Tokens",
+    "common_concepts",
+    "composed_tokens",
+    "rows_of",
+    "sample_rows",
+]
 
 FIRST_SEED = HELD_OUT_SEED + 200_000
 """Seeds that neither a training nor another benchmark has used."""
@@ -127,13 +138,16 @@ def sample_rows(
     every = max(sampling.every, math.ceil(frames * size / _BYTES))
     cut = round(sampling.train_share * len(pieces))
     parts = [pieces[:cut], pieces[cut:]]
-    columns = _common(parts, sampling.min_pieces)
-    train, test = (_collect(part, model, layers, every, sampling.clip_frames, columns) for part in parts)
+    columns = common_concepts(parts, sampling.min_pieces)
+    train, test = (rows_of(part, model, layers, every, sampling.clip_frames, columns) for part in parts)
     return train, test, columns
 
 
-def _common(parts: Sequence[Sequence[Tokens]], least: int) -> list[int]:
-    """Concepts with ``least`` pieces that have them and ``least`` that lack them somewhere, in every part."""
+def common_concepts(parts: Sequence[Sequence[Tokens]], least: int) -> list[int]:
+    """Columns of CONCEPTS with ``least`` pieces that have them and ``least`` that lack them somewhere, in every part.
+
+    Raises BadInputError where there are none.
+    """
     enough = torch.ones(len(CONCEPTS), dtype=torch.bool)
     for part in parts:
         some = sum(
@@ -150,9 +164,12 @@ def _common(parts: Sequence[Sequence[Tokens]], least: int) -> list[int]:
     return enough.nonzero().flatten().tolist()
 
 
-def _collect(
-    pieces: Sequence[Tokens], model: Any, layers: Sequence[int], every: int, span: int, columns: list[int]
+@torch.inference_mode()
+def rows_of(
+    pieces: Sequence[Tokens], model: Any, layers: Sequence[int], every: int, span: int, columns: Sequence[int]
 ) -> Rows:
+    """One frame in ``every`` of the pieces, in clips of ``span`` frames; the truth has ``columns`` of CONCEPTS."""
+    columns = list(columns)
     found: dict[int, list[Tensor]] = {layer: [] for layer in layers}
     truth, clip, owner, clip_truth, clip_owner = [], [], [], [], []
     clips = 0

@@ -55,15 +55,19 @@ def dense_probe(x: Tensor, truth: Tensor, piece: Tensor) -> Probe:
 
 
 def _ridge(z: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """(weight [D, C], bias [C]) at every strength, from one eigendecomposition."""
+    """(weight [D, C], bias [C]) at every strength, from one eigendecomposition of the smaller Gram matrix."""
     centre, level = z.mean(0), y.mean(0)
-    gram = ((z - centre).T @ (z - centre)).double() / len(z)
+    z, y = z - centre, y - level
+    wide = z.shape[1] > len(z)  # fewer rows than columns: the weights are sums of rows
+    gram = (z @ z.T if wide else z.T @ z).double() / len(z)
+    unit = z.square().mean(0).mean().double().clamp_min(1e-12)
     values, vectors = torch.linalg.eigh(gram)
-    along = vectors.T @ ((z - centre).T @ (y - level)).double() / len(z)
-    unit = gram.diagonal().mean().clamp_min(1e-12)
+    along = vectors.T @ (y if wide else z.T @ y).double() / len(z)
     out = []
     for strength in _STRENGTHS:
         weight = (vectors @ (along / (values.clamp_min(0) + strength * unit)[:, None])).float()
+        if wide:
+            weight = z.T @ weight
         out.append((weight, level - centre @ weight))
     return out
 
