@@ -50,8 +50,9 @@ class ProveSettings:
     amounts: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
     pool: int = 200
     """Random directions per layer."""
-    pool_norms: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """In units of the median candidate's scale at the layer."""
+    pool_norms: tuple[float, ...] = (0.5, 1.25, 3.0)
+    """In units of the median candidate's scale at the layer. The strongest must reach what candidates add (scales go
+    up to 3 medians here): a dose beyond it cannot be tested."""
     screen_pool: int = 16
     """Random directions per layer that are screened beside the candidates, at the median scale."""
     inactive: int = 4
