@@ -1,4 +1,4 @@
-"""Measured takes -> responses and pools: what a direction did to every pair, beside the unsteered twins.
+"""Measured takes -> responses and pools: what directions did to pairs, beside the unsteered twins.
 
 The unit everywhere is the pair (prompt, seed) and its paired difference from its own twin. Knows no model, no file
 and no label; values that are missing (a clip that was not finite) are NaN.
@@ -7,15 +7,18 @@ and no label; values that are missing (a clip that was not finite) are NaN.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Floats", "Pool", "Responses", "judge_of"]
+__all__ = ["Floats", "Measured", "Pool", "Responses", "judge_of"]
 
 Floats = npt.NDArray[np.float64]
+Measured = npt.NDArray[np.floating[Any]]
+"""As stored: single or double precision."""
 
 
 def judge_of(measure: str) -> str:
@@ -33,9 +36,9 @@ class Responses:
     """Prompt of each of the P pairs."""
     seeds: tuple[int, ...]
     """Seed of each pair."""
-    twins: npt.NDArray[np.floating]
+    twins: Measured
     """The unsteered takes of the same pairs, ``[P, M]``."""
-    doses: Mapping[float, npt.NDArray[np.floating]]
+    doses: Mapping[float, Measured]
     """Amount -> steered takes, ``[P, M]``."""
 
     def __post_init__(self) -> None:
@@ -80,11 +83,11 @@ class Pool:
     measures: tuple[str, ...]
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
-    twins: npt.NDArray[np.floating]
+    twins: Measured
     """``[P, M]``."""
     norms: tuple[float, ...]
     """The L norms that were added to the residual, rising, above 0."""
-    values: npt.NDArray[np.floating]
+    values: Measured
     """``[R, L, P, M]``."""
 
     def __post_init__(self) -> None:
@@ -113,7 +116,7 @@ def _check(
     measures: tuple[str, ...],
     prompts: tuple[str, ...],
     seeds: tuple[int, ...],
-    twins: npt.NDArray[np.floating],
+    twins: Measured,
 ) -> None:
     pairs = list(zip(prompts, seeds, strict=False))
     if len(prompts) != len(seeds) or len(set(pairs)) != len(pairs) or len(pairs) < 2:
