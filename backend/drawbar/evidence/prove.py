@@ -89,8 +89,9 @@ def preregister(
 ) -> Run:
     """Fix candidates, concepts, controls and rules, and write them down; a run that has them is taken up again.
 
-    ``keep`` False writes no preregistration (to look at the cost first). ``budget_s`` becomes the number of candidates that are confirmed at most, by the time that clips take here.
-    Raises BadInputError for settings that differ from those of the run in the folder, SiteMismatchError.
+    ``keep`` False writes no preregistration (to look at the cost first). ``budget_s`` becomes the number of
+    candidates that are confirmed at most, by the time that clips take here. Raises BadInputError for settings that
+    differ from those of the run in the folder, SiteMismatchError.
     """
     path = folder / "preregistration.json"
     if path.is_file():
