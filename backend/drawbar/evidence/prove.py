@@ -148,7 +148,7 @@ def preregister(
     run = Run(folder, bank, prereg)
     tell("timing a block", 1.0)
     cost = cost_of(run, budget_s, processes=processes)
-    settings = replace(settings, confirm_most=cost.confirmed if budget_s is not None else 0)
+    settings = settings if budget_s is None else replace(settings, confirm_most=cost.confirmed)
     prereg = replace(prereg, settings=settings, seconds_per_clip=round(cost.seconds_per_clip, 4))
     if keep:
         prereg.write(path)
