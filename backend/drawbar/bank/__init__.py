@@ -2,6 +2,7 @@
 
 from drawbar.bank.bundle import BundleContents, export_bank, import_bank, read_bundle
 from drawbar.bank.checks import verify
+from drawbar.bank.evidence import Evidence, FeatureEvidence, Trial
 from drawbar.bank.library import (
     Carried,
     Installed,
@@ -32,6 +33,7 @@ from drawbar.bank.records import (
 from drawbar.bank.search import Query
 from drawbar.bank.sharing import Packed, pack_bank
 from drawbar.bank.store import Bank
+from drawbar.bank.versions import next_version
 
 __all__ = [
     "BINS",
@@ -39,9 +41,11 @@ __all__ = [
     "BankInfo",
     "BundleContents",
     "Carried",
+    "Evidence",
     "Example",
     "Facets",
     "Feature",
+    "FeatureEvidence",
     "FeatureRecord",
     "FeatureRow",
     "Histogram",
@@ -54,6 +58,7 @@ __all__ = [
     "Quantiles",
     "Query",
     "Sort",
+    "Trial",
     "carry_edits",
     "export_bank",
     "find_bank",
@@ -61,6 +66,7 @@ __all__ = [
     "install_bank",
     "installed_banks",
     "may_share",
+    "next_version",
     "normal_licence",
     "pack_bank",
     "parse_id",

@@ -31,6 +31,9 @@ _MISSHAPEN = {
         OR json_type(correlations) <> 'object'
         OR coalesce(json_type(evidence), 'object') <> 'object'""",
     "evidence": "SELECT 1 FROM label WHERE json_type(evidence) <> 'object'",
+    "verdict card": "SELECT 1 FROM evidence WHERE NOT json_valid(value)",
+    "trials": """SELECT 1 FROM trial, evidence e WHERE e.name = 'measures'
+        AND length(trial."values") <> 2 * json_array_length(e.value)""",
     "bin": f"SELECT 1 FROM example WHERE bin NOT IN ({', '.join(map(repr, BINS))})",
 }
 """Each finds a row that reading would stumble over; text that is not JSON at all fails the query."""

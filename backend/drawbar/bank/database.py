@@ -43,7 +43,7 @@ class Database:
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._connection.close()
             raise BankError(f"{path} is no database that can be read ({error}); fetch it again") from error
 
@@ -117,7 +117,7 @@ class Database:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise BankError(
                     f"{self.path or 'the database'} failed: {error}; fetch or build it again"
                 ) from error

@@ -80,6 +80,21 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
             "ALTER TABLE feature ADD COLUMN duplicates TEXT NOT NULL DEFAULT '[]'",
         ),
     ),
+    Migration(
+        "evidence",
+        (
+            "CREATE TABLE evidence (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT",
+            """CREATE TABLE trial_condition (
+                n INTEGER PRIMARY KEY, stage TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+                layer INTEGER NOT NULL, amount REAL NOT NULL, UNIQUE (stage, kind, id, amount)) STRICT""",
+            """CREATE TABLE trial_pair (
+                n INTEGER PRIMARY KEY, prompt TEXT NOT NULL, seed INTEGER NOT NULL, UNIQUE (prompt, seed)) STRICT""",
+            """CREATE TABLE trial (
+                condition INTEGER NOT NULL REFERENCES trial_condition (n),
+                pair INTEGER NOT NULL REFERENCES trial_pair (n), block INTEGER NOT NULL, batch INTEGER NOT NULL,
+                "values" BLOB NOT NULL, PRIMARY KEY (condition, pair)) WITHOUT ROWID, STRICT""",
+        ),
+    ),
 )
 """The bank's own database."""
 

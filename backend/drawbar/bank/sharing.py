@@ -13,7 +13,7 @@ from drawbar.bank.licences import may_share, normal_licence
 from drawbar.bank.records import Example
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 
-__all__ = ["Packed", "pack_bank"]
+__all__ = ["Packed", "copy_bank", "pack_bank"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def pack_bank(folder: Path, target: Path) -> Packed:
         tempfile.TemporaryDirectory(dir=target.parent, prefix=".packing-") as beside,
     ):
         copy = Path(beside) / "bank"
-        _copy(folder, copy)
+        copy_bank(folder, copy)
         if not bank.published:
             with Bank.open(copy, writable=True, edits=Path(beside)) as fresh:
                 if (folder / EXAMPLES).is_file():
@@ -57,7 +57,7 @@ def pack_bank(folder: Path, target: Path) -> Packed:
     return Packed(target, licence, dict(kept), dict(left_out))
 
 
-def _copy(folder: Path, copy: Path) -> None:
+def copy_bank(folder: Path, copy: Path) -> None:
     """The database compacted, so that equal banks give equal files; the directions as they are."""
     copy.mkdir()
     database = Database(folder / DATABASE, writable=False)

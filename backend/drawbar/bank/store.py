@@ -13,6 +13,7 @@ from drawbar import paths
 from drawbar.bank import reading, writing
 from drawbar.bank.database import Database
 from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
+from drawbar.bank.evidence import Evidence, Trial, read_document, read_trials, write_evidence
 from drawbar.bank.listing import build_listing
 from drawbar.bank.migrations import BANK_MIGRATIONS, migrate, version_of
 from drawbar.bank.records import (
@@ -223,6 +224,14 @@ class Bank:
             return []
         return reading.read_examples(self._database, self._reader(EXAMPLES), feature, bin)
 
+    def evidence(self, name: str) -> Any:
+        """A document of the evidence (``summary``, ``preregistration``, ``selection``, ``measures``), or None."""
+        return read_document(self._database, name)
+
+    def trials(self, *, kind: str | None = None, id: str | None = None) -> list[Trial]:
+        """Every clip behind the evidence, or those of one kind and source."""
+        return read_trials(self._database, kind=kind, id=id)
+
     def require_site(self, fingerprint: str, model_name: str = "the loaded model") -> None:
         """Raises SiteMismatchError, naming both, unless the bank belongs to these weights."""
         if fingerprint != self.info.fingerprint:
@@ -274,6 +283,11 @@ class Bank:
         with self._writing():
             self.info = replace(self.info, quality=dict(quality))
             _set(self._database, "info", asdict(self.info))
+
+    def write_evidence(self, evidence: Evidence) -> None:
+        """Put verdicts, cards and trials in place of earlier ones; the rest of the bank stays."""
+        with self._writing():
+            write_evidence(self._database, evidence)
 
     def write_features(self, records: Iterable[FeatureRecord]) -> None:
         """Add features, or bring those that are there up to date; their labels and examples stay."""
