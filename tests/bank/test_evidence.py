@@ -41,14 +41,18 @@ def test_evidence_comes_back(folder: Path, tmp_path: Path) -> None:
     verify(folder)
     with Bank.open(folder, edits=tmp_path) as bank:
         page = bank.feature("1/2")
-        assert page.row.verdict == "proven" and page.usable_range == (-0.5, 1.5)
-        assert page.evidence is not None and page.evidence["slope"] == 1.25
+        assert page.row.verdict == "proven"
+        assert page.usable_range == (-0.5, 1.5)
+        assert page.evidence is not None
+        assert page.evidence["slope"] == 1.25
         assert bank.search()[0].id == "1/2", "proven ones come first"
         assert [row.id for row in bank.search(verdict="harmful")] == ["1/0"]
-        assert bank.evidence("summary") == {"candidates": 2, "proven": 1} and bank.evidence("nothing") is None
+        assert bank.evidence("summary") == {"candidates": 2, "proven": 1}
+        assert bank.evidence("nothing") is None
         trials = bank.trials(kind="feature", id="1/2")
         assert [(t.amount, t.seed) for t in trials] == [(-1, 5), (-1, 6), (1, 5), (1, 6)]
-        assert trials[3].values.tolist() == [0.5, -2.0] and (trials[3].block, trials[3].batch) == (7, 32)
+        assert trials[3].values.tolist() == [0.5, -2.0]
+        assert (trials[3].block, trials[3].batch) == (7, 32)
         assert bank.published
 
 
@@ -63,7 +67,8 @@ def test_new_evidence_takes_the_place_of_the_old(folder: Path, tmp_path: Path) -
             "1/1": "weak",
             "1/2": "untested",
         }
-        assert bank.feature("1/2").evidence is None and bank.trials() == []
+        assert bank.feature("1/2").evidence is None
+        assert bank.trials() == []
 
 
 def test_a_bank_is_whole_after_a_failure(folder: Path, tmp_path: Path) -> None:

@@ -138,4 +138,18 @@ def read_trials(database: Database, *, kind: str | None = None, id: str | None =
         f"{'WHERE ' + ' AND '.join(where) if where else ''} ORDER BY t.condition, t.pair",
         given,
     )
-    return [Trial(*row[:9], np.frombuffer(row[9], "<f2").astype(np.float32)) for row in rows]
+    return [
+        Trial(
+            stage,
+            source,
+            name,
+            layer,
+            amount,
+            prompt,
+            seed,
+            block,
+            batch,
+            np.frombuffer(values, "<f2").astype("f4"),
+        )
+        for stage, source, name, layer, amount, prompt, seed, block, batch, values in rows
+    ]
