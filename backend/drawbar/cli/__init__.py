@@ -10,7 +10,19 @@ from collections.abc import Sequence
 
 import typer
 
-from drawbar.cli import banks, benchmarks, building, discovery, ears, models, playing, proving, reports, verifying
+from drawbar.cli import (
+    banks,
+    benchmarks,
+    building,
+    directions,
+    discovery,
+    ears,
+    models,
+    playing,
+    proving,
+    reports,
+    verifying,
+)
 from drawbar.cli.shared import say
 from drawbar.errors import CancelledError, DrawbarError
 
@@ -30,6 +42,7 @@ app.add_typer(banks.features_app, name="features")
 app.add_typer(banks.bank_app, name="bank")
 app.add_typer(proving.app)
 app.add_typer(reports.app, name="report")
+app.add_typer(directions.app, name="direction")
 app.add_typer(playing.app)
 app.add_typer(ears.app)
 app.add_typer(models.models_app, name="model")
