@@ -78,6 +78,9 @@ class Null:
 
     def differences(self, norm: float) -> Floats:
         """Steered minus twin at one norm, ``[R, P, M]``. Raises BadInputError beyond the grid."""
+        return self._played(norm, slice(None))
+
+    def _played(self, norm: float, columns: int | slice) -> Floats:
         if not self.reaches(norm):
             raise BadInputError(
                 f"norm {norm:g}: the pool ends at {self._norms[-1]:g}; play it further out, or leave the dose out"
@@ -85,10 +88,10 @@ class Null:
         upper = int(np.clip(np.searchsorted(self._norms, norm), 0, len(self._norms) - 1))
         lower = max(upper - 1, 0)
         if lower == upper or norm >= self._norms[upper]:
-            return self._differences[:, upper]
+            return self._differences[:, upper, :, columns]
         share = float((norm - self._norms[lower]) / (self._norms[upper] - self._norms[lower]))
         places = np.where(self._ladder < share, upper, lower)
-        found: Floats = self._differences[np.arange(self.directions), places]
+        found: Floats = self._differences[np.arange(self.directions), places, :, columns]
         return found
 
     def slopes(self, amounts: Sequence[float], scale: float) -> Floats:
@@ -100,9 +103,12 @@ class Null:
         # A random direction has no side of its own: on the minus side the same push counts downwards.
         return self._known[key] if amounts[0] > 0 else -self._known[key]
 
-    def effects(self, norm: float, column: int) -> Floats:
-        """Effects ``[R]`` of one measure at one norm."""
-        return location(self.differences(norm)[..., column], self.weights)
+    def effects(self, norms: Sequence[float], column: int) -> Floats:
+        """Effects ``[N, R]`` of one measure at norms that the grid reaches."""
+        if not len(norms):
+            return np.zeros((0, self.directions))
+        played = np.stack([self._played(norm, column) for norm in norms])
+        return location(played, self.weights)
 
     @cached_property
     def noise_share(self) -> Floats:

@@ -70,30 +70,34 @@ def location(values: Floats, weights: Floats) -> Floats:
 
     The scale is the mean absolute deviation from the median. Missing pairs (NaN) are left out; NaN if all are.
     """
-    have = np.isfinite(values)
-    if have.all():
-        centre = np.median(values, axis=-1)
+    count, ordered = values.shape[-1], np.sort(values, axis=-1)  # NaN last
+    if np.isfinite(ordered[..., -1]).all():
+        centre = (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2
         share = weights / weights.sum(-1, keepdims=True)
         residual = values - centre[..., None]
-        limit = (_HUBER * _TO_SD) * np.abs(residual).mean(-1, keepdims=True)
+        limit = (_HUBER * _TO_SD / count) * np.abs(residual).sum(-1, keepdims=True)
     else:
-        count = have.sum(-1)
-        ordered = np.sort(values, axis=-1)  # NaN last
-        low = np.take_along_axis(ordered, np.maximum((count - 1) // 2, 0)[..., None], -1)[..., 0]
-        high = np.take_along_axis(ordered, np.minimum(count // 2, values.shape[-1] - 1)[..., None], -1)[
-            ..., 0
-        ]
-        centre = np.where(count > 0, (low + np.where(count % 2 == 0, high, low)) / 2, np.nan)
+        have = np.isfinite(values)
+        known = have.sum(-1)
+        low = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0)[..., None], -1)[..., 0]
+        high = np.take_along_axis(ordered, np.minimum(known // 2, count - 1)[..., None], -1)[..., 0]
+        centre = np.where(known > 0, (low + np.where(known % 2 == 0, high, low)) / 2, np.nan)
         used = weights * have
         total = used.sum(-1, keepdims=True)
         share = np.divide(used, total, out=np.zeros(used.shape), where=total > 0)
         residual = np.where(have, values - centre[..., None], 0.0)
-        limit = (_HUBER * _TO_SD) * np.abs(residual).sum(-1, keepdims=True) / np.maximum(count, 1)[..., None]
-    shift = np.zeros(centre.shape)
+        limit = (_HUBER * _TO_SD) * np.abs(residual).sum(-1, keepdims=True) / np.maximum(known, 1)[..., None]
+    shift = np.zeros((*centre.shape, 1))
+    low, clipped = -limit, np.empty(residual.shape)
     for _ in range(_ROUNDS):
-        clipped = np.clip(residual - shift[..., None], -limit, limit)
-        shift = shift + np.einsum("...p,...p->...", clipped, np.broadcast_to(share, clipped.shape))
-    found: Floats = centre + shift
+        np.subtract(residual, shift, out=clipped)
+        np.maximum(clipped, low, out=clipped)
+        np.minimum(clipped, limit, out=clipped)
+        if share.ndim == 1:
+            shift[..., 0] += clipped @ share
+        else:
+            shift[..., 0] += (clipped * share).sum(-1)
+    found: Floats = centre + shift[..., 0]
     return found
 
 

@@ -1,0 +1,190 @@
+"""Guard figures of every dose -> how far a slider can go to each side before quality breaks.
+
+Figures are compared with the unsteered twin's, pair by pair. Walks outwards from 0 and stops at the first dose that
+does not hold; the edge is interpolated between the last that holds and the first that does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from drawbar.evidence.responses import Floats, Responses
+from drawbar.evidence.settings import GuardLimits
+from drawbar.evidence.slopes import prompt_weights, take_sd
+
+__all__ = ["GuardRow", "Usable", "rising_fit", "usable_range"]
+
+
+_LEAST_CE = 1e-9
+
+
+@dataclass(frozen=True)
+class GuardRow:
+    """One dose."""
+
+    amount: float
+    ce_ratio: tuple[float, ...]
+    """Cross-entropy over the twin's per codebook, geometric mean over pairs."""
+    ce_error: float
+    """Standard error of the first one's logarithm."""
+    loudness_db: float
+    """Louder than the twins by."""
+    silent_share: float
+    clipped_share: float
+    repetition: float
+    """Each the mean difference from the twins."""
+    broken: tuple[str, ...]
+    """Limits that this dose, or a smaller one, does not hold."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether all limits hold here."""
+        return not self.broken
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Both sides of one slider."""
+
+    up: float
+    """Largest usable amount, 0 if the first dose breaks."""
+    down: float
+    """The same to the minus side, as a positive number."""
+    rows: tuple[GuardRow, ...]
+    """By rising amount."""
+
+    def of(self, sign: int) -> float:
+        """The side of a sign."""
+        return self.up if sign > 0 else self.down
+
+
+def usable_range(guards: Responses, limits: GuardLimits) -> Usable:
+    """Guard measures (``ce_0`` .. , ``loudness_db``, ``silent_share``, ``clipped_share``, ``repetition``, ``finite``).
+
+    Raises BadInputError for a guard that was not measured.
+    """
+    up, up_rows = _side(guards, limits, 1)
+    down, down_rows = _side(guards, limits, -1)
+    return Usable(up, down, tuple(sorted(up_rows + down_rows, key=lambda row: row.amount)))
+
+
+def rising_fit(figures: Floats) -> Floats:
+    """Figures ``[D]`` outwards from 0 -> the nearest that never fall and never lie below 0 (isotonic regression)."""
+    blocks: list[tuple[float, int]] = []
+    for figure in figures:
+        value, size = float(figure), 1
+        while blocks and blocks[-1][0] > value:
+            before, count = blocks.pop()
+            value, size = (before * count + value * size) / (count + size), count + size
+        blocks.append((value, size))
+    fitted = np.concatenate([np.full(size, value) for value, size in blocks] or [np.zeros(0)])
+    found: Floats = np.maximum(fitted, 0.0)
+    return found
+
+
+def _side(guards: Responses, limits: GuardLimits, sign: int) -> tuple[float, list[GuardRow]]:
+    amounts = guards.side(sign)
+    if not amounts:
+        return 0.0, []
+    weights = prompt_weights(guards.prompts)
+    names, figures = _figures(guards, amounts)
+    means = dict(zip(names, _means(figures, weights), strict=True))
+    errors = dict(zip(names, _errors(figures, guards.prompts, weights), strict=True))
+    size = np.abs(np.array(amounts))
+    finite = guards.differences(amounts)[:, :, guards.column("finite")]
+    whole = np.nan_to_num(finite, nan=-1.0).min(1) >= 0
+    first_bad = {"finite": _first(~whole)}
+    edge = size[first_bad["finite"] - 1] if first_bad["finite"] > 0 else 0.0
+    for name, figure, limit in _limits(limits):
+        direction = -1.0 if name.endswith("fall") else 1.0
+        fitted = rising_fit(direction * np.nan_to_num(means[figure])) - limits.errors * errors[figure]
+        bad = _first(fitted > limit)
+        first_bad[name] = bad
+        edge = min(edge, _edge(size, fitted, limit, bad))
+    rows = []
+    for place, amount in enumerate(amounts):
+        broken = tuple(_READABLE[name] for name, bad in first_bad.items() if bad <= place)
+        ratio = tuple(float(np.exp(means[name][place])) for name in sorted(means) if name.startswith("ce_"))
+        rows.append(
+            GuardRow(
+                amount=amount,
+                ce_ratio=ratio,
+                ce_error=errors["ce_0"],
+                loudness_db=float(means["loudness_db"][place]),
+                silent_share=float(means["silent_share"][place]),
+                clipped_share=float(means["clipped_share"][place]),
+                repetition=float(means["repetition"][place]),
+                broken=tuple(dict.fromkeys(broken)),
+            )
+        )
+    return float(edge), rows
+
+
+_READABLE: Mapping[str, str] = {
+    "finite": "not finite",
+    "ce rise": "cross-entropy",
+    "ce fall": "cross-entropy",
+    "loudness rise": "loudness",
+    "loudness fall": "loudness",
+    "silence": "silence",
+    "clipping": "clipping",
+    "repetition": "repetition",
+}
+
+
+def _limits(limits: GuardLimits) -> list[tuple[str, str, float]]:
+    """Name, figure and limit of each guard; the figure rises with the damage, but for those that fall."""
+    return [
+        ("ce rise", "ce_0", float(np.log1p(limits.ce_rise))),
+        ("ce fall", "ce_0", -float(np.log(max(1 - limits.ce_fall, 1e-6)))),
+        ("loudness rise", "loudness_db", limits.loudness_db),
+        ("loudness fall", "loudness_db", limits.loudness_db),
+        ("silence", "silent_share", limits.silent_share),
+        ("clipping", "clipped_share", limits.clipped_share),
+        ("repetition", "repetition", limits.repetition),
+    ]
+
+
+def _figures(guards: Responses, amounts: tuple[float, ...]) -> tuple[list[str], Floats]:
+    """Guards and their changes from the twins ``[G, D, P]``; cross-entropies as logarithms of the ratio."""
+    for name in ("ce_0", "loudness_db", "silent_share", "clipped_share", "repetition"):
+        guards.column(name)  # says what is missing
+    names = [name for name in guards.measures if name != "finite"]
+    places = [guards.column(name) for name in names]
+    played = np.stack([np.asarray(guards.doses[a], np.float64)[:, places] for a in amounts])
+    twins = np.asarray(guards.twins, np.float64)[:, places]
+    logs = np.array([name.startswith("ce_") for name in names])
+    played[..., logs] = np.log(np.maximum(played[..., logs], _LEAST_CE))
+    twins[:, logs] = np.log(np.maximum(twins[:, logs], _LEAST_CE))
+    return names, np.moveaxis(played - twins, -1, 0)
+
+
+def _means(figures: Floats, weights: Floats) -> Floats:
+    """``[G, D, P]`` -> ``[G, D]``; plain means, because one take in eight that falls silent is the point."""
+    have = np.isfinite(figures)
+    used = weights * have
+    found: Floats = (np.where(have, figures, 0.0) * used).sum(-1) / np.maximum(used.sum(-1), 1e-12)
+    return found
+
+
+def _errors(figures: Floats, prompts: tuple[str, ...], weights: Floats) -> list[float]:
+    """Standard error ``[G]`` of a dose's mean: spread between seeds within prompts, pooled over the doses."""
+    count, doses, pairs = figures.shape
+    sd = take_sd(figures.reshape(count * doses, pairs).T, prompts).reshape(count, doses)
+    variance = (np.nan_to_num(sd) ** 2).mean(1) * (weights**2).sum()
+    return [float(value) for value in np.sqrt(variance)]
+
+
+def _first(bad: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int:
+    places = np.flatnonzero(bad)
+    return int(places[0]) if len(places) else len(bad)
+
+
+def _edge(size: Floats, fitted: Floats, limit: float, bad: int) -> float:
+    if bad == len(size):
+        return float(size[-1])
+    if bad == 0:
+        return 0.0
+    step = (limit - fitted[bad - 1]) / (fitted[bad] - fitted[bad - 1])
+    return float(size[bad - 1] + step * (size[bad] - size[bad - 1]))
