@@ -5,7 +5,14 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["assets_dir", "embedded_bank_dir", "embedded_model_dir", "installed_banks_dir", "user_dir"]
+__all__ = [
+    "assets_dir",
+    "embedded_bank_dir",
+    "embedded_model_dir",
+    "installed_banks_dir",
+    "own_directions_dir",
+    "user_dir",
+]
 
 
 def assets_dir() -> Path:
@@ -27,6 +34,11 @@ def embedded_bank_dir() -> Path:
 def installed_banks_dir() -> Path:
     """Banks that ``drawbar bank install`` unpacked, one folder each."""
     return user_dir() / "installed"
+
+
+def own_directions_dir() -> Path:
+    """Directions that the user made from examples."""
+    return user_dir() / "directions"
 
 
 def user_dir() -> Path:

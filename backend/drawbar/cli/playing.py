@@ -77,15 +77,16 @@ def render(
         raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
     from drawbar.live import TakeSettings
     from drawbar.live import render as play
+    from drawbar.steering import Palette
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    opened = open_bank(bank) if amounts else None
+    opened: Any = Palette(open_bank(bank)) if amounts else None
     by_id: dict[str, float] = {}
     for name, value in amounts.items():
-        row = opened.resolve(name) if opened else None
-        if row is not None:
-            by_id[row.id] = value
-            say(f"{row.id} {row.label or '(unnamed)'}: {value:+g}")
+        row = opened.resolve(name)
+        by_id[row.id] = value
+        say(f"{row.id} {row.label or '(unnamed)'}: {value:+g}")
+        _warn_beyond(row.id, name, value, opened.feature(row.id))
     loaded: Any = load(model, device, precision if engine is Engine.DRAWBAR else "float32")
     if engine is Engine.AUDIOCRAFT:
         from drawbar.musicgen.reference_engine import ReferenceEngine
@@ -107,6 +108,25 @@ def render(
         take.save(out)
     say(f"seed {chosen}")
     line(str(out))
+
+
+def _warn_beyond(id: str, name: str, value: float, feature: Any) -> None:
+    """Says on standard error where an amount lies outside of what the evidence card calls usable."""
+    if feature.usable_range is None or feature.usable_range[0] <= value <= feature.usable_range[1]:
+        return
+    low, high = feature.usable_range
+    edge = low if value < 0 else high
+    side = [g for g in (feature.evidence or {}).get("guards", ()) if g["amount"] * value > 0]
+    broken = next((g for g in sorted(side, key=lambda g: abs(g["amount"])) if not g["holds"]), None)
+    why = (
+        f"at {broken['amount']:+g} {', '.join(broken['broken'])} broke"
+        if broken
+        else "it was not tested there"
+    )
+    say(
+        f"warning: {id} at {value:+g} is outside its usable range, {low:+g} to {high:+g} ({why}); "
+        f"--amount '{name}={edge:+g}' stays inside"
+    )
 
 
 def _known_words(prompt: str, model: str) -> str:

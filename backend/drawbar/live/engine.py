@@ -34,7 +34,7 @@ from drawbar.live.ports import PlayableModel
 from drawbar.live.take import Take, TakeSettings
 from drawbar.live.threads import playing_threads
 from drawbar.live.trace import Trace
-from drawbar.steering import Mixer, check_site, directions_from_bank
+from drawbar.steering import Mixer, directions_for
 
 __all__ = ["BUSY", "Engine", "Snapshot"]
 
@@ -316,12 +316,7 @@ class Engine:
     # --- features -----------------------------------------------------------------------------------------
 
     def _directions(self, ids: Sequence[str]) -> list[Any]:
-        if self.bank is None:
-            raise BadInputError(
-                f"feature {', '.join(ids)}: no bank is open, so there is nothing to steer with"
-            )
-        check_site(self.bank, self.model)
-        return list(directions_from_bank(self.bank, list(ids)))
+        return list(directions_for(self.model, self.bank, list(ids)))
 
     def _direction(self, id: str) -> Any:
         return self._rack.get(id) or self._directions([id])[0]

@@ -16,7 +16,7 @@ import torch
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
-from drawbar.steering import Mixer, check_site, directions_from_bank
+from drawbar.steering import Mixer, directions_for
 
 __all__ = ["render"]
 
@@ -103,15 +103,10 @@ def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> An
     )
     if not ids:
         return None
-    if bank is None:
-        raise BadInputError(
-            f"amounts for {', '.join(ids)}, but no bank: open the bank that these features belong to"
-        )
-    check_site(bank, model)
     modes: dict[str, Any] = settings.modes
     directions = [
         replace(direction, mode=modes.get(direction.id, "add"))
-        for direction in directions_from_bank(bank, ids)
+        for direction in directions_for(model, bank, ids)
     ]
     mixer = Mixer(directions, spec=model.spec, site=model.fingerprint)
     for id, amount in settings.amounts.items():

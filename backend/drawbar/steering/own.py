@@ -1,0 +1,214 @@
+"""Directions that a user made from examples -> files that stay, and back as directions for the sliders.
+
+One safetensors file with the vector and one JSON beside it, tied to the site. Their ids are ``mine/NAME``, and they
+go wherever a feature's id goes. Knows nothing of how a direction is found.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from drawbar import paths
+from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.steering.directions import Direction, check_site, directions_from_bank
+
+__all__ = ["PREFIX", "OwnDirection", "OwnDirections", "directions_for", "is_own"]
+
+PREFIX = "mine/"
+_NAME = re.compile(r"\w[\w +&'-]{0,58}\w|\w")
+_FORMAT = 1
+
+
+def is_own(id: str) -> bool:
+    """Whether an id names a direction of the user's own."""
+    return id.startswith(PREFIX)
+
+
+@dataclass(frozen=True, eq=False)
+class OwnDirection:
+    """One of them. Raises BadInputError for a name or a vector that cannot be used."""
+
+    name: str
+    """1 to 60 letters, digits, blanks, ``+ & ' - _``."""
+    fingerprint: str
+    """SHA-256 over the model's weights: with the layer, the site."""
+    model_name: str
+    layer: int
+    vector: NDArray[np.float32]
+    """``[D]``, unit length."""
+    scale: float
+    """The norm that amount 1 adds."""
+    rest: float = 0.0
+    """Where what lacks it stands along the vector: the meter's zero, and what ``mute`` goes back to."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values: the examples' names, and how well each layer told them apart."""
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise BadInputError(
+                f"{self.name[:80]!r} cannot be a direction's name: use 1 to 60 letters, digits, blanks, + & ' - _"
+            )
+        if self.layer < 0 or not (self.scale > 0 and math.isfinite(self.scale) and math.isfinite(self.rest)):
+            raise BadInputError(
+                f"{self.id}: layer {self.layer}, scale {self.scale}, rest {self.rest} are not of a direction"
+            )
+        self.direction()
+
+    @property
+    def id(self) -> str:
+        """``mine/NAME``."""
+        return PREFIX + self.name
+
+    def direction(self) -> Direction:
+        """For a mixer; the meter and the modes read the projection above ``rest``."""
+        vector = torch.from_numpy(np.array(self.vector, np.float32))
+        return Direction(self.id, self.layer, vector, self.scale, encoder=vector, bias=-self.rest)
+
+    def require_site(self, fingerprint: str, model_name: str = "the loaded model") -> None:
+        """Raises SiteMismatchError, naming both, unless it was made with these weights."""
+        if fingerprint != self.fingerprint:
+            raise SiteMismatchError(
+                f"{self.id} belongs to {self.model_name} ({self.fingerprint[:12]}), layer {self.layer}, not to "
+                f"{model_name} ({fingerprint[:12]}): load that model, or make it again from its examples with this one"
+            )
+
+
+class OwnDirections:
+    """A folder of them, read anew at every call: another process may have added one."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder if folder is not None else paths.own_directions_dir()
+
+    def save(self, own: OwnDirection, *, replace: bool = False) -> Path:
+        """Write both files, whole and synced -> the JSON's path. Raises BadInputError for a name that is taken."""
+        taken = next((name for name in self.names() if name.casefold() == own.name.casefold()), None)
+        if taken is not None and not replace:
+            raise BadInputError(
+                f"there is a direction mine/{taken} already, and takes may use it: choose another name, "
+                f"or remove it first (drawbar direction remove {taken!r})"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if taken is not None:
+            self.remove(taken)
+        vectors, facts = self._files(own.name)
+        part = vectors.with_suffix(".part")
+        save_file({"vector": np.ascontiguousarray(own.vector, np.float32)}, part)
+        _synced(part, vectors)
+        values = {
+            "format": _FORMAT,
+            "name": own.name,
+            "fingerprint": own.fingerprint,
+            "model_name": own.model_name,
+            "layer": own.layer,
+            "scale": own.scale,
+            "rest": own.rest,
+            "about": dict(own.about),
+        }
+        part = facts.with_suffix(".json.part")
+        part.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _synced(part, facts)
+        return facts
+
+    def names(self) -> list[str]:
+        """In alphabetical order."""
+        return sorted((path.stem for path in self.folder.glob("*.json")), key=str.casefold)
+
+    def load(self, name: str) -> OwnDirection:
+        """One by its name or id. Raises BadInputError for one that is missing, damaged or newer than this program."""
+        wanted = name.removeprefix(PREFIX).strip()
+        found = next((known for known in self.names() if known.casefold() == wanted.casefold()), None)
+        if found is None:
+            raise BadInputError(
+                f"there is no direction {PREFIX}{wanted[:80]}; there are {', '.join(self.names()) or 'none'} "
+                "(drawbar direction from-examples makes one)"
+            )
+        vectors, facts = self._files(found)
+        try:
+            values = json.loads(facts.read_text(encoding="utf-8"))
+            if int(values["format"]) > _FORMAT:
+                raise BadInputError(f"{facts} was written by a newer Drawbar: update this one")
+            return OwnDirection(
+                found,
+                str(values["fingerprint"]),
+                str(values["model_name"]),
+                int(values["layer"]),
+                load_file(vectors)["vector"],
+                float(values["scale"]),
+                float(values["rest"]),
+                dict(values["about"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            if isinstance(error, BadInputError):
+                raise
+            raise BadInputError(
+                f"{facts} is damaged ({error}): remove {found!r} and make it again"
+            ) from error
+
+    def all(self, fingerprint: str | None = None) -> list[OwnDirection]:
+        """All that can be read, or those of one model."""
+        found = []
+        for name in self.names():
+            try:
+                own = self.load(name)
+            except BadInputError:
+                continue
+            if fingerprint in (None, own.fingerprint):
+                found.append(own)
+        return found
+
+    def remove(self, name: str) -> str:
+        """Delete one, damaged or not -> its name. Raises BadInputError for an unknown one."""
+        wanted = name.removeprefix(PREFIX).strip()
+        found = next((known for known in self.names() if known.casefold() == wanted.casefold()), None)
+        if found is None:
+            self.load(name)  # raises, with the names that there are
+            raise BadInputError(f"there is no direction {wanted!r}")
+        for path in self._files(found):
+            path.unlink(missing_ok=True)
+        return found
+
+    def _files(self, name: str) -> tuple[Path, Path]:
+        return self.folder / f"{name}.safetensors", self.folder / f"{name}.json"
+
+
+def directions_for(
+    model: Any, bank: Any, ids: Sequence[str], store: OwnDirections | None = None
+) -> list[Direction]:
+    """Ids of a bank's features and of own directions -> their directions, for this model.
+
+    Raises BadInputError (unknown ids, features without a bank) and SiteMismatchError.
+    """
+    features = [id for id in ids if not is_own(id)]
+    found: dict[str, Direction] = {}
+    if features:
+        if bank is None:
+            raise BadInputError(
+                f"feature {', '.join(features)}: no bank is open; open the bank that these features belong to"
+            )
+        check_site(bank, model)
+        found = {one.id: one for one in directions_from_bank(bank, features)}
+    for id in ids:
+        if is_own(id):
+            own = (store or OwnDirections()).load(id)
+            own.require_site(model.fingerprint, model.spec.name)
+            found[id] = own.direction()
+    return [found[id] for id in ids]
+
+
+def _synced(part: Path, path: Path) -> None:
+    with part.open("rb+") as handle:
+        os.fsync(handle.fileno())
+    part.replace(path)
