@@ -50,8 +50,9 @@ def prove(
     as_json: JsonFlag = False,
 ) -> None:
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
-    from drawbar.bank import find_bank
+    from drawbar.bank import find_bank, next_version
     from drawbar.evidence import prove as steps
+    from drawbar.evidence.assembling import evidence_of, judge
     from drawbar.evidence.preregistration import ProveSettings
     from drawbar.paths import embedded_bank_dir
 
@@ -89,9 +90,22 @@ def prove(
         )
         return
     with progress("screening") as bar:
-        _, selection = steps.screen(run, processes=processes, told=bar)
+        screening, selection = steps.screen(run, processes=processes, told=bar)
     line(
         f"{len(selection.survivors)} of {len(run.prereg.candidates)} survive; {len(selection.confirmed)} are confirmed"
     )
     with progress("confirming") as bar:
-        steps.confirm(run, selection, processes=processes, told=bar)
+        confirmation = steps.confirm(run, selection, processes=processes, told=bar)
+    with progress("judging") as bar:
+        spent = screening.spent_s + confirmation.spent_s
+        analysis = judge(run, screening, confirmation, selection, spent, told=bar)
+    with next_version(folder) as fresh:
+        fresh.write_evidence(evidence_of(run, screening, confirmation, selection, analysis))
+    if as_json:
+        out_json({name: value for name, value in analysis.summary.items() if name != "concept_rows"})
+        return
+    names = ("candidates", "confirmed", "proven", "proven_some_measure", "weak", "not_shown", "harmful")
+    counts = [(name.replace("_", " "), analysis.summary[name]) for name in names]
+    concepts = f"{analysis.summary['concepts_proven']} of {analysis.summary['concepts']}"
+    table(("what", "sliders"), [*counts, ("concepts with a proven slider", concepts)])
+    line(f"written into {folder}; look at it with: drawbar report evidence {bank} -o report.html")

@@ -67,6 +67,8 @@ class ProveSettings:
     concept_auroc: float = 0.95
     concepts: bool = True
     """Test the composer's concepts; needs the soundfont, and a model that was trained on composed music."""
+    labels: bool = False
+    """Test what labels say by CLAP, with the bank's own examples for the baseline: for models nobody composes for."""
     sliders_per_concept: int = 3
     """Candidates per concept, chosen by their screening effect on the concept's judge."""
     q: float = 0.05
@@ -129,7 +131,8 @@ class Concept:
     measure: str
     layer: int
     probe_auroc: float
-    detector_auroc: float
+    detector_auroc: float | None
+    """How well its detector hears it; None for another judge."""
     second: str | None = None
 
 
@@ -151,6 +154,8 @@ class Preregistration:
     concepts: tuple[Concept, ...]
     scales: Mapping[str, float] = field(default_factory=dict)
     """Layer -> the candidates' median scale, the unit of the pool's norms."""
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    """The limits and levels of the analysis (see ``StatisticsSettings``)."""
     seconds_per_clip: float = 0.0
     """Measured before the start; what the budget was turned into clips with."""
     rules: tuple[str, ...] = (
@@ -161,14 +166,17 @@ class Preregistration:
         "random directions, screened or confirmed, are never looked at before the candidates are fixed",
     )
 
+    recorded: str = ""
+    """The digest that the file had, where this was read from one."""
+
     @property
     def digest(self) -> str:
         """SHA-256 over everything above."""
-        return digest_of(json.loads(json.dumps(asdict(self))))
+        return self.recorded or digest_of(_plain(self))
 
     def write(self, path: Path) -> None:
         """JSON with its digest; whole or not at all."""
-        text = json.dumps({"digest": self.digest, **asdict(self)}, indent=1, sort_keys=True)
+        text = json.dumps({"digest": self.digest, **_plain(self)}, indent=1, sort_keys=True)
         part = path.with_suffix(".part")
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(path)
@@ -179,6 +187,10 @@ class Preregistration:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             digest = found.pop("digest")
+            if digest_of(found) != digest:
+                raise BadInputError(
+                    f"{path} was changed after the run began: start a new run in another folder"
+                )
             given: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in found.pop("settings").items()
             }
@@ -192,14 +204,19 @@ class Preregistration:
                 settings=ProveSettings(**given),
                 candidates=tuple(candidates),
                 concepts=tuple(concepts),
+                recorded=digest,
                 **lists,
                 **found,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInputError(f"{path} is no preregistration ({error}); start a new run") from error
-        if result.digest != digest:
-            raise BadInputError(f"{path} was changed after the run began: start a new run in another folder")
         return result
+
+
+def _plain(prereg: Preregistration) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(asdict(prereg)))
+    del found["recorded"]
+    return found
 
 
 def candidates_of(
@@ -235,9 +252,11 @@ def candidates_of(
         concept = str(best.evidence.get("concept", "")) if best is not None else ""
         authors = tuple(sorted({label.author for label in page.labels}))
         closed = barred(authors)
-        target = target_measure(concept, measures) if concept else None
-        if best is not None and best.author == "people":
-            target = None
+        target = None
+        if settings.concepts and concept:
+            target = target_measure(concept, measures)
+        elif settings.labels and best is not None and f"clap:{best.text}" in measures:
+            concept, target = best.text, f"clap:{best.text}"
         if target is not None and target.partition(":")[0] in closed:
             target = None
         second = second_measure(concept, target, measures) if target else None

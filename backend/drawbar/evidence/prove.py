@@ -14,8 +14,8 @@ import numpy as np
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
-from drawbar.evidence.concept_contrasts import ConceptContrast, concept_contrasts
-from drawbar.evidence.judges import DetectorJudge, find_judges, second_measure, target_measure
+from drawbar.evidence.concept_contrasts import ConceptContrast, bank_contrasts, concept_contrasts
+from drawbar.evidence.judges import DetectorJudge, find_judges, second_measure
 from drawbar.evidence.playing import Stage, play, time_block
 from drawbar.evidence.preregistration import (
     Concept,
@@ -25,12 +25,13 @@ from drawbar.evidence.preregistration import (
     random_sources,
 )
 from drawbar.evidence.selection import Selection, select
+from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.sources import load_sources, save_sources
 from drawbar.evidence.trials import Condition, Pair, Plan, Source, Trials, digest_of
 from drawbar.musicgen import load_model
 from drawbar.steering import check_site
 
-__all__ = ["Cost", "Run", "confirm", "cost_of", "preregister", "screen"]
+__all__ = ["TWIN", "Cost", "Run", "Tell", "confirm", "cost_of", "preregister", "screen"]
 
 Tell = Callable[[str, float], None]
 """What is being done and the share of it; may raise CancelledError."""
@@ -125,14 +126,22 @@ def preregister(
         }
         sources = [source for _, source in chosen]
         sources += _controls(opened, settings, sources, scales, model.spec.n_layers, model.spec.d_model)
-    concepts: list[Concept] = []
-    if settings.concepts:
-        contrasts = concept_contrasts(
-            model, sorted(scales), folder / CONTRASTS, soundfont=soundfont, progress=tell
-        )
-        concepts = _concepts(contrasts, settings, measures, judges)
-        names = {c.name for c in concepts} | {c.concept for c, _ in chosen if c.target}
-        sources += _baselines(contrasts, names, scales)
+        contrasts: list[ConceptContrast] = []
+        if settings.concepts:
+            contrasts = concept_contrasts(
+                model, sorted(scales), folder / CONTRASTS, soundfont=soundfont, progress=tell
+            )
+        elif settings.labels:
+            contrasts = bank_contrasts(model, opened, sorted(scales), progress=tell)
+    concepts = _concepts(contrasts, settings, measures, judges)
+    known = {one.name for one in contrasts}
+    # A label without a baseline to beat keeps no target: nothing stands in for a control.
+    chosen = [
+        (c if c.target is None or c.concept in known else replace(c, target=None, second=None), s)
+        for c, s in chosen
+    ]
+    names = {c.name for c in concepts} | {c.concept for c, _ in chosen if c.target}
+    sources += _baselines(contrasts, names, scales)
     save_sources(folder / "sources.safetensors", sources)
     prereg = Preregistration(
         settings=settings,
@@ -144,6 +153,7 @@ def preregister(
         candidates=tuple(candidate for candidate, _ in chosen),
         concepts=tuple(concepts),
         scales={str(layer): scale for layer, scale in scales.items()},
+        statistics=json.loads(json.dumps(asdict(StatisticsSettings(q=settings.q)))),
     )
     run = Run(folder, bank, prereg)
     tell("timing a block", 1.0)
@@ -199,13 +209,12 @@ def _concepts(
             best[one.name] = one
     found = []
     for one in sorted(best.values(), key=lambda one: -one.auroc_probe):
-        measure = f"detector:{one.name}"
-        if detectors is None or measure not in measures or target_measure(one.name, measures) != measure:
+        measure = f"detector:{one.name}" if settings.concepts else f"clap:{one.name}"
+        if measure not in measures:
             continue
+        heard = detectors.auroc(one.name) if detectors is not None and settings.concepts else None
         second = second_measure(one.name, measure, measures)
-        found.append(
-            Concept(one.name, measure, one.layer, one.auroc_probe, detectors.auroc(one.name), second)
-        )
+        found.append(Concept(one.name, measure, one.layer, one.auroc_probe, heard, second))
     clear = sum(concept.probe_auroc >= settings.concept_auroc for concept in found)
     return found[: max(clear, settings.least_concepts)]
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,12 @@ class Trials:
         """A source's amounts -> ``[P, M]`` each, rising."""
         found = {c.amount: self.of(c) for c in self.plan.conditions if (c.kind, c.id) == (kind, id)}
         return dict(sorted(found.items()))
+
+    @property
+    def spent_s(self) -> float:
+        """Wall clock while blocks appeared; pauses of more than two minutes are none of it."""
+        times = sorted(p.stat().st_mtime for b in self.plan.blocks() if (p := self.path(b)).is_file())
+        return sum(min(b - a, 120.0) for a, b in pairwise(times))
 
     def tokens(self, condition: Condition, pair: int) -> NDArray[np.uint16]:
         """``[K, T]`` of one trial."""
