@@ -1,4 +1,4 @@
-"""Arguments -> the window (none), the driven window, its bench, its pictures, or the command line."""
+"""Arguments -> the window (none), the driven window, its bench, its pictures, the review, or the command line."""
 
 import sys
 from collections.abc import Sequence
@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from drawbar_desktop.pictures import main as pictures
 
         return pictures(given[2:])
+    if given[:2] == ["review", "window"]:
+        from drawbar_desktop.reviewing import main as reviewing
+
+        return reviewing(given[2:])
     from drawbar.cli import main as command_line
 
     return int(command_line(given) or 0)

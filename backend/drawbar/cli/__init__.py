@@ -17,10 +17,12 @@ from drawbar.cli import (
     directions,
     discovery,
     ears,
+    horizon,
     models,
     playing,
     proving,
     reports,
+    reviewing,
     verifying,
 )
 from drawbar.cli.shared import say
@@ -42,6 +44,8 @@ app.add_typer(banks.features_app, name="features")
 app.add_typer(banks.bank_app, name="bank")
 app.add_typer(proving.app)
 app.add_typer(reports.app, name="report")
+app.add_typer(horizon.app, name="study")
+app.add_typer(reviewing.app, name="review")
 app.add_typer(directions.app, name="direction")
 app.add_typer(playing.app)
 app.add_typer(ears.app)
