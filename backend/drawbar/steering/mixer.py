@@ -20,8 +20,12 @@ from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering.automation import Automation, Lane
 from drawbar.steering.directions import Direction
 from drawbar.steering.ramps import Ramps
+from drawbar.steering.stacking import Stacking, check_stacking, shares
 
-__all__ = ["Mixer", "MixerRun"]
+__all__ = ["DEFAULT_STACKING", "Mixer", "MixerRun"]
+
+DEFAULT_STACKING: Stacking = "none"
+"""How sliders that push together are added up (see ``stacking``; measured in docs/variants.md)."""
 
 
 def _resting(direction: Direction) -> float:
@@ -32,8 +36,8 @@ def _resting(direction: Direction) -> float:
 class Mixer:
     """Sliders of one model. Every method may be called from any thread.
 
-    Raises BadInputError for a direction of another width or layer, a second one of the same id, or more than
-    ``slots`` of them.
+    Raises BadInputError for a direction of another width or layer, a second one of the same id, more than
+    ``slots`` of them, or a stacking rule that is not known.
     """
 
     def __init__(
@@ -43,8 +47,11 @@ class Mixer:
         spec: ModelSpec,
         slots: int = 64,
         site: str | None = None,
+        stacking: str = DEFAULT_STACKING,
     ) -> None:
         self.spec = spec
+        self.stacking = check_stacking(stacking)
+        """How adding sliders share (clamps and mutes stand apart); fixed for the streams that begin with it."""
         self.slots = slots
         self.site = site
         """Fingerprint of the model that the directions belong to, if known."""
@@ -172,7 +179,7 @@ class MixerRun:
 
     def __init__(self, mixer: Mixer, lanes: Lanes | None, *, live: bool) -> None:
         self._mixer, self._lanes = mixer, lanes
-        self._live = live
+        self._live, self._stacking = live, mixer.stacking
         self._version, directions, amounts = mixer.state()
         self._directions: dict[str, Direction] = {}
         self._ramps: dict[str, Ramps] = {}
@@ -208,7 +215,7 @@ class MixerRun:
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
         """See SteeringRun."""
-        result = {}
+        parts = {}
         for layer, ids in self._by_layer("add").items():
             amounts = [
                 [self._amount(id, p) * self._directions[id].scale for id in ids]
@@ -216,10 +223,17 @@ class MixerRun:
             ]
             if not any(any(row) for row in amounts):
                 continue
-            weights = torch.tensor(amounts)
             vectors = torch.stack([self._directions[id].vector.float() for id in ids])
             only = torch.tensor([0.0 if self._directions[id].branch == "conditional" else 1.0 for id in ids])
-            result[layer] = torch.stack([weights, weights * only]) @ vectors
+            parts[layer] = torch.tensor(amounts), vectors, only
+        if not parts:
+            return {}
+        weights = torch.cat([weights for weights, _, _ in parts.values()], 1)
+        share = shares(self._stacking, weights, torch.cat([vectors for _, vectors, _ in parts.values()]))
+        result = {}
+        for layer, (weights, vectors, only) in parts.items():
+            pushed = torch.stack([weights, weights * only]) @ vectors
+            result[layer] = pushed if bool((share == 1).all()) else pushed * share[:, None]
         return result
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
