@@ -22,8 +22,9 @@ from drawbar.errors import BadInputError, DrawbarError
 from drawbar.evidence.guards import guard_names, guards
 from drawbar.evidence.judges import Judge, find_judges
 from drawbar.evidence.sources import PassThrough, load_sources, pass_through, steering_of
-from drawbar.evidence.trials import Block, Plan, Trials
+from drawbar.evidence.trials import Block, Condition, Pair, Plan, Trials
 from drawbar.musicgen import load_model
+from drawbar.musicgen.ports import Steering
 
 __all__ = ["Player", "Stage", "play", "time_block"]
 
@@ -71,6 +72,10 @@ class Player:
         judged = [name for judge in self.judges for name in judge.measures]
         return (*judged, *guard_names(self.model.spec.n_q))
 
+    def steering(self, condition: Condition, pair: Pair) -> Steering | None:
+        """What steers a clip; None for a twin."""
+        return steering_of(condition, self._sources, self._rebuilt, self.model.spec)
+
     def play(self, block: Block) -> tuple[NDArray[np.uint16], Floats]:
         """Generate and judge a block -> tokens ``[B, K, T]``, values ``[B, M]``.
 
@@ -86,7 +91,7 @@ class Player:
             guidance=stage.guidance,
             temperature=stage.temperature,
             top_k=stage.top_k,
-            steering=[steering_of(c, self._sources, self._rebuilt, self.model.spec) for c in conditions],
+            steering=[self.steering(*cell) for cell in zip(conditions, pairs, strict=True)],
             batch=len(block.cells),
         )
         with torch.inference_mode():
