@@ -17,6 +17,7 @@ from drawbar.cli import (
     directions,
     discovery,
     ears,
+    evidence_report,
     horizon,
     models,
     playing,
@@ -43,6 +44,7 @@ app.add_typer(building.app)
 app.add_typer(banks.features_app, name="features")
 app.add_typer(banks.bank_app, name="bank")
 app.add_typer(proving.app)
+reports.app.command("evidence")(evidence_report.report_evidence)
 app.add_typer(reports.app, name="report")
 app.add_typer(horizon.app, name="study")
 app.add_typer(reviewing.app, name="review")

@@ -15,7 +15,6 @@ from drawbar.cli.shared import (
     ModelOption,
     line,
     load,
-    open_bank,
     out_json,
     plain,
     say,
@@ -33,9 +32,7 @@ app = typer.Typer()
 
 @app.command()
 def blind(
-    bank: Annotated[
-        str, typer.Argument(help="A bank's folder or an installed bank; empty: the embedded bank.")
-    ] = "",
+    bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")] = "",
     features: Annotated[
         str, typer.Option("--features", help="Ids or labels, with commas; else the best-founded labels.")
     ] = "",
@@ -64,10 +61,11 @@ def blind(
     """
     if task not in ("both", "steered", "intruder"):
         raise typer.BadParameter(f"{task!r} is not steered, intruder or both", param_hint="--task")
+    from drawbar.cli.evidence_report import bank_of
     from drawbar.evidence.blind import BlindSession
     from drawbar.evidence.blind_plan import BlindSettings
 
-    opened = open_bank(Path(bank) if bank else None)
+    opened = bank_of(bank)
     path = session or _new_session()
     if path.exists():
         found = BlindSession.load(path, opened)

@@ -1,0 +1,63 @@
+"""A proven bank -> its evidence as a page to read and play, as counts, or as the README's table.
+
+`drawbar report evidence`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from drawbar.cli.shared import DeviceOption, JsonFlag, ModelOption, line, load, out_json, progress, say
+
+if TYPE_CHECKING:
+    from drawbar.bank import Bank
+
+__all__ = ["bank_of", "report_evidence"]
+
+
+def bank_of(where: str) -> "Bank":
+    """``embedded`` (or nothing), a bank's folder, or an installed bank's name -> the bank, open for reading."""
+    from drawbar.bank import Bank, find_bank
+    from drawbar.paths import embedded_bank_dir
+
+    return Bank.open(embedded_bank_dir() if where in ("", "embedded") else find_bank(where))
+
+
+def report_evidence(
+    bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")] = "",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The page; one file with everything in it.")
+    ] = Path("report.html"),
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="With clips to play.")] = True,
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of a clip.")] = 8.0,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the headline table instead.")] = False,
+    model: ModelOption = "embedded",
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """What each slider was shown to do: a page with plots and sounds, or the counts."""
+    from drawbar.evidence import report
+
+    with bank_of(bank) as opened:
+        content = report.collect(opened)
+        if as_json:
+            out_json(content.counts)
+            return
+        if markdown:
+            line(report.markdown(content).rstrip("\n"))
+            return
+        clips = {}
+        if audio:
+            from drawbar.evidence.report.sounds import SoundMaker
+
+            maker = SoundMaker(load(model, device), opened, content, seconds)
+            with progress("playing") as tell:
+                clips = maker.make(report.shown(content), tell)
+        text = report.page(content, clips)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(out)
+    say(f"{len(content.sliders)} sliders, {len(clips)} of them with sounds, {len(text) / 1e6:.1f} MB")
+    line(str(out))

@@ -1,0 +1,209 @@
+"""A bank's evidence -> one record of what a report shows: summary, goals, sliders in order.
+
+Raises BadInputError for a bank without evidence. Knows nothing of pages and of sound.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drawbar.bank import Bank, Feature
+from drawbar.errors import BadInputError
+from drawbar.evidence.report.words import measure_words
+
+__all__ = ["Content", "Goal", "Slider", "best", "collect", "goals", "worst"]
+
+_COUNTS = (
+    "candidates", "published", "screened", "confirmed", "proven", "proven_some_measure", "weak", "not_shown",
+    "harmful", "concepts", "concepts_proven",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Slider:
+    """One tested slider."""
+
+    id: str
+    label: str
+    author: str
+    verdict: str
+    card: Mapping[str, Any]
+    """Empty where it was screened out."""
+    usable: tuple[float, float] | None
+
+    @property
+    def title(self) -> str:
+        """Its label; for an unnamed one what it moves."""
+        if self.label:
+            return self.label
+        moved = self.card.get("measure")
+        return f"unnamed: moves {measure_words(str(moved))}" if moved else "unnamed"
+
+    def figure(self, *path: str) -> float | None:
+        """A number of the card, by its path; None where it is missing."""
+        value: Any = self.card
+        for name in path:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if known else None
+
+    def points(self, control: str = "") -> list[dict[str, float]]:
+        """Doses of the slider or of a control: ``amount``, ``effect``, ``low``, ``high``, by rising amount."""
+        holder: Any = self.card if not control else self.card.get("controls", {}).get(control, {})
+        doses = holder.get("doses", ()) if isinstance(holder, Mapping) else ()
+        found = []
+        for dose in doses:
+            point = {
+                key: float(dose[key])
+                for key in ("amount", "effect", "low", "high")
+                if isinstance(dose.get(key), (int, float)) and math.isfinite(dose[key])
+            }
+            if "amount" in point and "effect" in point:
+                found.append(point)
+        return sorted(found, key=lambda point: point["amount"])
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something that was aimed at, and what came out."""
+
+    what: str
+    wanted: str
+    got: str
+    reached: bool | None
+    """None: it could not be measured."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a report tells."""
+
+    bank: str
+    identity: str
+    model: str
+    summary: Mapping[str, Any]
+    preregistration: Mapping[str, Any]
+    sliders: tuple[Slider, ...]
+    """Proven first, by the strength of the evidence."""
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The figures that a script wants: counts, medians, null, agreement."""
+        found = {name: self.summary.get(name) for name in _COUNTS}
+        return found | {
+            "medians": self.summary.get("medians", {}),
+            "null": self.summary.get("null", {}),
+            "judges_agreement": self.summary.get("judges_agreement", {}),
+            "failures": self.summary.get("failures", {}),
+            "clips": self.summary.get("clips"),
+            "wall_s": self.summary.get("wall_s"),
+            "digest": self.summary.get("digest"),
+        }
+
+
+def collect(bank: Bank) -> Content:
+    """Read everything that is shown. Raises BadInputError for a bank that was never proven."""
+    summary = bank.evidence("summary")
+    if not summary:
+        raise BadInputError(
+            f"the bank {bank.info.name} holds no evidence: run `drawbar prove {bank.folder}` first"
+        )
+    prereg = bank.evidence("preregistration") or {}
+    tested = {str(c["id"]) for c in prereg.get("candidates", ())}
+    sliders = []
+    for row in bank.search(limit=bank.count() + 1):
+        if row.verdict == "untested" and row.id not in tested:
+            continue
+        sliders.append(_slider(bank.feature(row.id)))
+    order = {"proven": 0, "weak": 1, "harmful": 2, "not shown": 3}
+    sliders.sort(key=lambda s: (order.get(s.verdict, 4), -_strength(s), s.id))
+    return Content(
+        bank.info.name, bank.identity, bank.info.model_name, summary, prereg, tuple(sliders)
+    )  # fmt: skip
+
+
+def _slider(page: Feature) -> Slider:
+    row = page.row
+    return Slider(row.id, row.label, row.label_author, row.verdict, page.evidence or {}, page.usable_range)
+
+
+def _strength(slider: Slider) -> float:
+    """The lower end of the better side's slope: a sure small effect goes before an unsure large one."""
+    interval = slider.card.get("interval") or (None, None)
+    ends = [abs(x) for x in interval if isinstance(x, (int, float)) and math.isfinite(x)]
+    same_sign = len(ends) == 2 and interval[0] * interval[1] > 0
+    return min(ends) if same_sign else -1.0
+
+
+def best(content: Content, count: int) -> list[Slider]:
+    """The strongest proven sliders, with different names before equal ones."""
+    proven = [s for s in content.sliders if s.verdict == "proven" and s.card]
+    seen: dict[str, int] = {}
+    ranked = []
+    for slider in proven:
+        turn = seen[slider.title] = seen.get(slider.title, 0) + 1
+        ranked.append((turn, not slider.label, slider))
+    ranked.sort(key=lambda entry: entry[:2])
+    return [slider for *_, slider in ranked[:count]]
+
+
+def worst(content: Content, count: int) -> list[Slider]:
+    """Failures with a card: harmful ones, then the named that show least."""
+    failed = [s for s in content.sliders if s.card and s.verdict in ("harmful", "not shown")]
+    failed.sort(key=lambda s: (s.verdict != "harmful", not s.label, -(s.figure("p") or 0.0), s.id))
+    return failed[:count]
+
+
+def goals(content: Content) -> list[Goal]:
+    """The bars that were set before anything was played."""
+    summary = content.summary
+    medians, null = summary.get("medians", {}), summary.get("null", {})
+    rows = [
+        _share("Concepts with a proven slider", summary.get("concepts_proven"), summary.get("concepts"), 0.8),
+        _share(
+            "Candidates that provably move some measure",
+            summary.get("proven_some_measure", summary.get("proven")), summary.get("candidates"), 0.5,
+        ),
+    ]  # fmt: skip
+    ours, theirs = medians.get("effect"), medians.get("difference_in_means")
+    rows.append(
+        Goal(
+            "Median effect against difference in means, at equal preservation",
+            "at least as large",
+            "not measured" if ours is None or theirs is None else f"{ours:.2f} against {theirs:.2f}",
+            None if ours is None or theirs is None else ours >= theirs,
+        )
+    )
+    specific = summary.get("specific")
+    if specific is None:
+        values = [s.figure("specificity") for s in content.sliders if s.verdict == "proven"]
+        known = [v for v in values if v is not None]
+        specific = {"at_least_3": sum(v >= 3 for v in known), "of": len(known)}
+    rows.append(
+        _share(
+            "Proven sliders with specificity 3 or more", specific.get("at_least_3"), specific.get("of"), 0.5
+        )
+    )
+    rate, nominal = null.get("rate"), null.get("nominal", 0.05)
+    rows.append(
+        Goal(
+            "Held-out random directions that come out as proven",
+            f"at most {100 * nominal:.0f}\u202f%",
+            "not measured" if rate is None else f"{null.get('proven')} of {null.get('directions')}",
+            None if rate is None else rate <= nominal,
+        )
+    )
+    return rows
+
+
+def _share(what: str, got: int | None, of: int | None, wanted: float) -> Goal:
+    if got is None or not of:
+        return Goal(what, f"at least {100 * wanted:.0f}\u202f%", "not measured", None)
+    share = got / of
+    return Goal(
+        what,
+        f"at least {100 * wanted:.0f}\u202f%",
+        f"{got} of {of} ({100 * share:.0f}\u202f%)",
+        share >= wanted,
+    )
