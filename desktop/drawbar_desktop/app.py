@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from drawbar.errors import CancelledError, DrawbarError
 from drawbar.paths import assets_dir, user_dir
+from drawbar_desktop.blind_listening import BlindListening
 from drawbar_desktop.links import Links
 from drawbar_desktop.listening import Listening
 from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load_embedded
@@ -19,6 +20,7 @@ from drawbar_desktop.managing import SCANS_MS, Machinery
 from drawbar_desktop.midi_ports import MidiPorts
 from drawbar_desktop.playing import Playing
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
+from drawbar_desktop.state.blind_test import BlindTest
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.grid import Grid, track_tempo
 from drawbar_desktop.state.observable import subscriptions
@@ -88,6 +90,7 @@ class App:
         self.links = Links(self.desk, self.jobs, self._tell, self._ask, self._settle)
         self.playing = Playing(self.links)
         self.listening = Listening(self.links, self.playing)
+        self.blind = BlindListening(self.links, BlindTest())
         self.managing = Managing(about=_about(), licences=_licences(), log_file=log_file)
         self.managing.set_theme = self.set_theme
         self.machinery = Machinery(self.links, self.managing, self.reload, ports)
@@ -164,12 +167,13 @@ class App:
             choose_device=machinery.choose_device,
             refresh_devices=machinery.refresh,
             open_settings=lambda page="Sound": self.window.settings.open_at(page),
+            blind_test=lambda: self.window.blind.open(),
             closing=self.close,
         )
 
     def _build(self) -> MainWindow:
         with subscriptions() as connected:
-            window = MainWindow(self.desk, self.actions, self.managing)
+            window = MainWindow(self.desk, self.actions, self.managing, self.blind)
         self._connected = connected
         window.write_export = self.write_export
         window.restore_places(self.desk.settings["window"], list(self.desk.settings["splitters"]))
@@ -463,6 +467,7 @@ class App:
             return
         snapshot = engine.snapshot()
         self.playing.poll_text(snapshot)
+        self.blind.poll()
         failed = snapshot.state == "error"
         words = STATES.get(snapshot.state, snapshot.state)
         if self.transport.player.value and not self.playing.busy:

@@ -128,6 +128,8 @@ class Loaded:
     automation: Callable[[Mapping[str, Any]], Any] = lambda stored: stored
     """Lanes as JSON -> what the engine takes."""
     ear: EarPort | None = None
+    clip_maker: Callable[[Any], Any] | None = None
+    """A blind session -> what makes its clips."""
     notice: str = ""
 
 
@@ -177,6 +179,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     import torch
 
     from drawbar.corpus import normalise_prompt
+    from drawbar.evidence.blind_clips import ClipMaker
     from drawbar.live import Engine, TakeSettings
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
@@ -205,6 +208,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         context_frames=model.spec.context_frames,
         automation=Automation.from_json,
         ear=Ear(model, bank) if bank is not None else None,
+        clip_maker=(lambda session: ClipMaker(model, bank, session)) if bank is not None else None,
         notice=notice,
     )
 

@@ -48,4 +48,6 @@ class Actions:
     refresh_devices: Callable[[], object] = _nothing
     open_settings: Callable[..., object] = _nothing
     """(name of the page)."""
+    blind_test: Callable[[], object] = _nothing
+    """Open the blind listening test."""
     closing: Callable[[], object] = _nothing

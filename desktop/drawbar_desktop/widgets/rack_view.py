@@ -215,6 +215,7 @@ class RackView(QFrame):
         items += [(f"{p.name}  (factory)", lambda p=p: load(p)) for p in presets.all() if p.factory]
         items += [None, ("Save the rack \u2026", self._save_preset)]
         items += [(f"Delete \u201c{p.name}\u201d", lambda p=p: presets.delete(p)) for p in presets.user()]
+        items += [None, ("Blind listening test \u2026", self._actions.blind_test)]
         popup(self.preset, items)
 
     def _save_preset(self) -> None:

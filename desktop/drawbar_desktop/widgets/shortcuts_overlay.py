@@ -34,6 +34,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ("P, F in a list", "Play the example; star"),
         ("Ctrl+1 2 3", "Feature, Hearing, Takes"),
         ("Enter, R in takes", "Play a take; restore its settings"),
+        ("Ctrl+B", "Blind listening test"),
     )),
     ("TIMELINE", (
         ("Click", "Play from here (finished takes)"),

@@ -6,13 +6,22 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QIcon, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QContextMenuEvent,
+    QIcon,
+    QKeySequence,
+    QMouseEvent,
+    QShortcut,
+    QShowEvent,
+)
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.theme import SPACE
 from drawbar_desktop.widgets.actions import Actions
 from drawbar_desktop.widgets.banner import Banner
+from drawbar_desktop.widgets.blind_test import BlindTestSheet, Listener
 from drawbar_desktop.widgets.browser import Browser
 from drawbar_desktop.widgets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.export_sheet import ExportSheet
@@ -34,7 +43,7 @@ __all__ = ["MainWindow"]
 class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, transport above, timeline below."""
 
-    def __init__(self, desk: Desk, actions: Actions, managing: Managing) -> None:
+    def __init__(self, desk: Desk, actions: Actions, managing: Managing, listener: Listener) -> None:
         super().__init__()
         self._desk, self._actions = desk, actions
         self._shown = False
@@ -81,6 +90,7 @@ class MainWindow(QMainWindow):
         self.errors = ErrorSheet(root, managing.log_file)
         self.export = ExportSheet(root, desk.settings, lambda choice: self.write_export(choice))
         self.write_export: Callable[..., object] = lambda choice: None
+        self.blind = BlindTestSheet(root, listener)
         self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
         self._keys()
@@ -104,6 +114,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+Y", lambda: self._tell("Redone", desk.undo.redo())),
             ("?", self.overlay.toggle),
             ("Ctrl+,", lambda: actions.open_settings("Sound")),
+            ("Ctrl+B", actions.blind_test),
             ("Ctrl+1", lambda: self.side.show_tab(0)),
             ("Ctrl+2", lambda: self.side.show_tab(1)),
             ("Ctrl+3", lambda: self.side.show_tab(2)),
@@ -119,7 +130,7 @@ class MainWindow(QMainWindow):
 
     def _covered(self, call: object) -> bool:
         """While a card is open, the keys belong to it; only its own key still works."""
-        sheets: tuple[Sheet, ...] = (self.settings, self.errors, self.export, self.welcome)
+        sheets: tuple[Sheet, ...] = (self.settings, self.errors, self.export, self.welcome, self.blind)
         return any(sheet.isVisible() for sheet in sheets) or (
             self.overlay.isVisible() and call != self.overlay.toggle
         )
@@ -202,6 +213,11 @@ class MainWindow(QMainWindow):
             room = self.height() - self.transport.height()
             timeline = max(240, min(460, round(room * 0.41)))
             self._down.setSizes([room - timeline, timeline])
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click on empty ground gives the keys back to the window."""
+        self.setFocus()
+        super().mousePressEvent(event)
 
     def forget(self) -> None:
         """Another window takes over: closing this one ends nothing."""
