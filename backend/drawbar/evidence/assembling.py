@@ -192,11 +192,23 @@ def _baseline(candidate: Candidate, sources: Sources) -> str:
 
 
 def evidence_of(
-    run: Run, screening: Trials, confirmation: Trials, selection: Selection, analysis: Analysis
+    run: Run,
+    screening: Trials,
+    confirmation: Trials,
+    selection: Selection,
+    analysis: Analysis,
+    readbacks: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Evidence:
-    """Findings and trials as the bank keeps them."""
+    """Findings and trials as the bank keeps them; a read-back stands in its feature's card."""
+    heard = readbacks or {}
     features = tuple(
-        FeatureEvidence(one.id, one.verdict.name, one.proof, one.usable, one.card)
+        FeatureEvidence(
+            one.id,
+            one.verdict.name,
+            one.proof,
+            one.usable,
+            None if one.card is None else one.card | {"readback": dict(heard.get(one.id, {}))},
+        )
         for one in analysis.findings
     )
     documents = {

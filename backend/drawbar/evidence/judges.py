@@ -4,7 +4,8 @@ A measure is named ``judge:what``: ``detector:drums``, ``descriptor:loudness_db`
 feature never judges it. Knows no model and no direction.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 from drawbar.listening import DESCRIPTORS, Detectors, descriptors
-from drawbar.listening.clap import load_clap, weights_key
+from drawbar.listening.clap import Embedder, load_clap, weights_key
 from drawbar.paths import assets_dir
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DetectorJudge",
     "Judge",
     "barred",
+    "clap_anchors",
     "find_judges",
     "second_measure",
     "target_measure",
@@ -113,32 +115,49 @@ class DescriptorJudge:
 
 
 class ClapJudge:
-    """Cosine of a clip's CLAP embedding with that of each label's text."""
+    """Cosine of a clip's CLAP embedding with anchors: each label's text, and the mean of its examples."""
 
     name = "clap"
 
-    def __init__(self, source: str, texts: Sequence[str]) -> None:
-        """``source`` is a folder or LAION's file. Raises what loading it raises."""
+    def __init__(self, source: str, anchors: Mapping[str, Floats], embedder: Embedder | None = None) -> None:
+        """``source`` is a folder or LAION's file, ``anchors`` unit vectors. Raises what loading it raises."""
         self._source = source
-        self._clap = load_clap(source)
-        self.measures = tuple(f"clap:{text}" for text in texts)
-        found = self._clap.embed_text(list(texts)).numpy()
-        self._texts = found / np.linalg.norm(found, axis=1, keepdims=True)
+        self._clap = embedder or load_clap(source)
+        self.measures = tuple(f"clap:{name}" for name in anchors)
+        self._anchors = np.stack(list(anchors.values())) if anchors else np.zeros((0, 1), np.float32)
 
     def key(self) -> object:
-        """The weights and the texts."""
-        return [weights_key(self._source), list(self.measures)]
+        """The weights and the anchors."""
+        digest = hashlib.sha256(np.ascontiguousarray(self._anchors, "<f4").tobytes()).hexdigest()
+        return [weights_key(self._source), list(self.measures), digest]
 
     def measure(self, audio: Floats, rate_hz: int) -> Floats:
         """See Judge."""
-        heard = self._clap.embed_audio(list(audio), rate_hz).numpy()
-        heard = heard / np.linalg.norm(heard, axis=1, keepdims=True)
-        found: Floats = (heard @ self._texts.T).astype(np.float32)
+        found: Floats = (self._clap.embed_audio(list(audio), rate_hz).numpy() @ self._anchors.T).astype("f4")
         return found
 
 
+def clap_anchors(
+    clap: Embedder, labels: Sequence[str], examples: Callable[[str], Sequence[Floats]], rate_hz: int
+) -> dict[str, Floats]:
+    """Labels, and the sound of what carries each -> unit vectors, ``LABEL`` and ``LABEL by example``."""
+    if not labels:
+        return {}
+    found: dict[str, Floats] = dict(zip(labels, clap.embed_text(list(labels)).numpy(), strict=True))
+    for label in labels:
+        sounds = list(examples(label))
+        if sounds:
+            mean = clap.embed_audio(sounds, rate_hz).numpy().mean(0)
+            found[f"{label} by example"] = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return found
+
+
 def find_judges(
-    rate_hz: int, *, detectors: Path | None = None, clap: str = "", texts: Sequence[str] = ()
+    rate_hz: int,
+    *,
+    detectors: Path | None = None,
+    clap: str = "",
+    anchors: Mapping[str, Floats] | None = None,
 ) -> list[Judge]:
     """The judges that can listen here: detectors (32 kHz), descriptors, CLAP where its weights are given."""
     judges: list[Judge] = []
@@ -146,7 +165,7 @@ def find_judges(
         judges.append(DetectorJudge(Detectors.load(detectors or assets_dir() / "detectors")))
     judges.append(DescriptorJudge())
     if clap:
-        judges.append(ClapJudge(clap, texts))
+        judges.append(ClapJudge(clap, anchors or {}))
     return judges
 
 

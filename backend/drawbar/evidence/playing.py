@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError, DrawbarError
@@ -46,9 +47,8 @@ class Stage:
     temperature: float = 1.0
     top_k: int = 250
     clap: str = ""
-    texts: tuple[str, ...] = ()
-    readback: tuple[str, ...] = ()
-    """Features whose mean activation in the result is reported (never proof)."""
+    anchors: Path | None = None
+    """CLAP's anchors, a safetensors file."""
 
 
 class Player:
@@ -58,7 +58,9 @@ class Player:
         self.stage = stage
         self.model = load_model(stage.model, "cpu")
         rate = self.model.spec.sample_rate_hz
-        self.judges: list[Judge] = find_judges(rate, clap=stage.clap, texts=stage.texts)
+        self.judges: list[Judge] = find_judges(
+            rate, clap=stage.clap, anchors=load_file(stage.anchors) if stage.anchors else None
+        )
         self._sources = load_sources(stage.sources)
         layers = {c.layer for c in stage.plan.conditions if c.kind == "pass-through"}
         self._rebuilt: Mapping[int, PassThrough] = {}

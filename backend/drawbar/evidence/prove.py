@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from safetensors.numpy import save_file
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.concept_contrasts import ConceptContrast, bank_contrasts, concept_contrasts
-from drawbar.evidence.judges import DetectorJudge, find_judges, second_measure
+from drawbar.evidence.judges import DetectorJudge, clap_anchors, find_judges, second_measure
 from drawbar.evidence.playing import Stage, play, time_block
 from drawbar.evidence.preregistration import (
     Concept,
@@ -28,6 +30,7 @@ from drawbar.evidence.selection import Selection, select
 from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.sources import load_sources, save_sources
 from drawbar.evidence.trials import Condition, Pair, Plan, Source, Trials, digest_of
+from drawbar.listening.clap import load_clap
 from drawbar.musicgen import load_model
 from drawbar.steering import check_site
 
@@ -37,6 +40,8 @@ Tell = Callable[[str, float], None]
 """What is being done and the share of it; may raise CancelledError."""
 
 CONTRASTS = "contrasts"
+ANCHORS = "clap.safetensors"
+_EXAMPLES = 12
 _FRESH = 1000
 """Seeds of the confirmation lie this far behind those of the screening."""
 
@@ -109,13 +114,12 @@ def preregister(
     tell = told or (lambda _what, _share: None)
     folder.mkdir(parents=True, exist_ok=True)
     model = load_model(settings.model, "cpu")
-    texts: tuple[str, ...] = ()
     with Bank.open(bank) as opened:
         check_site(opened, model)
-        if settings.clap:
-            rows = opened.search(shelf="named", limit=opened.count() + 1)
-            texts = tuple(sorted({row.label for row in rows if row.label}))
-        judges = find_judges(model.spec.sample_rate_hz, clap=settings.clap, texts=texts)
+        anchors = _anchors(opened, model, settings.clap) if settings.clap else {}
+        if anchors:
+            save_file(anchors, folder / ANCHORS)
+        judges = find_judges(model.spec.sample_rate_hz, clap=settings.clap, anchors=anchors)
         measures = tuple(name for judge in judges for name in judge.measures)
         chosen = candidates_of(opened, settings, measures)
         identity, published, layers = opened.identity, opened.count(), opened.info.layers
@@ -163,6 +167,21 @@ def preregister(
     if keep:
         prereg.write(path)
     return Run(folder, bank, prereg)
+
+
+def _anchors(bank: Bank, model: Any, clap: str) -> dict[str, Any]:
+    """CLAP's anchors of every label: its text, and the top examples of the features that carry it."""
+    carriers: dict[str, list[str]] = {}
+    for row in bank.search(shelf="named", limit=bank.count() + 1):
+        carriers.setdefault(row.label, []).append(row.id)
+
+    def sounds(label: str) -> list[Any]:
+        found = [example for id in carriers[label] for example in bank.examples(id, "top")][:_EXAMPLES]
+        tokens = [torch.from_numpy(example.tokens.astype(np.int64))[None] for example in found]
+        with torch.inference_mode():
+            return [model.codec.decode(one)[0, 0].float().numpy() for one in tokens]
+
+    return clap_anchors(load_clap(clap), sorted(carriers), sounds, model.spec.sample_rate_hz)
 
 
 def _controls(
@@ -239,7 +258,6 @@ TWIN = Condition("unsteered", "", 0, 0.0)
 
 def _stage(run: Run, plan: Plan) -> Stage:
     settings = run.prereg.settings
-    texts = tuple(name.partition(":")[2] for name in run.prereg.measures if name.startswith("clap:"))
     return Stage(
         plan,
         run.folder / "blocks",
@@ -250,7 +268,7 @@ def _stage(run: Run, plan: Plan) -> Stage:
         settings.temperature,
         settings.top_k,
         settings.clap,
-        texts,
+        run.folder / ANCHORS if settings.clap else None,
     )
 
 
