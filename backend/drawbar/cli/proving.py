@@ -37,7 +37,7 @@ def prove(
     ),
     features: Annotated[
         list[str] | None,
-        typer.Option("--feature", help="Only these, by id or label: an exploration; repeat."),
+        typer.Option("--features", help="Only these, by id or label: an exploration. Commas, or repeat."),
     ] = None,
     budget: Annotated[str, typer.Option("--budget", help="Wall clock: 90m, 1.5h.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only say how many clips and hours it takes.")] = False,
@@ -50,15 +50,19 @@ def prove(
     as_json: JsonFlag = False,
 ) -> None:
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
-    from drawbar.bank import find_bank, next_version
+    from drawbar.bank import Bank, find_bank, next_version
     from drawbar.evidence import prove as steps
     from drawbar.evidence.assembling import evidence_of, judge
     from drawbar.evidence.preregistration import ProveSettings
+    from drawbar.evidence.readback import readback
+    from drawbar.musicgen import load_model
     from drawbar.paths import embedded_bank_dir
 
     given: dict[str, Any] = read_config(config)
     if features:
-        given["features"] = tuple(features)
+        given["features"] = tuple(
+            name.strip() for text in features for name in text.split(",") if name.strip()
+        )
     if model is not None:
         given["model"] = model
     settings = settings_from(ProveSettings, given)
@@ -99,8 +103,11 @@ def prove(
     with progress("judging") as bar:
         spent = screening.spent_s + confirmation.spent_s
         analysis = judge(run, screening, confirmation, selection, spent, told=bar)
+        with Bank.open(folder) as opened:
+            generator = load_model(settings.model)
+            read = readback(generator, opened, confirmation, selection.confirmed, (-1.0, 1.0), told=bar)
     with next_version(folder) as fresh:
-        fresh.write_evidence(evidence_of(run, screening, confirmation, selection, analysis))
+        fresh.write_evidence(evidence_of(run, screening, confirmation, selection, analysis, read))
     if as_json:
         out_json({name: value for name, value in analysis.summary.items() if name != "concept_rows"})
         return
