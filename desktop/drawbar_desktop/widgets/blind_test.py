@@ -1,6 +1,7 @@
 """The blind test's state -> a card with clips to play, answers, progress and the result; all of it by keyboard."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -375,8 +376,8 @@ class BlindTestSheet(Sheet):
         calls: dict[str, Callable[[], object]] = {"U": self._listener.undo, "S": self._listener.stop}
         letters = self._state.letters
         for number, letter in enumerate(letters, start=1):
-            calls[letter] = lambda of=letter: self._listener.play(of)
-            calls[str(number)] = lambda of=letter: self._listener.answer(of)
+            calls[letter] = partial(self._listener.play, letter)
+            calls[str(number)] = partial(self._listener.answer, letter)
         if key in calls and self._state.stage.value != "setup":
             calls[key]()
             event.accept()

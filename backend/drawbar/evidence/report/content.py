@@ -149,10 +149,13 @@ def best(content: Content, count: int) -> list[Slider]:
 
 
 def worst(content: Content, count: int) -> list[Slider]:
-    """Failures with a card: harmful ones, then the named that show least."""
-    failed = [s for s in content.sliders if s.card and s.verdict in ("harmful", "not shown")]
-    failed.sort(key=lambda s: (s.verdict != "harmful", not s.label, -(s.figure("p") or 0.0), s.id))
-    return failed[:count]
+    """Failures with a card, both kinds: harmful ones, and those that show least; the named first."""
+    kinds = [[s for s in content.sliders if s.card and s.verdict == v] for v in ("harmful", "not shown")]
+    for kind in kinds:
+        kind.sort(key=lambda s: (not s.label, -(s.figure("p") or 0.0), s.id))
+    harmful, nothing = kinds
+    first = harmful[: max(count // 2, count - len(nothing))]
+    return [*first, *nothing[: count - len(first)]]
 
 
 def goals(content: Content) -> list[Goal]:

@@ -21,6 +21,13 @@ _STOP = (
 )
 
 
+_AUTHORS = {
+    "truth": "the composer\u2019s ground truth",
+    "descriptors": "descriptors of the sound",
+    "clap": "CLAP",
+}
+
+
 def chip(verdict: str) -> str:
     """A verdict as a small framed word."""
     return f'<span class="chip c-{verdict.replace(" ", "")}">{escape(verdict)}</span>'
@@ -28,7 +35,8 @@ def chip(verdict: str) -> str:
 
 def slider_panel(slider: Slider, sounds: ClipSet | None = None) -> str:
     """All of one slider."""
-    by = f" \u00b7 named by {escape(slider.author)}" if slider.author else ""
+    author = _AUTHORS.get(slider.author, slider.author)
+    by = f" \u00b7 named by {escape(author)}" if author else ""
     head = (
         f"<header><div><h3>{escape(slider.title)}</h3><small>feature {escape(slider.id)}{by}</small></div>"
         f"{chip(slider.verdict)}</header>"
@@ -48,11 +56,10 @@ def sentence(slider: Slider) -> str:
         return f"Judged on {measure} by the {judge}: {why}."
     side = str(slider.card.get("side", "up"))
     slope = slider.figure("slope")
-    pull = "up" if side == "up" else "down"
-    changed = (
-        "" if slope is None else f" changes {measure} by {figure(abs(slope))} standard deviations of a take"
-    )
-    text = f"Pulled {pull} by 1 it{changed}." if changed else f"It moves {measure}."
+    text = f"It moves {measure}."
+    if slope is not None:
+        verb = "raises" if (slope > 0) == (side == "up") else "lowers"
+        text = f"Pulled {side} by 1 it {verb} {measure} by {figure(abs(slope))} standard deviations."
     noticeable = slider.figure(side, "noticeable")
     if noticeable is not None:
         sign = 1 if side == "up" else -1

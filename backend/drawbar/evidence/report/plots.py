@@ -9,7 +9,7 @@ from drawbar.evidence.report.words import amount_text, figure
 
 __all__ = ["dose_plot", "interval_bar", "p_histogram", "range_bar", "scatter"]
 
-_W, _H, _LEFT, _RIGHT, _TOP, _FOOT = 520, 250, 44, 14, 12, 30
+_W, _H, _LEFT, _RIGHT, _TOP, _FOOT = 520, 260, 44, 14, 24, 30
 
 
 class _Frame:
@@ -62,7 +62,8 @@ def dose_plot(slider: Slider) -> str:
     if not doses:
         return ""
     frame = _frame(doses, band, means)
-    parts = [*_usable(slider, frame), *_grid(frame, [d["amount"] for d in doses]), *_band(band, frame)]
+    unit = frame.text(_LEFT - 30, 12, "standard deviations between takes", anchor="start")
+    parts = [unit, *_usable(slider, frame), *_grid(frame, [d["amount"] for d in doses]), *_band(band, frame)]
     if means:
         curve = _through_zero([(m["amount"], m["effect"]) for m in means])
         parts.append(f'<path class="means" d="{frame.path(curve)}"/>')

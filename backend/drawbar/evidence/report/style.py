@@ -12,7 +12,7 @@ CSS = """
   --ground: #15100d; --panel: #1e1814; --well: #120d0a; --line: #33281f; --text: #f4eadc; --soft: #c9b9a5;
   --faint: #a4937f; --accent: #f6b05a; --fill: #f2a03d; --band: #6d5c4c; --good: #a5cd93; --goodfill: #7fae6b;
   --warn: #ff8d70; --warnfill: #d9603f; --cool: #7fc3d6; --weakfill: #c39339; --nonefill: #4b3e33;
-  --usable: rgba(156, 196, 138, .13); --shade: 0 1px 2px rgba(0, 0, 0, .3), 0 10px 30px rgba(0, 0, 0, .25); } }
+  --usable: rgba(156, 196, 138, .2); --shade: 0 1px 2px rgba(0, 0, 0, .3), 0 10px 30px rgba(0, 0, 0, .25); } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0; background: var(--ground); color: var(--text);
@@ -22,7 +22,7 @@ body { margin: 0; background: var(--ground); color: var(--text);
     -webkit-font-smoothing: antialiased; }
 main { max-width: 1080px; margin: 0 auto; padding: 72px 28px 96px; }
 h1, h2, h3 { font-weight: 620; letter-spacing: -.018em; line-height: 1.12; margin: 0; text-wrap: balance; }
-h1 { font-size: clamp(38px, 6vw, 64px); letter-spacing: -.03em; max-width: 17ch; }
+h1 { font-size: clamp(38px, 6vw, 64px); letter-spacing: -.03em; max-width: 19ch; font-feature-settings: "tnum" 0; }
 h2 { font-size: clamp(26px, 3.2vw, 36px); margin: 0 0 10px; }
 h3 { font-size: 20px; letter-spacing: -.012em; }
 p { margin: 0 0 14px; max-width: 68ch; }
@@ -35,11 +35,12 @@ section { margin-top: 88px; }
 .verdicts { margin-top: 44px; }
 .stack { display: flex; gap: 3px; height: 22px; border-radius: 11px; overflow: hidden; }
 .stack i { display: block; min-width: 3px; }
-.legend { display: flex; flex-wrap: wrap; gap: 18px 34px; margin: 22px 0 0; padding: 0; list-style: none; }
-.legend li { display: grid; grid-template-columns: auto auto; column-gap: 10px; align-items: baseline; }
-.legend b { font-size: 28px; font-weight: 620; letter-spacing: -.02em; line-height: 1.1; }
+.legend { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 22px 34px;
+    margin: 22px 0 0; padding: 0; list-style: none; }
+.legend b { font-size: 28px; font-weight: 620; letter-spacing: -.02em; line-height: 1.1;
+    font-feature-settings: "tnum" 0; margin-right: 10px; }
 .legend span { font-size: 15px; color: var(--soft); }
-.legend small { grid-column: 1 / -1; max-width: 25ch; line-height: 1.35; margin-top: 4px; }
+.legend small { display: block; max-width: 27ch; line-height: 1.4; margin-top: 7px; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
 .v-proven { background: var(--goodfill); } .v-weak { background: var(--weakfill); }
 .v-harmful { background: var(--warnfill); } .v-notshown, .v-untested { background: var(--nonefill); }
@@ -58,7 +59,8 @@ section { margin-top: 88px; }
     box-shadow: var(--shade); }
 .bar { display: flex; flex-wrap: wrap; gap: 14px 28px; align-items: center; justify-content: space-between;
     margin: 18px 0 24px; }
-.key { display: flex; flex-wrap: wrap; gap: 6px 22px; font-size: 14px; color: var(--soft); }
+.key { display: flex; flex-wrap: wrap; gap: 6px 22px; margin: 0; max-width: none; font-size: 14px;
+    color: var(--soft); }
 .key span { display: inline-flex; align-items: center; gap: 8px; }
 .key svg { width: 26px; height: 14px; }
 .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 22px; }
