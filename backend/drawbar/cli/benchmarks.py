@@ -327,3 +327,32 @@ def bench_decoder(
     with progress("measuring") as tell:
         result = bench.run(shape, device=device, blocks=blocks, references=references, progress=tell)
     _show(result, bench.rows(result), as_json)
+
+
+@app.command("null")
+def bench_null(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Studies in which there is nothing.")] = 1000,
+    sliders: Annotated[int, typer.Option("--sliders", min=2, help="In each study.")] = 10,
+    directions: Annotated[int, typer.Option("--directions", min=19, help="Random directions.")] = 400,
+    prompts: Annotated[int, typer.Option("--prompts", min=1, help="Prompts.")] = 4,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds per prompt.")] = 2,
+    write: Annotated[Path | None, typer.Option("--write", help="Write a page in Markdown there.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How often the evidence proves what is not there, and finds what is: synthetic studies of known truth."""
+    from drawbar.bench import null as bench
+    from drawbar.evidence.synthetic import SyntheticSettings
+
+    world = SyntheticSettings(sliders=sliders, directions=directions, prompts=prompts, seeds=seeds)
+    with progress("analysing") as tell:
+        result = bench.run(runs, world, progress=tell)
+    if write is not None:
+        bench.write_report(result, write)
+        say(f"wrote {write}")
+    if as_json:
+        out_json(result)
+        return
+    found = bench.rows(result)
+    table(("nothing there", "hits", "of", "rate", "95 % interval", "nominal"), found["null"])
+    table(("effect", "proven", "label judged", "some measure", "false among proven"), found["power"])
+    line(f"{result['runs']} null runs, {result['wall_s']:g} s")

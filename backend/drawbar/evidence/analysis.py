@@ -5,6 +5,7 @@ signs (who was not confirmed counts with p = 1), then write the cards. Held-out 
 if each were one more candidate. Pure arithmetic: no file, no model.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,7 +84,7 @@ def analyse(
         )
     rows = concept_rows(study.concepts, played, yard, how)
     null = _null_rate(study, [_own(study.sliders, played), _any(study.sliders, played)], nulls, yard, how)
-    return Analysis(tuple(findings), summarise(findings, rows, null, study.about))
+    return Analysis(tuple(findings), summarise(findings, rows, null, _resolution(study, how), study.about))
 
 
 def _check(study: Study) -> None:
@@ -128,6 +129,17 @@ def _corrected(sliders: Sequence[Slider], played: Mapping[str, Played]) -> tuple
             {s.id: dict(zip(SIGNS, map(float, row), strict=True)) for s, row in zip(sliders, q, strict=True)}
         )
     return found[0], found[1]
+
+
+def _resolution(study: Study, settings: StatisticsSettings) -> dict[str, Any]:
+    """A pool of R shows no p below 1 / (1 + R): so many tests must reach it together before any is proven."""
+    smallest = 1 / (1 + min(pool.directions for pool in study.pools.values()))
+    tests = len(SIGNS) * len(study.sliders)
+    return {
+        "smallest_p": smallest,
+        "tests": tests,
+        "needed_together": math.ceil(round(smallest * tests / settings.q, 9)),
+    }
 
 
 def _null_rate(

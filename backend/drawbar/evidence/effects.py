@@ -4,9 +4,9 @@ Effects are steered minus twin in standard deviations between unsteered takes.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 from drawbar.evidence.responses import Floats, Responses
 from drawbar.evidence.settings import StatisticsSettings
@@ -104,5 +104,5 @@ def seeds_needed(
     counts = np.arange(2, _MOST_SEEDS + 1)
     shrink: Floats = pairs / counts
     bar = critical * np.sqrt(1 - noise_share + noise_share * shrink)
-    enough = slope - norm.ppf(settings.power) * error * np.sqrt(shrink) >= bar
+    enough = slope - NormalDist().inv_cdf(settings.power) * error * np.sqrt(shrink) >= bar
     return int(counts[enough.argmax()]) if enough.any() else None

@@ -19,12 +19,14 @@ def summarise(
     findings: Sequence[Finding],
     concept_rows: Sequence[Mapping[str, Any]],
     null: Mapping[str, Any],
+    resolution: Mapping[str, Any],
     about: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``about`` holds what only the run knows (``published``, ``screened``, ``clips``, ``wall_s``, ``digest`` ...).
+    """Put together.
 
-    Medians are over proven sliders, but for the comparison with difference in means, which is over all confirmed
-    sliders that have one.
+    ``resolution`` says what the pool can tell apart, ``about`` what only the run knows (``published``, ``screened``,
+    ``clips``, ``wall_s``, ``digest`` ...). Medians are over proven sliders, but for the comparison with difference in
+    means, which is over all confirmed sliders that have one.
     """
     names = Counter(finding.verdict.name for finding in findings)
     proven = [finding for finding in findings if finding.verdict.name == PROVEN]
@@ -60,6 +62,7 @@ def summarise(
         },
         "specific": {"at_least_3": sum(value >= 3 for value in specific), "of": len(specific)},
         "null": dict(null),
+        "resolution": dict(resolution),
         "judges_agreement": {
             "compared": len(seconds),
             "agree": sum(bool(second["agrees"]) for second in seconds),
