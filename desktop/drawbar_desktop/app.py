@@ -16,6 +16,7 @@ from drawbar_desktop.links import Links
 from drawbar_desktop.listening import Listening
 from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load_embedded
 from drawbar_desktop.logs import start_log
+from drawbar_desktop.making import MakingLink
 from drawbar_desktop.managing import SCANS_MS, Machinery
 from drawbar_desktop.midi_ports import MidiPorts
 from drawbar_desktop.playing import Playing
@@ -23,6 +24,7 @@ from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
 from drawbar_desktop.state.blind_test import BlindTest
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.grid import Grid, track_tempo
+from drawbar_desktop.state.making import Making
 from drawbar_desktop.state.observable import subscriptions
 from drawbar_desktop.state.presets import Preset, macros_from, strips_from
 from drawbar_desktop.state.rack import feature_title
@@ -91,6 +93,7 @@ class App:
         self.playing = Playing(self.links)
         self.listening = Listening(self.links, self.playing)
         self.blind = BlindListening(self.links, BlindTest())
+        self.making = MakingLink(self.links, Making(), self.add)
         self.managing = Managing(about=_about(), licences=_licences(), log_file=log_file)
         self.managing.set_theme = self.set_theme
         self.machinery = Machinery(self.links, self.managing, self.reload, ports)
@@ -168,12 +171,13 @@ class App:
             refresh_devices=machinery.refresh,
             open_settings=lambda page="Sound": self.window.settings.open_at(page),
             blind_test=lambda: self.window.blind.open(),
+            make_slider=lambda: self.window.making.open(),
             closing=self.close,
         )
 
     def _build(self) -> MainWindow:
         with subscriptions() as connected:
-            window = MainWindow(self.desk, self.actions, self.managing, self.blind)
+            window = MainWindow(self.desk, self.actions, self.managing, self.blind, self.making)
         self._connected = connected
         window.write_export = self.write_export
         window.restore_places(self.desk.settings["window"], list(self.desk.settings["splitters"]))

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from drawbar.errors import BadInputError
 from drawbar_desktop.ear import Ear, EarPort
+from drawbar_desktop.state.making import LayerLine, Made
 from drawbar_desktop.state.ports import BankPort, SnapshotLike, TraceLike
 
 __all__ = ["EnginePort", "Jobs", "Load", "Loaded", "PlayerPort", "load", "load_embedded"]
@@ -131,6 +133,10 @@ class Loaded:
     clip_maker: Callable[[Any], Any] | None = None
     """A blind session -> what makes its clips."""
     notice: str = ""
+    make_direction: (
+        Callable[[str, Sequence[Path], Sequence[Path], Callable[[str, float], None]], Made] | None
+    ) = None
+    """Name, files like it, files unlike it and whom to tell -> a saved direction of the user's own."""
 
 
 Load = Callable[[Say], Loaded]
@@ -183,7 +189,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     from drawbar.live import Engine, TakeSettings
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
-    from drawbar.steering import Automation
+    from drawbar.steering import Automation, Palette
 
     if sys.platform.startswith("linux"):
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
@@ -196,7 +202,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     embedded = name == "embedded"
     return Loaded(
         engine=engine,
-        bank=bank,
+        bank=Palette(bank, model.fingerprint) if bank is not None else None,
         settings=TakeSettings,
         unknown_words=(lambda text: normalise_prompt(text)[1]) if embedded else None,
         frame_rate_hz=model.spec.frame_rate_hz,
@@ -210,7 +216,32 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         ear=Ear(model, bank) if bank is not None else None,
         clip_maker=(lambda session: ClipMaker(model, bank, session)) if bank is not None else None,
         notice=notice,
+        make_direction=lambda *given: _make_direction(model, *given),
     )
+
+
+def _make_direction(
+    model: Any,
+    name: str,
+    like: Sequence[Path],
+    unlike: Sequence[Path],
+    tell: Callable[[str, float], None],
+) -> Made:
+    from drawbar.evidence.examples import from_examples, sound_files
+    from drawbar.steering import OwnDirections
+
+    store = OwnDirections()
+    if name.casefold() in (known.casefold() for known in store.names()):
+        raise BadInputError(
+            f"there is a slider mine/{name} already, and takes may use it: choose another name"
+        )
+    found = from_examples(model, name, sound_files(like), sound_files(unlike), progress=tell)
+    store.save(found.own)
+    lines = tuple(
+        LayerLine(row.layer, row.difference.mean, row.difference.spread, row.probe.mean)
+        for row in found.layers
+    )
+    return Made(found.own.id, found.own.layer, lines)
 
 
 def _open_bank(model: Any, folder: Path | None) -> tuple[Any, str]:

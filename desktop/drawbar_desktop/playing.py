@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from drawbar_desktop.calibrating import Calibration
 from drawbar_desktop.links import Links
 from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.ports import SnapshotLike
@@ -26,6 +27,7 @@ class Playing:
 
     def __init__(self, links: Links) -> None:
         self._links, self.desk = links, links.desk
+        self._calibration = Calibration(links)
         self._best: tuple[str, ...] = ()
         self._saved: Any = None
         self._slot_since = 0
@@ -325,20 +327,4 @@ class Playing:
         desk.timeline.set_scales(rows)
         with self._links.told():
             engine.watch(list(rows))
-        self._warn_alike()
-
-    def _warn_alike(self) -> None:
-        """Which strips of one layer point almost the same way (cosine above 0.9)."""
-        bank, rack = self.desk.library.bank, self.desk.rack
-        ids = list(rack.ids())
-        if bank is None or len(ids) < 2 or not hasattr(bank, "vectors"):
-            rack.set_alike({})
-            return
-        with self._links.told():
-            rows = np.asarray(bank.vectors(ids)["W_dec"], np.float32)
-            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-            near = np.abs(rows @ rows.T) > 0.9
-            layers = np.array([rack.strip(id).feature.layer for id in ids])
-            near &= layers[:, None] == layers[None]
-            np.fill_diagonal(near, False)
-            rack.set_alike({id: [ids[j] for j in np.flatnonzero(near[i])] for i, id in enumerate(ids)})
+        self._calibration.follow()

@@ -27,17 +27,36 @@ LABELS = (
 
 
 CARD: dict[str, Any] = {
-    "judge": "drums detector",
+    "format": 1, "measure": "detector:drums", "judge": "detector", "unit": "sd between takes", "label_judged": True,
+    "side": "up",
     "doses": [
-        {"dose": d, "effect": e, "low": e - 0.08, "high": e + 0.08}
-        for d, e in ((-2, -0.35), (-1, -0.3), (-0.5, -0.12), (0.5, 0.16), (1, 0.34), (2, 0.41))
+        {"amount": a, "effect": e, "low": e - 0.4, "high": e + 0.4}
+        for a, e in ((-2, -1.1), (-1, -0.9), (-0.5, -0.3), (0.5, 0.8), (1, 1.7), (2, 2.1))
     ],
+    "slope": 1.31, "interval": [0.94, 1.68], "p": 0.005, "q": 0.021,
+    "up": {"slope": 1.31, "interval": [0.94, 1.68], "p": 0.005, "q": 0.021, "usable": 1.5, "noticeable": 0.76,
+           "saturation": 1.0, "seeds_needed": 4},
+    "down": {"slope": 0.7, "interval": [-0.1, 1.2], "p": 0.3, "q": 0.44, "usable": 1.25, "noticeable": None,
+             "saturation": None, "seeds_needed": 31},
     "controls": {
-        "random directions": [[-2, 0.02], [-1, 0.01], [1, -0.02], [2, -0.04]],
-        "wrong layer": [[-2, -0.05], [-1, 0.0], [1, 0.03], [2, 0.06]],
+        "random directions": {"doses": [
+            {"amount": a, "effect": 0.0, "low": -0.3 * abs(a), "high": 0.3 * abs(a)} for a in (-2, -1, 1, 2)
+        ]},
+        "wrong layer": {"doses": [{"amount": 1, "effect": 0.1, "low": -0.2, "high": 0.3}]},
+        "difference in means": {"doses": [
+            {"amount": a, "effect": 1.2 * a, "low": a, "high": 1.5 * a} for a in (-1, 1)
+        ]},
     },
-    "slope": 0.31, "interval": [0.24, 0.38], "p": 0.005, "q": 0.021, "specificity": 3.4,
-    "side_effects": {"loudness_db": 0.2, "centroid_hz": -0.1},
+    "side_effects": {"descriptor:loudness_db": 0.2, "descriptor:centroid_hz": -0.4},
+    "specificity": 3.4,
+    "second_judge": {"judge": "descriptor", "measure": "descriptor:onset_strength", "slope": 0.6, "agrees": True},
+    "guards": [
+        {"amount": a, "ce_ratio": [1.0, 1.0, 1.0, 1.0], "loudness_db": 0.1, "silent_share": 0.0, "clipped_share": 0.0,
+         "repetition": 0.0, "holds": a != 2, "broken": ["cross-entropy"] if a == 2 else []}
+        for a in (-1, -0.5, 0.5, 1, 2)
+    ],
+    "auc": {"effect_preservation": 1.4, "difference_in_means": 1.1},
+    "notes": ["no side effect, nearly the same measure: detector:hit:kick"],
 }  # fmt: skip
 
 

@@ -5,11 +5,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from drawbar.cli.shared import BankOption, JsonFlag, cell, line, open_bank, out_json, say, status, table
+
+if TYPE_CHECKING:
+    from drawbar.bank import Bank
 
 __all__ = ["bank_app", "features_app"]
 
@@ -83,6 +86,7 @@ def features_show(
         ("neighbours", _listed(found.neighbours)),
         ("fires together with", _listed(found.coactive)),
         ("same in other layers", _listed(found.duplicates)),
+        ("one slider with", _grouped(opened, found.row.id)),
     ]
     phrases = [x.evidence["phrase"] for x in found.labels if "phrase" in x.evidence]
     rows += [("effect sizes", phrases[0])] if phrases else []
@@ -91,6 +95,16 @@ def features_show(
 
 def _listed(pairs: Sequence[tuple[str, float]]) -> str:
     return ", ".join(f"{feature} {value:.2f}" for feature, value in pairs[:6]) or "-"
+
+
+def _grouped(bank: "Bank", feature: str) -> str:
+    """The other members of its group, and which of them has the best evidence."""
+    from drawbar.evidence.groups import group_of
+
+    group = group_of(bank, feature)
+    others = ", ".join(id for id in group.members if id != feature)
+    best = "" if group.representative == feature else f"; use {group.representative}"
+    return f"{others}{best}" if others else "-"
 
 
 def _movement(temporal: dict[str, object]) -> str:

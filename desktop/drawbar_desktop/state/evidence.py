@@ -1,16 +1,26 @@
-"""An evidence card as the bank stores it -> doses, controls and caveats ready to draw; tolerant of what is missing."""
+"""A bank's evidence card -> what the window draws and says: doses, controls, marks, and a sentence on what is proven.
+
+Effects are in standard deviations between unsteered takes; amounts in the slider's own unit.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Card", "Dose", "caveats", "read_card"]
+__all__ = [
+    "BASELINE", "RANDOM", "Card", "Dose", "Guard", "Second", "Side", "caveats", "marks_of", "read_card", "sentences",
+]  # fmt: skip
+
+FORMAT = 1
+RANDOM = "random directions"
+BASELINE = "difference in means"
+_SIDES = {"up": 1, "down": -1}
 
 
 @dataclass(frozen=True)
 class Dose:
-    """The effect at one amount, with its interval."""
+    """The effect at one amount, with its interval (for random directions their 5th to 95th percentile)."""
 
     amount: float
     effect: float
@@ -19,118 +29,176 @@ class Dose:
 
 
 @dataclass(frozen=True)
-class Card:
-    """What is known of one slider."""
+class Side:
+    """One sign of the slider; slopes are per +1 amount, so that a positive one means it does what it says."""
 
-    judge: str = ""
-    doses: tuple[Dose, ...] = ()
-    controls: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
-    """Control's name -> (amount, effect): random directions, wrong layer, inactive feature ..."""
     slope: float | None = None
     interval: tuple[float, float] | None = None
     p: float | None = None
     q: float | None = None
-    specificity: float | None = None
+    usable: float | None = None
+    """How far quality holds, as a positive number."""
+    noticeable: float | None = None
+    """The amount that moves the judge by one standard deviation, as a positive number."""
+    saturation: float | None = None
+    seeds_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Whether the sound holds at one amount, and what broke."""
+
+    amount: float
+    holds: bool
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Second:
+    """What another judge says."""
+
+    judge: str
+    measure: str
+    slope: float | None
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """What was measured of one slider."""
+
+    measure: str = ""
+    judge: str = ""
+    label_judged: bool = False
+    """Whether the judge measured what the label says."""
+    side: str = "up"
+    """The side with the better evidence."""
+    doses: tuple[Dose, ...] = ()
+    slope: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    q: float | None = None
+    up: Side = Side()
+    down: Side = Side()
+    controls: Mapping[str, tuple[Dose, ...]] = field(default_factory=dict)
     side_effects: tuple[tuple[str, float], ...] = ()
+    specificity: float | None = None
+    second: Second | None = None
+    guards: tuple[Guard, ...] = ()
+    preservation: tuple[float, float] | None = None
+    """Area of effect against preservation: the slider's, and that of the difference in means."""
     notes: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not self.doses and self.slope is None and not self.notes
+        """Whether nothing was measured."""
+        return not self.doses and not self.notes
 
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
-
-
-def _first(card: Mapping[str, Any], *names: str) -> Any:
-    return next((card[name] for name in names if card.get(name) is not None), None)
-
-
-def _pairs(values: Any) -> list[tuple[float, Mapping[str, Any] | float]]:
-    """Doses as a list of records, a list of pairs or a mapping -> (amount, what is known there)."""
-    if isinstance(values, Mapping):
-        values = list(values.items())
-    found: list[tuple[float, Mapping[str, Any] | float]] = []
-    for value in values if isinstance(values, Sequence) and not isinstance(values, str) else ():
-        if isinstance(value, Mapping):
-            amount = _number(_first(value, "dose", "amount", "x"))
-            if amount is not None:
-                found.append((amount, value))
-        elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) >= 2:
-            try:
-                amount = float(value[0])
-            except (TypeError, ValueError):
-                continue
-            rest = value[1]
-            if isinstance(rest, Mapping):
-                found.append((amount, rest))
-            elif (effect := _number(rest)) is not None:
-                found.append((amount, effect))
-    return sorted(found, key=lambda pair: pair[0])
-
-
-def _dose(amount: float, value: Mapping[str, Any] | float) -> Dose | None:
-    if isinstance(value, float):
-        return Dose(amount, value, value, value)
-    effect = _number(_first(value, "effect", "mean", "estimate", "median", "y"))
-    if effect is None:
-        return None
-    interval = _first(value, "interval", "ci")
-    low, high = _number(_first(value, "low", "lower")), _number(_first(value, "high", "upper"))
-    if isinstance(interval, Sequence) and len(interval) == 2:
-        low, high = _number(interval[0]), _number(interval[1])
-    return Dose(amount, effect, effect if low is None else low, effect if high is None else high)
+    @property
+    def broken(self) -> frozenset[float]:
+        """Amounts at which the sound does not hold."""
+        return frozenset(guard.amount for guard in self.guards if not guard.holds)
 
 
 def read_card(evidence: Mapping[str, Any] | None) -> Card:
-    """What the bank holds -> a card; an empty one for nothing."""
+    """What the bank holds -> a card; an empty one for nothing, a note for a card of another version."""
     if not evidence:
         return Card()
-    doses = [_dose(*pair) for pair in _pairs(_first(evidence, "doses", "dose_response", "points"))]
-    controls = {}
-    given = evidence.get("controls")
-    for name, values in given.items() if isinstance(given, Mapping) else ():
-        points = _first(values, "doses", "dose_response", "points") if isinstance(values, Mapping) else values
-        line = tuple((d.amount, d.effect) for pair in _pairs(points) if (d := _dose(*pair)) is not None)
-        if line:
-            controls[str(name)] = line
-    interval = _first(evidence, "interval", "ci", "slope_interval")
-    ends = (
-        (_number(interval[0]), _number(interval[1]))
-        if isinstance(interval, Sequence) and not isinstance(interval, str) and len(interval) == 2
-        else (None, None)
-    )
-    side = _first(evidence, "side_effects", "sides")
-    sides = (
-        [(str(k), v) for k, x in side.items() if (v := _number(x)) is not None]
-        if isinstance(side, Mapping)
-        else []
-    )
-    notes = _first(evidence, "caveats", "notes")
+    if evidence.get("format") != FORMAT:
+        return Card(
+            notes=(f"Its evidence has format {evidence.get('format')}, which this version does not read.",)
+        )
+    sides = {name: _side(evidence[name]) for name in _SIDES}
+    second, areas = evidence["second_judge"], evidence["auc"]
+    pair = areas["effect_preservation"], areas["difference_in_means"]
     return Card(
-        judge=str(_first(evidence, "judge", "measure") or ""),
-        doses=tuple(dose for dose in doses if dose is not None),
-        controls=controls,
-        slope=_number(evidence.get("slope")),
-        interval=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
-        p=_number(_first(evidence, "p", "p_value")),
-        q=_number(_first(evidence, "q", "q_value")),
-        specificity=_number(evidence.get("specificity")),
-        side_effects=tuple(sorted(sides, key=lambda s: -abs(s[1]))[:5]),
-        notes=tuple(str(n) for n in notes) if isinstance(notes, (list, tuple)) else (),
+        measure=str(evidence["measure"]),
+        judge=str(evidence["judge"]),
+        label_judged=bool(evidence["label_judged"]),
+        side=str(evidence.get("side") or ("up" if evidence["q"] == evidence["up"]["q"] else "down")),
+        doses=_doses(evidence["doses"]),
+        slope=_number(evidence["slope"]),
+        interval=_interval(evidence["interval"]),
+        p=_number(evidence["p"]),
+        q=_number(evidence["q"]),
+        up=sides["up"],
+        down=sides["down"],
+        controls={
+            str(name): _doses(values["doses"])
+            for name, values in evidence["controls"].items()
+            if values and values.get("doses")
+        },
+        side_effects=tuple(
+            sorted(
+                ((str(k), float(v)) for k, v in evidence["side_effects"].items() if v is not None),
+                key=lambda pair: -abs(pair[1]),
+            )
+        ),
+        specificity=_number(evidence["specificity"]),
+        second=None
+        if second is None
+        else Second(
+            str(second["judge"]), str(second["measure"]), _number(second["slope"]), bool(second["agrees"])
+        ),
+        guards=tuple(
+            Guard(float(g["amount"]), bool(g["holds"]), tuple(map(str, g["broken"])))
+            for g in evidence["guards"]
+        ),
+        preservation=None if None in pair else (float(pair[0]), float(pair[1])),
+        notes=tuple(map(str, evidence["notes"])),
     )
+
+
+def marks_of(card: Card) -> tuple[float, ...]:
+    """The amounts at which the effect becomes noticeable, one per side that has one inside its usable range."""
+    found = []
+    for name, sign in _SIDES.items():
+        side: Side = getattr(card, name)
+        if side.noticeable and (side.usable is None or side.noticeable <= side.usable + 1e-9):
+            found.append(sign * side.noticeable)
+    return tuple(sorted(found))
+
+
+def sentences(card: Card, verdict: str, title: str) -> list[str]:
+    """What is proven and what is not, for a musician."""
+    if verdict == "untested" or (card.empty and verdict != "not shown"):
+        return ["Untested: nobody has measured what this slider does."]
+    if not card.doses:
+        return ["Not shown: a first short test found too little to look closer."]
+    what = _measured(card.measure)
+    said = [_verdict_sentence(card, verdict, what)]
+    if verdict in ("proven", "weak"):
+        if not card.label_judged:
+            said.append(
+                f"The label itself ({title}) was not put to a judge: what holds is that {what} moves."
+            )
+        other = card.down if card.side == "up" else card.up
+        if other.q is not None:
+            name = "Turned down" if card.side == "up" else "Turned up"
+            shown = (
+                "does the opposite, and that is shown too"
+                if other.q < 0.05
+                else "is not shown to do anything"
+            )
+            said.append(f"{name} it {shown} (q {_small(other.q)}).")
+    if card.second is not None:
+        verb = "agrees" if card.second.agrees else "contradicts it"
+        said.append(f"A second judge ({card.second.judge}) {verb}.")
+    if card.preservation is not None and verdict == "proven":
+        own, baseline = card.preservation
+        better = "more" if own >= baseline else "less"
+        said.append(f"For the same loss of the rest it moves {better} than a difference of means.")
+    return said
 
 
 def caveats(feature: Any, card: Card) -> list[str]:
     """What a careful person would want to know before believing a label."""
     found = list(card.notes)
     row = feature.row
-    if row.verdict == "untested":
+    if row.verdict == "untested" and not str(row.id).startswith("mine/"):
         found.append("Untested: the label says when it fires, not what the slider does.")
+    if str(row.id).startswith("mine/"):
+        found.append("Made from your examples: untested beyond telling them apart.")
     if feature.usable_range is None:
         found.append("No usable range is known; large amounts may spoil the sound.")
     if row.label_score is not None and row.label_score < 0.75:
@@ -150,3 +218,82 @@ def caveats(feature: Any, card: Card) -> list[str]:
     if row.label_score is not None and runner_up and row.label_score - runner_up < 0.05:
         found.append("Another label fits almost as well.")
     return found
+
+
+def _verdict_sentence(card: Card, verdict: str, what: str) -> str:
+    way = "up" if card.side == "up" else "down"
+    size = "" if card.slope is None else f" by {abs(card.slope):.2g} sd per 1"
+    if card.interval is not None and card.slope is not None:
+        low, high = sorted(abs(end) for end in card.interval)
+        if card.interval[0] * card.interval[1] > 0:
+            size += f" ({low:.2g} to {high:.2g})"
+    odds = f"q {_small(card.q)}" if card.q is not None else "q unknown"
+    if verdict == "proven":
+        return (
+            f"Proven: turned {way}, {what} moves{size}, further than random directions of its size ({odds})."
+        )
+    if verdict == "weak":
+        return f"Weak: turned {way}, {what} seems to move{size}, but not beyond doubt ({odds})."
+    if verdict == "harmful":
+        broken = next((g for g in sorted(card.guards, key=lambda g: abs(g.amount)) if not g.holds), None)
+        why = f" ({', '.join(broken.broken)} at {broken.amount:+g})" if broken is not None else ""
+        return f"Harmful: the sound breaks{why} before an effect comes."
+    needed = (card.up if card.side == "up" else card.down).seeds_needed
+    more = f"; {needed} seeds would have been needed" if needed else ""
+    return f"Not shown: tested, but {what} moves no further than with random directions ({odds}{more})."
+
+
+def _measured(measure: str) -> str:
+    """``detector:drums`` -> how a sentence names it."""
+    judge, _, what = measure.partition(":")
+    words = what.replace("_", " ") or judge
+    return f"what the {judge} hears of {words}" if judge in ("detector", "clap") else words
+
+
+def _small(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.001 else "< 0.001"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _interval(value: Sequence[Any] | None) -> tuple[float, float] | None:
+    if value is None or None in value:
+        return None
+    return float(value[0]), float(value[1])
+
+
+def _doses(values: Sequence[Mapping[str, Any]]) -> tuple[Dose, ...]:
+    """By rising amount; a dose without an effect is left out, one without an interval has none."""
+    found = []
+    for value in values:
+        effect = _number(value["effect"])
+        if effect is None:
+            continue
+        low, high = _number(value.get("low")), _number(value.get("high"))
+        found.append(
+            Dose(
+                float(value["amount"]),
+                effect,
+                effect if low is None else low,
+                effect if high is None else high,
+            )
+        )
+    return tuple(sorted(found, key=lambda dose: dose.amount))
+
+
+def _side(value: Mapping[str, Any] | None) -> Side:
+    if value is None:
+        return Side()
+    needed = value["seeds_needed"]
+    return Side(
+        _number(value["slope"]),
+        _interval(value["interval"]),
+        _number(value["p"]),
+        _number(value["q"]),
+        _number(value["usable"]),
+        _number(value["noticeable"]),
+        _number(value["saturation"]),
+        None if needed is None else int(needed),
+    )

@@ -65,7 +65,9 @@ class Rack:
         self._gestures: dict[str, float] = {}
         self._effective: dict[str, float] = {}
         self.alike: dict[str, tuple[str, ...]] = {}
-        """Strips that point almost the same way as others of the rack."""
+        """Strips that double others of the rack."""
+        self.marks: dict[str, tuple[float, ...]] = {}
+        """Amounts at which a strip's effect becomes noticeable, where the evidence says so."""
         self.layout_changed: Event[[]] = Event()
         self.strip_changed: Event[[Strip]] = Event()
         self.effective_changed: Event[[str, float]] = Event()
@@ -158,6 +160,14 @@ class Rack:
         found = {id: tuple(others) for id, others in alike.items() if others}
         if found != self.alike:
             self.alike = found
+            for strip in self.strips:
+                self.strip_changed.emit(strip)
+
+    def set_marks(self, marks: Mapping[str, Sequence[float]]) -> None:
+        """From which amounts on each slider is noticed."""
+        found = {id: tuple(amounts) for id, amounts in marks.items() if amounts}
+        if found != self.marks:
+            self.marks = found
             for strip in self.strips:
                 self.strip_changed.emit(strip)
 

@@ -39,7 +39,7 @@ class Actions:
     drop_file: Callable[[Path], object] = _nothing
     continue_from: Callable[[float], object] = _nothing
     make_slider: Callable[..., object] = _nothing
-    """(paths like these, paths unlike them, name)."""
+    """Open the dialog that makes one from examples."""
     hear: Callable[[bool], object] = _nothing
     detect_tempo: Callable[[], object] = _nothing
     save_preset: Callable[[str], object] = _nothing

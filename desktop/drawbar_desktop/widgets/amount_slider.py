@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QPolygonF,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -42,7 +43,7 @@ class AmountSlider(QWidget):
         self._strip = strip
         beyond = ", beyond the usable range" if strip.beyond else ""
         self.setAccessibleName(f"{feature_title(strip.feature)} amount {strip.amount:+.2f}{beyond}")
-        self.setToolTip(_tip(strip))
+        self.setToolTip(_tip(strip, self._rack.marks.get(self._id, ())))
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -188,6 +189,14 @@ class AmountSlider(QWidget):
             painter.setPen(QPen(qcolor(P.warn, 0.55), 1, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(edge, top), QPointF(edge, self.y_of(high) - 3))
             painter.drawLine(QPointF(edge, self.y_of(low) + 3), QPointF(edge, bottom))
+        for mark in self._rack.marks.get(self._id, ()):
+            y = self.y_of(mark)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(P.good))
+            tip = x + TRACK_W / 2 + 5
+            painter.drawPolygon(
+                QPolygonF([QPointF(tip, y), QPointF(tip + 6, y - 3.5), QPointF(tip + 6, y + 3.5)])
+            )
         amount = self._strip.amount
         if amount:
             y = self.y_of(amount)
@@ -233,9 +242,16 @@ class AmountSlider(QWidget):
         return not self._rack.silenced(self._strip)
 
 
-def _tip(strip: Strip) -> str:
+def _tip(strip: Strip, marks: tuple[float, ...]) -> str:
     if strip.usable is None:
         return "No evidence card: how far this slider can go is not known"
-    low, high = (f"{a:+.2f}".replace("-", "\u2212") for a in strip.usable)
+    low, high = (_signed(amount) for amount in strip.usable)
     state = "Beyond the usable range" if strip.beyond else "Usable"
-    return f"{state}: quality holds from {low} to {high}"
+    said = f"{state}: quality holds from {low} to {high}"
+    if marks:
+        said += f"\nNoticeable from {' and '.join(_signed(mark) for mark in marks)} on (green mark)"
+    return said
+
+
+def _signed(amount: float) -> str:
+    return f"{amount:+.2f}".replace("-", "\u2212")

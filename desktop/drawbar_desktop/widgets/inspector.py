@@ -15,8 +15,9 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar.errors import DrawbarError
+from drawbar.evidence.groups import group_of
 from drawbar_desktop.state.desk import Desk
-from drawbar_desktop.state.evidence import Card, caveats, read_card
+from drawbar_desktop.state.evidence import Card, caveats, marks_of, read_card, sentences
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.theme import SPACE, P, icon
 from drawbar_desktop.widgets.actions import Actions
@@ -29,7 +30,7 @@ from drawbar_desktop.widgets.verdicts import VERDICTS
 
 __all__ = ["Inspector"]
 
-CORRELATIONS, NEIGHBOURS, EXAMPLES = 6, 6, 10
+CORRELATIONS, NEIGHBOURS, EXAMPLES, SIDE_EFFECTS = 6, 6, 10, 5
 BIN_TITLES = {
     "top": "strongest",
     "q75": "upper",
@@ -92,6 +93,7 @@ class Inspector(QStackedWidget):
         self._head(column, feature)
         self._labels(column, feature)
         self._evidence(column, feature, card)
+        self._twins(column, feature)
         self._figures(column, feature)
         self._examples(column, feature)
         self._correlations(column, feature)
@@ -136,7 +138,7 @@ class Inspector(QStackedWidget):
         tags.addWidget(Tag(row.id, tip="Layer / number"))
         verdict = row.verdict or "untested"
         tip = VERDICTS.get(verdict, VERDICTS["untested"])[2]
-        tags.addWidget(Tag(verdict.replace("_", " "), tone=TONES.get(verdict, ""), tip=tip))
+        tags.addWidget(Tag(verdict, tone=TONES.get(verdict, ""), tip=tip))
         kind = feature.temporal.get("type")
         if kind:
             tags.addWidget(Tag(str(kind), tip="How it fires over time"))
@@ -212,39 +214,47 @@ class Inspector(QStackedWidget):
 
     def _evidence(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
         self._section(column, "EVIDENCE")
-        if card.empty:
-            words = "Not tested yet: nothing is known of what its slider does."
-            if feature.usable_range:
-                words = "No dose-response is stored."
-            column.addWidget(label(words, "small", wrap=True))
+        row = feature.row
+        for text in sentences(card, row.verdict or "untested", feature_title(row)):
+            column.addWidget(label(text.replace("-", "\u2212"), "small", wrap=True))
         if card.doses:
             column.addWidget(DosePlot(card, feature.usable_range))
-        figures = []
-        if card.judge:
-            figures.append(f"judge: {card.judge}")
-        if card.slope is not None:
-            figures.append(f"slope {card.slope:+.3g}")
-        if card.interval is not None:
-            figures.append(f"({card.interval[0]:+.3g} to {card.interval[1]:+.3g})")
-        if card.q is not None:
-            figures.append(f"q = {card.q:.3g}")
-        elif card.p is not None:
-            figures.append(f"p = {card.p:.3g}")
-        if card.specificity is not None:
-            figures.append(f"specificity {card.specificity:.2g}")
-        if figures:
-            column.addWidget(label("   ".join(figures).replace("-", "\u2212"), "small", wrap=True))
-        if card.controls:
-            column.addWidget(label("Dashed: " + ", ".join(card.controls), "faint", wrap=True))
+        figures = [f"judge: {card.judge}"] if card.judge else []
+        figures += [f"specificity {card.specificity:.2g}"] if card.specificity is not None else []
         if feature.usable_range:
-            low, high = feature.usable_range
-            text = f"Usable from {low:+.2f} to {high:+.2f}".replace("-", "\u2212")
-            column.addWidget(label(text, "small"))
-        for name, value in card.side_effects:
-            row = QHBoxLayout()
-            row.addWidget(ElidedLabel(f"also moves {_words(name)}", "faint"), 1)
-            row.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "faint"))
-            column.addLayout(row)
+            figures.append("usable from {:+.2g} to {:+.2g}".format(*feature.usable_range))
+        marks = marks_of(card)
+        if marks:
+            figures.append("noticeable at " + " and ".join(f"{amount:+.2g}" for amount in marks))
+        if figures:
+            column.addWidget(label(";  ".join(figures).replace("-", "\u2212"), "small", wrap=True))
+        for name, value in card.side_effects[:SIDE_EFFECTS]:
+            line = QHBoxLayout()
+            line.addWidget(ElidedLabel(f"also moves {_words(name)}", "faint"), 1)
+            line.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "faint"))
+            column.addLayout(line)
+
+    def _twins(self, column: QVBoxLayout, feature: Any) -> None:
+        """Features that are the same slider; the one with the best evidence is the one to use."""
+        bank = self._library.bank
+        if bank is None:
+            return
+        group = group_of(bank, feature.row.id)
+        others = [id for id in group.members if id != feature.row.id][:NEIGHBOURS]
+        if not others:
+            return
+        self._section(column, "THE SAME SLIDER AS")
+        for id in others:
+            line = QHBoxLayout()
+            name = button(self._actions.title_of(id), "link", f"Show {id}")
+            name.clicked.connect(lambda _=False, other=id: self._library.selected.set(other))
+            line.addWidget(name)
+            line.addStretch(1)
+            best = id == group.representative
+            line.addWidget(label("take this one" if best else id, "soft" if best else "faint"))
+            column.addLayout(line)
+        words = "They fire at the same moments, or point the same way: in the rack their amounts add up."
+        column.addWidget(label(words, "faint", wrap=True))
 
     def _figures(self, column: QVBoxLayout, feature: Any) -> None:
         self._section(column, "WHEN IT FIRES")

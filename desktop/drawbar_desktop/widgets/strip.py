@@ -140,7 +140,7 @@ class StripWidget(QFrame):
         self._alike.setVisible(bool(others))
         if others:
             names = ", ".join(feature_title(self._rack.strip(o).feature) for o in others if o in self._rack)
-            tip = f"Points almost the same way as {names}: their amounts add up. Keep one, or halve both."
+            tip = f"Much the same way as {names}: their amounts add up. Keep one, or halve both."
             self._alike.setPixmap(icon("call-merge", color=P.warn).pixmap(15, 15))
             self._alike.setToolTip(tip)
             self._alike.setAccessibleName(tip)

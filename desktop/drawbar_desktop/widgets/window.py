@@ -26,6 +26,7 @@ from drawbar_desktop.widgets.browser import Browser
 from drawbar_desktop.widgets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.export_sheet import ExportSheet
 from drawbar_desktop.widgets.logo import mark_pixmap
+from drawbar_desktop.widgets.making_sheet import Maker, MakingSheet
 from drawbar_desktop.widgets.parts import LEARN, Item, popup
 from drawbar_desktop.widgets.rack_view import RackView
 from drawbar_desktop.widgets.settings_sheet import Managing, SettingsSheet
@@ -43,7 +44,9 @@ __all__ = ["MainWindow"]
 class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, transport above, timeline below."""
 
-    def __init__(self, desk: Desk, actions: Actions, managing: Managing, listener: Listener) -> None:
+    def __init__(
+        self, desk: Desk, actions: Actions, managing: Managing, listener: Listener, maker: Maker
+    ) -> None:
         super().__init__()
         self._desk, self._actions = desk, actions
         self._shown = False
@@ -91,6 +94,7 @@ class MainWindow(QMainWindow):
         self.export = ExportSheet(root, desk.settings, lambda choice: self.write_export(choice))
         self.write_export: Callable[..., object] = lambda choice: None
         self.blind = BlindTestSheet(root, listener)
+        self.making = MakingSheet(root, maker)
         self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
         self._keys()
@@ -130,7 +134,9 @@ class MainWindow(QMainWindow):
 
     def _covered(self, call: object) -> bool:
         """While a card is open, the keys belong to it; only its own key still works."""
-        sheets: tuple[Sheet, ...] = (self.settings, self.errors, self.export, self.welcome, self.blind)
+        sheets: tuple[Sheet, ...] = (
+            self.settings, self.errors, self.export, self.welcome, self.blind, self.making,
+        )  # fmt: skip
         return any(sheet.isVisible() for sheet in sheets) or (
             self.overlay.isVisible() and call != self.overlay.toggle
         )
