@@ -321,7 +321,7 @@ def test_a_proven_page_has_evidence_and_an_untested_one_says_so(app: App, bank: 
     assert "+0.34 at +1.0" in plots[0].accessibleName()
     app.library.selected.set(bank.rows[-1].id)
     words = _words(inspector)
-    assert "Not tested yet" in words
+    assert "Untested: nobody has measured" in words
     assert "Nobody has named it: listen to the examples." in words
 
 

@@ -1,0 +1,155 @@
+"""Directions of one's own: kept safely, tied to their model, found and played as features are."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drawbar.bank import Query
+from drawbar.bench.synthetic import synthetic_bank
+from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.steering import OwnDirection, OwnDirections, Palette, directions_for, directions_from_bank
+
+SITE = "0" * 64
+
+
+def own(name: str = "more grit", layer: int = 1, axis: int = 0, **changes: Any) -> OwnDirection:
+    vector = np.zeros(16, np.float32)
+    vector[axis] = 1.0
+    given: dict[str, Any] = {
+        "scale": 4.0,
+        "rest": 0.5,
+        "about": {"like": ["a.wav"], "auroc_difference": 0.9, "spread_difference": 0.1},
+    }
+    return OwnDirection(name, SITE, "synthetic", layer, vector, **(given | changes))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> OwnDirections:
+    return OwnDirections(tmp_path / "own")
+
+
+@pytest.fixture
+def palette(tmp_path: Path, store: OwnDirections) -> Palette:
+    return Palette(synthetic_bank(tmp_path / "bank", features=40), SITE, store)
+
+
+def test_what_is_saved_comes_back_as_it_was(store: OwnDirections) -> None:
+    path = store.save(own())
+    assert path.is_file()
+    back = store.load("MORE GRIT")
+    assert (back.name, back.layer, back.scale, back.rest) == ("more grit", 1, 4.0, 0.5)
+    np.testing.assert_array_equal(back.vector, own().vector)
+    assert back.about == dict(own().about)
+    assert not list(store.folder.glob("*.part"))
+
+
+def test_a_name_is_taken_once_and_a_bad_one_never(store: OwnDirections) -> None:
+    store.save(own())
+    with pytest.raises(BadInputError, match="already, and takes may use it"):
+        store.save(own("More Grit"))
+    store.save(own("More Grit", layer=3), replace=True)
+    assert [one.layer for one in store.all()] == [3]
+    for name in ("", "../up", "a/b", "x" * 61, " x", "a=b"):
+        with pytest.raises(BadInputError, match="cannot be a direction's name"):
+            own(name)
+    with pytest.raises(BadInputError, match="divide it by that"):
+        OwnDirection("long", SITE, "m", 0, np.ones(4, np.float32), 1.0)
+
+
+def test_a_damaged_one_is_told_left_out_and_can_be_removed(store: OwnDirections) -> None:
+    store.save(own())
+    store.save(own("fine", axis=1))
+    (store.folder / "more grit.json").write_text("{", encoding="utf-8")
+    with pytest.raises(BadInputError, match="damaged"):
+        store.load("more grit")
+    assert [one.name for one in store.all()] == ["fine"]
+    assert store.remove("mine/more grit") == "more grit"
+    with pytest.raises(BadInputError, match="there are fine"):
+        store.remove("more grit")
+
+
+def test_another_model_is_refused_with_both_named(store: OwnDirections) -> None:
+    store.save(own())
+    model: Any = type("Model", (), {"fingerprint": "f" * 64, "spec": type("Spec", (), {"name": "other"})})()
+    with pytest.raises(
+        SiteMismatchError, match=r"synthetic \(000000000000\), layer 1, not to other \(ffffffffffff\)"
+    ):
+        directions_for(model, None, ["mine/more grit"], store)
+    model.fingerprint = SITE
+    assert directions_for(model, None, ["mine/more grit"], store)[0].scale == 4.0
+    with pytest.raises(BadInputError, match="no bank is open"):
+        directions_for(model, None, ["mine/more grit", "1/3"], store)
+
+
+def test_directions_come_in_the_order_asked_for(palette: Palette, store: OwnDirections) -> None:
+    store.save(own())
+    model: Any = type("Model", (), {"fingerprint": SITE, "spec": type("Spec", (), {"name": "synthetic"})})()
+    ids = [palette.search("")[0].id, "mine/more grit", palette.search("")[1].id]
+    assert [one.id for one in directions_for(model, palette, ids, store)] == ids
+
+
+def test_the_shelf_mine_holds_them_and_a_text_finds_them(palette: Palette, store: OwnDirections) -> None:
+    before = palette.count("")
+    assert "mine" not in palette.facets().shelves
+    assert palette.search("", shelf="mine") == []
+    store.save(own())
+    store.save(own("other", axis=1))
+    assert palette.facets().shelves["mine"] == 2
+    assert [row.id for row in palette.search("", shelf="mine")] == ["mine/more grit", "mine/other"]
+    assert palette.count("", shelf="mine") == 2
+    assert [row.id for row in palette.search("", shelf="mine", layer=3)] == []
+    assert palette.count("") == before
+    hits = palette.search("gri", limit=5)
+    assert hits[0].id == "mine/more grit"
+    assert hits[0].label_score == 0.9
+    assert palette.count("gri") == 1 + palette._bank.count("gri")
+    page = palette.find(Query(text="grit", shelf="all"), limit=1)
+    assert (page.rows[0].id, page.total) == ("mine/more grit", palette.count("grit", shelf="all"))
+    assert palette.search("grit", verdict="proven") == palette._bank.search("grit", verdict="proven")
+
+
+def test_pages_go_on_from_own_directions_to_the_banks(palette: Palette, store: OwnDirections) -> None:
+    text = next(row.label for row in palette._bank.search("") if row.label).split()[0]
+    store.save(own(f"{text} mine"))
+    whole = [row.id for row in palette.search(text, limit=100)]
+    assert len(whole) == len(set(whole)) == palette.count(text)
+    paged = [row.id for n in range(len(whole)) for row in palette.search(text, limit=1, offset=n)]
+    assert paged == whole
+
+
+def test_names_ids_and_labels_resolve(palette: Palette, store: OwnDirections) -> None:
+    store.save(own())
+    assert palette.resolve("more grit").id == palette.resolve("mine/more grit").id == "mine/more grit"
+    first = palette.search("")[0]
+    assert palette.resolve(first.id).id == first.id
+    with pytest.raises(BadInputError, match="there is no direction mine/nothing"):
+        palette.resolve("mine/nothing")
+    page = palette.feature("mine/more grit")
+    assert page.usable_range is None
+    assert (
+        "AUROC 0.90" in page.labels[0].evidence["phrase"] or "AUROC" not in page.labels[0].evidence["phrase"]
+    )
+    assert palette.examples("mine/more grit") == []
+    with pytest.raises(BadInputError, match="your own direction"):
+        palette.star("mine/more grit")
+
+
+def test_its_row_reads_the_projection_whatever_the_bank_takes_off(
+    palette: Palette, store: OwnDirections
+) -> None:
+    """The bank's form of a row and the direction itself give the same activation, at a bank's layer and elsewhere."""
+    store.save(own())
+    store.save(own("elsewhere", layer=2))
+    x = np.random.default_rng(0).standard_normal(16).astype(np.float32)
+    first = palette.search("", layer=1)[0].id
+    for id, layer in (("mine/more grit", 1), ("mine/elsewhere", 2)):
+        rows = palette.vectors([first, id])
+        read = rows["W_enc"][1] @ (x - rows["b_dec"][layer]) + rows["b_enc"][1]
+        direction = store.load(id).direction()
+        assert direction.encoder is not None
+        assert read == pytest.approx(float(direction.encoder.numpy() @ x) + direction.bias, abs=1e-4)
+        assert rows["scale"][1] == 4.0
+        np.testing.assert_allclose(rows["W_dec"][0], palette._bank.vectors([first])["W_dec"][0])
+    assert directions_from_bank(palette, [first])[0].id == first
