@@ -1,0 +1,236 @@
+"""A bank -> which way to steer does most at what cost, and which rule lets several sliders stand together.
+
+Everything is played and judged by drawbar.evidence; this asks, and writes tables and a page.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from drawbar.evidence.variants import Played, VariantSettings, play_all
+from drawbar.evidence.variants_pushes import RECIPES
+from drawbar.evidence.variants_results import Compared, Figure, choices, recipes
+from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, stack_rows
+
+__all__ = [
+    "COLUMNS",
+    "STACK_COLUMNS",
+    "TOTAL_COLUMNS",
+    "Result",
+    "markdown",
+    "result_of",
+    "rows",
+    "run",
+    "stack_table",
+    "total_table",
+]
+
+COLUMNS = (
+    "way",
+    "effect at +1",
+    "at -1",
+    "CE ratio",
+    "norm",
+    "area",
+    "area less plain",
+    "at equal CE, up",
+    "at equal CE, down",
+    "verdict",
+)
+STACK_COLUMNS = ("sliders", "alike", "rule", "usable", "effect each", "of alone", "CE ratio", "combinations")
+TOTAL_COLUMNS = ("rule", "usable", "effect each", "usable effect", "less the plain sum")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `drawbar bench variants` found."""
+
+    settings: VariantSettings
+    sliders: dict[str, str]
+    """Concept -> the slider of the comparison."""
+    recipes: list[Compared]
+    concepts: list[str]
+    chosen: dict[str, tuple[str, str, str]]
+    """Concept -> its feature by activation, by output, by a trial."""
+    choices: list[Compared]
+    stacks: list[StackRow]
+    totals: list[RuleTotal]
+    clips: int
+    played_s: float
+    """Wall clock of the clips."""
+
+    @property
+    def stacking(self) -> str:
+        """The rule with the largest usable effect, if it beats the plain sum beyond chance; else none."""
+        best = max(self.totals, key=lambda total: total.usable_effect.value)
+        return best.rule if best.gain.sign > 0 else "none"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        verdicts = {c.name: c.verdict for c in (*self.recipes, *self.choices)}
+        return {**asdict(self), "verdicts": verdicts, "stacking": self.stacking}
+
+
+def run(
+    bank: Path,
+    folder: Path,
+    settings: VariantSettings,
+    *,
+    soundfont: Path | None = None,
+    told: Callable[[str, float], None] | None = None,
+) -> Result:
+    """Play what is missing in ``folder`` and compare. Raises what `play_all` raises."""
+    return result_of(play_all(bank, folder, settings, soundfont=soundfont, told=told))
+
+
+def result_of(played: Played) -> Result:
+    """Everything that the clips say."""
+    choice = played.choice
+    concepts, compared = choices(played)
+    return Result(
+        played.settings,
+        dict(choice.sliders),
+        recipes(played),
+        concepts,
+        {c: (choice.by_label[c], choice.by_output[c], choice.sliders[c]) for c in concepts},
+        compared,
+        stack_rows(played),
+        rule_totals(played),
+        sum(trials.plan.clips for trials in played.trials.values()),
+        sum(trials.spent_s for trials in played.trials.values()),
+    )
+
+
+def rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """One line per way (see COLUMNS)."""
+    return [
+        (
+            one.name,
+            _text(one.up),
+            _text(one.down),
+            _text(one.ce_ratio, 3, signed=False),
+            f"{one.added:.2f}",
+            _text(one.area, signed=False),
+            _text(one.area_gain),
+            _text(one.matched_up),
+            _text(one.matched_down),
+            one.verdict if n else "",
+        )
+        for n, one in enumerate(compared)
+    ]
+
+
+def stack_table(stacks: Sequence[StackRow]) -> list[tuple[str, ...]]:
+    """One line per size, kind and rule."""
+    return [
+        (
+            str(row.size),
+            "yes" if row.alike else "no",
+            row.rule,
+            f"{100 * row.usable:.0f} %",
+            f"{row.effect:+.2f}",
+            f"{100 * row.kept:.0f} %" if row.kept == row.kept else "-",
+            f"{row.ce_ratio:.3f}",
+            str(row.combos),
+        )
+        for row in stacks
+    ]
+
+
+def total_table(totals: Sequence[RuleTotal]) -> list[tuple[str, ...]]:
+    """One line per rule."""
+    return [
+        (
+            total.rule,
+            f"{100 * total.usable:.0f} %",
+            f"{total.effect:+.2f}",
+            _text(total.usable_effect, signed=False),
+            _text(total.gain) if total.rule != "none" else "",
+        )
+        for total in totals
+    ]
+
+
+def markdown(result: Result) -> str:
+    """The page."""
+    settings = result.settings
+    pairs = settings.pairs
+    ways = [f"- **{recipe.name}**: {recipe.what}" for recipe in RECIPES]
+    chosen = [(c, *result.chosen[c]) for c in result.concepts]
+    sliders = ", ".join(f"{id} ({concept})" for concept, id in result.sliders.items())
+    return "\n".join(
+        [
+            "# Ways to steer, ways to choose, ways to stack",
+            "",
+            f"Written by `drawbar bench variants --write`: {result.clips} clips of {settings.seconds:g} s, "
+            f"{time.strftime('%H:%M:%S', time.gmtime(result.played_s))} of wall clock with one thread.",
+            "",
+            "Effects are differences from the unsteered take of the same prompt and seed, in standard deviations "
+            "between unsteered takes, by the detector of the slider's concept. CE ratio: cross-entropy of the first "
+            "codebook under the unsteered model, over the twin's. Area: largest effect at each demand on preserving "
+            "every other measure, averaged over demands. `at equal CE`: effect less the first row's where both have "
+            "moved the cross-entropy equally far. Brackets: 95 % intervals, resampling sliders and pairs (prompt and "
+            "seed); they are not corrected for the number of rows, and one in forty would leave 0 out to the better "
+            "side by chance.",
+            "",
+            "## Ways to steer",
+            "",
+            f"{len(result.sliders)} sliders, {pairs} prompts and seeds each, amounts "
+            f"{', '.join(f'{a:g}' for a in settings.amounts)}. The rule: among the features whose label has a "
+            "detector, for each concept the one that moved its detector most at -1 and +1 while screening "
+            f"({settings.screen_pairs} pairs, other seeds), and of these concepts the strongest. They are {sliders}.",
+            "",
+            *ways,
+            "",
+            *_table(COLUMNS, rows(result.recipes)),
+            "",
+            "`norm` is what was added per frame, over what the plain slider adds.",
+            "",
+            "## Ways to choose a concept's feature",
+            "",
+            "By activation: the labelled feature whose activation tells the concept best (held-out AUROC). By output: "
+            "of all candidates the one that at +1 makes the concept's typical tokens most likely, teacher-forced on "
+            f"{settings.listened} composed clips without a prompt, nothing generated. By a trial: the one that moved "
+            "the detector most while screening.",
+            "",
+            *_table(COLUMNS, rows(result.choices)),
+            "",
+            *_table(("concept", "by activation", "by output", "by a trial"), chosen),
+            "",
+            "## Ways to stack",
+            "",
+            f"Every slider at +1, {settings.stack_pairs} prompts and seeds per combination. Members are labelled "
+            "features that moved their own detector the right way while screening. Alike: made of pairs with a "
+            f"cosine above {settings.alike_cos:g} (the same concept at two layers, mostly); otherwise no such pair. "
+            "Usable: no guard broken (cross-entropy within 5 %, loudness, silence, clipping, repetition).",
+            "",
+            "- **none**: the plain sum",
+            "- **mean**: 1/n of it (the strongest over the sum, so that nothing jumps when a slider leaves 0)",
+            "- **budget**: no longer than the root of the sum of squares (sqrt(n) for n equal sliders)",
+            "- **largest**: no longer than the strongest",
+            "",
+            *_table(STACK_COLUMNS, stack_table(result.stacks)),
+            "",
+            "Over all combinations; the usable effect counts 0 where a guard is broken:",
+            "",
+            *_table(TOTAL_COLUMNS, total_table(result.totals)),
+            "",
+            f"By this rule the winner is **{result.stacking}**.",
+            "",
+        ]
+    )
+
+
+def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    parts = [columns, ["---"] * len(columns), *lines]
+    return [f"| {' | '.join(line)} |" for line in parts]
+
+
+def _text(figure: Figure | None, digits: int = 2, *, signed: bool = True) -> str:
+    if figure is None:
+        return ""
+    sign = "+" if signed else ""
+    low, high = (f"{part:{sign}.{digits}f}" for part in (figure.low, figure.high))
+    return f"{figure.value:{sign}.{digits}f} [{low}, {high}]"
