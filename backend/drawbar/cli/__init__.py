@@ -12,6 +12,7 @@ import typer
 
 from drawbar.cli import (
     banks,
+    bench_variants,
     benchmarks,
     building,
     directions,
@@ -19,6 +20,7 @@ from drawbar.cli import (
     ears,
     evidence_report,
     horizon,
+    horizon_study,
     models,
     playing,
     proving,
@@ -45,6 +47,7 @@ app.add_typer(banks.features_app, name="features")
 app.add_typer(banks.bank_app, name="bank")
 app.add_typer(proving.app)
 reports.app.command("evidence")(evidence_report.report_evidence)
+horizon_study.register(horizon.app, reports.app)
 app.add_typer(reports.app, name="report")
 app.add_typer(horizon.app, name="study")
 app.add_typer(reviewing.app, name="review")
@@ -53,7 +56,7 @@ app.add_typer(playing.app)
 app.add_typer(ears.app)
 app.add_typer(models.models_app, name="model")
 app.add_typer(verifying.app)
-app.add_typer(benchmarks.app, name="bench")
+app.add_typer(bench_variants.app, name="bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
