@@ -258,6 +258,7 @@ class App:
 
     def _begin_load(self) -> None:
         self._phase("Starting")
+        self.transport.loading.set(True)
         load = self._load
         self.jobs.run(lambda: load(lambda phase: self.jobs.post(lambda: self._phase(phase))), self._have)
 
@@ -286,6 +287,9 @@ class App:
         self.window.status.set_phase(f"{text} \u2026")
 
     def _have(self, loaded: Loaded | None, error: Exception | None) -> None:
+        wanted = self.transport.wanted.value
+        self.transport.wanted.set(False)
+        self.transport.loading.set(False)
         if loaded is None:
             self._failed(error)
             return
@@ -300,12 +304,17 @@ class App:
                 self._tell(f"Not in this bank: {', '.join(missing[:5])}")
         self.playing.adopt()
         self.transport.ready.set(True)
+        self.listening.adopt()
         self.machinery.refresh()
         self.poll_text()
         if loaded.notice:
             self.window.status.notify(loaded.notice)
             self.window.browser.empty.say("No bank is open", loaded.notice)
-        if not self.desk.settings["welcomed"] and self.desk.home is not None:
+        if wanted:
+            self.desk.settings.set("welcomed", True)
+            self.playing.begin()
+            self.poll_text()
+        elif not self.desk.settings["welcomed"] and self.desk.home is not None:
             self._welcome(loaded)
 
     def _failed(self, error: Exception | None) -> None:
@@ -343,6 +352,10 @@ class App:
         """Stop what plays, or start a take with the shown settings."""
         engine = self._engine
         if engine is None:
+            wish = self.transport.loading.value and not self.transport.wanted.value
+            self.transport.wanted.set(wish)
+            if wish:
+                self._tell("Plays as soon as the model is there")
             return
         if self.playing.busy:
             engine.stop()

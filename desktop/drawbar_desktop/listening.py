@@ -39,7 +39,15 @@ class Listening:
         self._example = False
         self._cancel = threading.Event()
         self._compared: tuple[str, str] | None = None
+        self._later: Mapping[str, Any] | None = None
+        """What to restore once a model is loaded."""
         self.desk.timeline.loop.changed.connect(lambda _: self._loop_changed())
+
+    def adopt(self) -> None:
+        """Something was loaded: restore what was asked for meanwhile."""
+        later, self._later = self._later, None
+        if later is not None:
+            self.restore(later)
 
     # -- the second player ----------------------------------------------------------------------------
 
@@ -194,9 +202,14 @@ class Listening:
 
     def restore(self, record: Mapping[str, Any]) -> None:
         """What made a take becomes what the desk shows; one undo step for the rack."""
+        if self._links.loaded is None:
+            self._later = record
+            self._links.tell("Its settings come back as soon as the model is there")
+            return
         desk, settings = self.desk, record["settings"]
         assert isinstance(settings, TakeSettings)
-        strips, missing = self._strips(settings)
+        automation = record.get("automation") or {}
+        strips, missing = self._strips(settings, dict(automation.get("lanes") or {}))
         t = desk.transport
         t.prompt.set(settings.prompt)
         t.set_seed(settings.seed)
@@ -205,7 +218,6 @@ class Listening:
         t.temperature.set(settings.temperature)
         t.top_k.set(settings.top_k)
         t.twin.set(settings.twin)
-        automation = record.get("automation") or {}
         rate = self._links.loaded.frame_rate_hz if self._links.loaded else 50.0
         lanes = {
             str(lane): [(f / rate, a) for f, a in points if a is not None]
@@ -223,9 +235,10 @@ class Listening:
             words += f"; it was made with another model ({site[:8]}): it will sound different"
         self._links.tell(words)
 
-    def _strips(self, settings: TakeSettings) -> tuple[list[Strip], list[str]]:
+    def _strips(self, settings: TakeSettings, lanes: Mapping[str, Any]) -> tuple[list[Strip], list[str]]:
+        """The take's sliders: those that it began with, and those that were added while it played."""
         strips, missing = [], []
-        for id, amount in settings.amounts.items():
+        for id, amount in {**dict.fromkeys(map(str, lanes), 0.0), **settings.amounts}.items():
             found = self._links.resolve(id)
             if found is None:
                 missing.append(id)

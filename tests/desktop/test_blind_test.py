@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
-from drawbar.bank import Bank, BankInfo
+from drawbar.bank import Bank
 from drawbar_desktop.app import App
 from drawbar_desktop.midi_ports import MidiPorts
 from drawbar_desktop.state.blind_test import BlindChoice
@@ -20,8 +20,7 @@ from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.widgets.blind_test import IntervalBar
 from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeEngine, fake_load
-from tests.evidence.evidence_bank import LAYER, fill
-from tests.musicgen.tiny import SPEC
+from tests.evidence.evidence_bank import LAYER, fill, info_of
 
 ESCAPE, RETURN, SPACE = Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Space
 
@@ -39,8 +38,7 @@ class FakeMaker:
 
 @pytest.fixture
 def six(tmp_path: Path) -> Iterator[Bank]:
-    info = BankInfo("six", SPEC.name, "f" * 64, (LAYER,), SPEC.d_model, n_q=SPEC.n_q)
-    with Bank.create(tmp_path / "six", info, edits=tmp_path / "edits") as bank:
+    with Bank.create(tmp_path / "six", info_of("f" * 64), edits=tmp_path / "edits") as bank:
         fill(bank)
     with Bank.open(tmp_path / "six", edits=tmp_path / "edits") as bank:
         yield bank

@@ -1,5 +1,6 @@
 """Every gesture of the window that the musicians' conventions ask for, over a fake engine."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar_desktop.app import App
+from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
 from drawbar_desktop.state.grid import Grid
 from drawbar_desktop.widgets.amount_slider import AmountSlider
@@ -30,7 +32,7 @@ from drawbar_desktop.widgets.timeline_head import parse_bars
 from drawbar_desktop.widgets.timeline_view import reduced
 from drawbar_desktop.widgets.value_edit import parse_number
 from tests.desktop.fake_midi import FakeMidi
-from tests.desktop.fakes import RATE, FakeBank, FakeEngine
+from tests.desktop.fakes import RATE, FakeBank, FakeEngine, fake_load
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -318,7 +320,7 @@ def test_a_proven_page_has_evidence_and_an_untested_one_says_so(app: App, bank: 
     assert "EXAMPLES" in inspector.sections
     plots = [w for w in inspector.findChildren(QWidget) if w.accessibleName().startswith("Dose-response")]
     assert len(plots) == 1
-    assert "+0.34 at +1.0" in plots[0].accessibleName()
+    assert "+1.70 at +1.0" in plots[0].accessibleName()
     app.library.selected.set(bank.rows[-1].id)
     words = _words(inspector)
     assert "Untested: nobody has measured" in words
@@ -919,3 +921,56 @@ def test_the_wheel_moves_sliders_but_not_fields_that_are_scrolled_past(app: App)
     )  # fmt: skip
     QApplication.sendEvent(box, event)
     assert box.value() == 0.0
+
+
+def test_play_pressed_while_loading_plays_as_soon_as_it_can(qtbot: Any, qapp: object, tmp_path: Path) -> None:
+    import threading
+
+    go, engine = threading.Event(), FakeEngine()
+
+    def load(say: Any) -> Any:
+        go.wait(20)
+        return fake_load(engine)(say)
+
+    app = App(load, Desk(tmp_path))
+    app.show()
+    app.start()
+    app.window.transport.prompt.setText("slow piano")
+    qtbot.keyClick(app.window.transport.prompt, Qt.Key.Key_Return)
+    assert app.transport.wanted.value
+    assert app.window.transport.play.accessibleName() == "Stop"
+    assert not app.window.transport.prompt.hasFocus(), "the keys belong to the window again"
+    go.set()
+    qtbot.waitUntil(lambda: any(call[0] == "play" for call in engine.calls), timeout=20_000)
+    assert engine.played[0].prompt == "slow piano"
+    assert not app.window.welcome.isVisible(), "whoever plays already needs no card"
+    app.window.close()
+
+
+def test_sliders_that_were_added_while_a_take_played_come_back_with_it(
+    qtbot: Any, app: App, engine: FakeEngine, bank: FakeBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = bank.rows[0].id
+    lanes = {"lanes": {id: [[0, 0.0], [100, 0.0], [103, 1.5]]}, "kept": []}
+    taken = engine._end
+
+    def end_with_lanes() -> None:
+        taken()
+        engine._take = replace(engine._take, automation=lanes) if engine._take else None
+
+    monkeypatch.setattr(engine, "_end", end_with_lanes)
+    take = play_a_take(qtbot, app, engine)
+    item = app.desk.history.get(take)
+    assert item is not None
+    assert item.sliders == ((id, 1.5),)
+    app.actions.recall(take)
+    assert app.rack.ids() == (id,)
+    assert app.desk.lanes.points(id)
+
+
+def test_enter_in_a_card_presses_its_last_button(qtbot: Any, app: App) -> None:
+    app.window.welcome.present()
+    app.window.welcome.setFocus()
+    qtbot.keyClick(app.window.welcome, Qt.Key.Key_Return)
+    assert not app.window.welcome.isVisible()
+    assert app.transport.playing.value

@@ -39,12 +39,12 @@ def test_a_card_is_read_whole(card: Card) -> None:
     assert card.second.agrees
 
 
-def test_nothing_and_another_version_are_told_apart() -> None:
+def test_nothing_another_version_and_damage_are_told_apart() -> None:
     assert read_card(None).empty
     newer = read_card({"format": 9, "doses": "?"})
     assert newer.notes == ("Its evidence has format 9, which this version does not read.",)
-    with pytest.raises(KeyError):
-        read_card({"format": 1, "judge": "drums detector"})
+    assert "damaged" in read_card({"format": 1, "judge": "drums detector"}).notes[0]
+    assert "damaged" in read_card(changed(doses="none")).notes[0]
 
 
 def test_what_is_null_is_unknown_not_zero() -> None:
@@ -103,6 +103,7 @@ def test_every_verdict_has_its_sentence(card: Card, verdict: str, words: str) ->
 def test_what_was_only_screened_is_not_called_untested() -> None:
     assert sentences(Card(), "not shown", "x")[0].startswith("Not shown: a first short test")
     assert sentences(Card(), "untested", "x")[0].startswith("Untested")
+    assert sentences(Card(), "proven", "x") == ["Proven, says the bank, but it holds no dose-response."]
 
 
 def test_own_directions_have_their_own_caveat() -> None:

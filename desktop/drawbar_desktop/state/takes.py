@@ -21,7 +21,7 @@ from drawbar.live.take import TakeSettings, load_record
 from drawbar_desktop.state.files import read_json, write_json
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["History", "TakeItem", "TakeLike", "TakeStore", "thumbnail"]
+__all__ = ["History", "TakeItem", "TakeLike", "TakeStore", "moved_sliders", "thumbnail"]
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
@@ -68,6 +68,8 @@ class TakeItem:
     recovered: bool = False
     bank: str = ""
     site: str = ""
+    sliders: tuple[tuple[str, float], ...] = ()
+    """Those that were away from zero at any time, each with its largest amount."""
 
     @property
     def path(self) -> Path:
@@ -163,6 +165,7 @@ class TakeStore:
                 about.get("recovered") is True,
                 str(record.get("bank", "")),
                 str(record.get("site", "")),
+                tuple(sorted(moved_sliders(record).items())),
             )
         except (DrawbarError, KeyError, TypeError, ValueError, OSError) as error:
             log.warning("take %s cannot be read: %s", id, error)
@@ -308,7 +311,11 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def settings_of(record: Mapping[str, Any]) -> TakeSettings:
-    """The settings inside a record."""
+def moved_sliders(record: Mapping[str, Any]) -> dict[str, float]:
+    """A take's record -> slider by slider, the amount furthest from zero that it had at any time."""
     settings: TakeSettings = record["settings"]
-    return settings
+    found = dict(settings.amounts)
+    for id, points in dict((record.get("automation") or {}).get("lanes") or {}).items():
+        amounts = [float(point[1]) for point in points if point[1] is not None]
+        found[str(id)] = max([found.get(str(id), 0.0), *amounts], key=abs)
+    return {id: amount for id, amount in found.items() if amount}

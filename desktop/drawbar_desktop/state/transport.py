@@ -95,6 +95,10 @@ class Transport:
         self.player = Value(False)
         """An old take or an opened file is being played."""
         self.ready = Value(False)
+        self.loading = Value(False)
+        """A model is being loaded: Play is taken as a wish."""
+        self.wanted = Value(False)
+        """Play was pressed while loading: the take begins as soon as it can."""
         self.readout = Value(Readout())
         self.trouble = Value(False)
         self.position_s = Value(0.0)

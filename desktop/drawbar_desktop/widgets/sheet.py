@@ -23,6 +23,7 @@ class Sheet(QWidget):
         self.card.setFixedWidth(width)
         self._height = height
         self._under = parent
+        self._likeliest: QPushButton | None = None
         head = QHBoxLayout()
         head.addWidget(label(title, "sheetTitle"))
         head.addStretch(1)
@@ -58,6 +59,7 @@ class Sheet(QWidget):
         result = button(text, name, tip)
         result.clicked.connect(lambda: call())  # type: ignore[operator]
         self._foot.addWidget(result)
+        self._likeliest = result
         return result
 
     def present(self) -> None:
@@ -78,9 +80,11 @@ class Sheet(QWidget):
         self._under.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape closes; nothing else reaches the window behind."""
+        """Escape closes, Enter presses the last button; nothing else reaches the window behind."""
         if event.key() == Qt.Key.Key_Escape:
             self.dismiss()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._likeliest is not None:
+            self._likeliest.click()
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

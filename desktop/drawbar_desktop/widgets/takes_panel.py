@@ -186,8 +186,8 @@ class TakeDelegate(QStyledItemDelegate):
         painter.drawText(
             QRect(left, rect.top() + 26, rect.right() - 12 - left, 16), Qt.AlignmentFlag.AlignVCenter, below
         )
-        moved = [a for a in item.settings.amounts.values() if a]
-        parts = [f"{len(moved)} slider{'s' if len(moved) != 1 else ''}"] if moved else ["no sliders"]
+        count = len(item.sliders)
+        parts = [f"{count} slider{'s' if count != 1 else ''}"] if count else ["no sliders"]
         parts += ["recovered"] if item.recovered else [] if item.complete else ["stopped"]
         parts += ["compared with"] if self._history.against.value == item.id else []
         painter.setPen(QColor(P.text_faint))

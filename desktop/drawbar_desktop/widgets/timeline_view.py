@@ -304,7 +304,7 @@ class TimelineView(QFrame):
         height = max(1.0, self.mel_plot.getViewBox().height())
         bands, ticks, last = len(self._timeline.mel.centres_hz), [], -1e9
         for band, name in note_ticks(self._timeline.mel):
-            if (band - last) / bands * height >= 11:
+            if (band - last) / bands * height >= 15:
                 ticks.append((band, name))
                 last = band
         self.mel_plot.getAxis("left").setTicks([ticks])
@@ -315,7 +315,7 @@ class TimelineView(QFrame):
         """Which rows are open; the lowest one carries the time axis."""
         shown = (True, self.head.spectrum.isChecked(), True, self.head.lane.isChecked())
         layout = self.plots.ci.layout
-        for row, (plot, on, stretch) in enumerate(zip(self._plots, shown, (3, 4, 5, 4), strict=True)):
+        for row, (plot, on, stretch) in enumerate(zip(self._plots, shown, (2, 3, 6, 4), strict=True)):
             plot.setVisible(on)
             layout.setRowStretchFactor(row, stretch if on else 0)
             layout.setRowMinimumHeight(row, 0)

@@ -52,9 +52,7 @@ class TransportBar(QFrame):
         learnable(self.play, "play")
         self.prompt = PromptField()
         self.prompt.textChanged.connect(transport.prompt.set)
-        self.prompt.returnPressed.connect(
-            lambda: actions.toggle_play() if not transport.playing.value else None
-        )
+        self.prompt.returnPressed.connect(self._play_prompt)
         self.history = tool_button("chevron-down", "Earlier prompts", framed=True, px=17)
         self.history.clicked.connect(self._prompt_menu)
         self.advanced = tool_button(
@@ -98,6 +96,12 @@ class TransportBar(QFrame):
         self._alarm = QTimer(self, singleShot=True, interval=ALARM_HOLD_MS)
         self._alarm.timeout.connect(lambda: set_flag(self.underruns, "alarm", False))
         self._follow()
+
+    def _play_prompt(self) -> None:
+        """Enter in the prompt: play, and give the keys back to the window."""
+        self.prompt.clearFocus()
+        if not self._transport.playing.value:
+            self._actions.toggle_play()
 
     # -- groups ---------------------------------------------------------------------------------------
 
@@ -305,7 +309,9 @@ class TransportBar(QFrame):
         t.gain_db.bind(self._show_gain)
         t.playing.bind(lambda _: self._show_playing())
         t.player.bind(lambda _: self._show_playing())
-        t.ready.bind(self.play.setEnabled)
+        t.wanted.bind(lambda _: self._show_playing())
+        for value in (t.ready, t.loading):
+            value.bind(lambda _: self.play.setEnabled(t.ready.value or t.loading.value))
         t.readout.bind(self._show_readout)
         t.trouble.bind(lambda on: set_flag(self.rtf, "alarm", on))
         t.position_s.bind(lambda s: self.clock.setText(format_time(s)))
@@ -314,7 +320,8 @@ class TransportBar(QFrame):
         slots.morph.bind(lambda _: self._show_slots())
 
     def _show_playing(self) -> None:
-        self.play.set_playing(self._transport.playing.value or self._transport.player.value)
+        t = self._transport
+        self.play.set_playing(t.playing.value or t.player.value or t.wanted.value)
 
     def _show_slots(self) -> None:
         slots = self._desk.slots

@@ -1,0 +1,164 @@
+"""PulseAudio with a null sink of its own -> what a program plays into it, with the time of every sample.
+
+Skips nothing and knows nothing of Drawbar: `missing` says what is not installed.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+SINK_RATE = 48_000
+
+
+def missing() -> str:
+    """The first tool that is not here; empty when all are."""
+    tools = ("pulseaudio", "pactl", "parec")
+    return next((f"{tool} is not installed: apt install pulseaudio pulseaudio-utils"
+                 for tool in tools if shutil.which(tool) is None), "")  # fmt: skip
+
+
+class SoundStage:
+    """A daemon, a null sink, and a recorder of its monitor; programs get `environment`."""
+
+    def __init__(self, folder: Path, rate: int = SINK_RATE) -> None:
+        self.rate = rate
+        socket = folder / "native"
+        self.environment = {
+            **os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "PULSE_SERVER": f"unix:{socket}",
+        }  # fmt: skip
+        self.environment.pop("PULSE_RUNTIME_PATH", None)
+        modules = (
+            f"module-null-sink sink_name=drawbar rate={rate} format=float32le",
+            f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
+        )
+        self._daemon = subprocess.Popen(
+            ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+            + [f"--load={module}" for module in modules],
+            env={k: v for k, v in self.environment.items() if k != "PULSE_SERVER"},
+            stderr=subprocess.DEVNULL,
+        )
+        self._recorder: subprocess.Popen[bytes] | None = None
+        self._reader = threading.Thread()
+        self._blocks: list[bytes] = []
+        self._clock: list[tuple[float, int]] = []
+
+    def __enter__(self) -> Self:
+        while subprocess.run(["pactl", "info"], env=self.environment, capture_output=True).returncode:
+            if self._daemon.poll() is not None:
+                raise OSError(f"pulseaudio does not start here (exit code {self._daemon.returncode})")
+            threading.Event().wait(0.05)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._daemon.terminate()
+        self._daemon.wait()
+
+    def record(self) -> None:
+        """From now on."""
+        command = ["parec", "-d", "drawbar.monitor", "--format=float32le", f"--rate={self.rate}",
+                   "--channels=1", "--latency-msec=10"]  # fmt: skip
+        self._recorder = subprocess.Popen(
+            command, stdout=subprocess.PIPE, env=self.environment, stderr=subprocess.DEVNULL
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._recorder,), daemon=True)
+        self._reader.start()
+
+    def _read(self, recorder: "subprocess.Popen[bytes]") -> None:
+        assert recorder.stdout is not None
+        read = 0
+        with recorder.stdout as stream:
+            while block := stream.read(4 * 480):
+                self._blocks.append(block)
+                read += len(block) // 4
+                self._clock.append((time.monotonic(), read))
+
+    def stop(self) -> None:
+        """No more."""
+        if self._recorder is not None:
+            self._recorder.terminate()
+            self._recorder.wait()
+            self._reader.join()
+            self._recorder = None
+
+    @property
+    def heard(self) -> Floats:
+        """Everything so far `[N]`, at `rate`."""
+        data = b"".join(self._blocks)
+        return np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+
+    def at(self, moment: float) -> int:
+        """The sample that was recorded at a time of the monotonic clock."""
+        times = np.array([t for t, _ in self._clock])
+        return int(np.interp(moment, times, [n for _, n in self._clock]))
+
+    def first_sound(self, since: int = 0, level: float = 1e-3) -> float | None:
+        """When (monotonic clock) the first sample above `level` came; None for silence."""
+        loud = np.flatnonzero(np.abs(self.heard[since:]) > level)
+        if not len(loud):
+            return None
+        place = since + int(loud[0])
+        return next((t for t, n in self._clock if n >= place), self._clock[-1][0])
+
+
+@dataclass(frozen=True)
+class Match:
+    """A sound found again in a recording."""
+
+    lag: int
+    """Samples from the recording's beginning."""
+    gain: float
+    residual_db: float
+    """What is left after taking the sound away, relative to it."""
+    gap_ms: float
+    """The longest stretch of silence in the recording where the sound is not silent."""
+
+
+def find(heard: Floats, sound: Floats, rate: int) -> Match:
+    """Where `sound` is in `heard`, to a fraction of a sample, and how exactly it is the same."""
+    size = 1 << int(np.ceil(np.log2(len(heard) + len(sound))))
+    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sound, size))
+    cross = np.fft.irfft(spectrum, size)[: len(heard)]
+    lag = int(np.argmax(cross))
+    left, mid, right = cross[max(0, lag - 1)], cross[lag], cross[min(len(cross) - 1, lag + 1)]
+    part = heard[lag : lag + len(sound)]
+    best: tuple[float, float] = (np.inf, 0.0)
+    bend = left - 2 * mid + right
+    middle = 0.5 * (left - right) / bend if bend else 0.0
+    for shift in middle + np.linspace(-0.2, 0.2, 41):
+        moved = _shifted(sound[: len(part)], shift)
+        gain = float(part @ moved) / max(1e-12, float(moved @ moved))
+        error = float(np.linalg.norm(part - gain * moved)) / max(
+            1e-12, abs(gain) * float(np.linalg.norm(moved))
+        )
+        best = min(best, (error, gain))
+    return Match(
+        lag, best[1], 20 * np.log10(max(best[0], 1e-9)), _longest_gap(part, sound[: len(part)], rate)
+    )
+
+
+def _shifted(sound: Floats, by: float) -> Floats:
+    frequencies = np.fft.rfftfreq(len(sound))
+    turned = np.fft.rfft(sound) * np.exp(-2j * np.pi * frequencies * by)
+    return np.asarray(np.fft.irfft(turned, len(sound)), np.float32)
+
+
+def _longest_gap(part: Floats, sound: Floats, rate: int) -> float:
+    silent = (np.abs(part) < 1e-6) & (np.abs(sound) > 1e-4)
+    # A gap is silent without a break, whatever the sound does at its zero crossings.
+    quiet = np.abs(part) < 1e-6
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], quiet.view(np.int8), [0]])))
+    runs = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if silent[a:b].any()]
+    return 1000 * max((b - a for a, b in runs), default=0) / rate
