@@ -101,13 +101,20 @@ class Card:
 
 
 def read_card(evidence: Mapping[str, Any] | None) -> Card:
-    """What the bank holds -> a card; an empty one for nothing, a note for a card of another version."""
+    """What the bank holds -> a card; an empty one for nothing, only a note for a card that cannot be read."""
     if not evidence:
         return Card()
     if evidence.get("format") != FORMAT:
         return Card(
             notes=(f"Its evidence has format {evidence.get('format')}, which this version does not read.",)
         )
+    try:
+        return _card(evidence)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Card(notes=("Its evidence is damaged: take the bank from where it came once more.",))
+
+
+def _card(evidence: Mapping[str, Any]) -> Card:
     sides = {name: _side(evidence[name]) for name in _SIDES}
     second, areas = evidence["second_judge"], evidence["auc"]
     pair = areas["effect_preservation"], areas["difference_in_means"]
@@ -161,10 +168,12 @@ def marks_of(card: Card) -> tuple[float, ...]:
 
 def sentences(card: Card, verdict: str, title: str) -> list[str]:
     """What is proven and what is not, for a musician."""
-    if verdict == "untested" or (card.empty and verdict != "not shown"):
+    if verdict == "untested":
         return ["Untested: nobody has measured what this slider does."]
     if not card.doses:
-        return ["Not shown: a first short test found too little to look closer."]
+        if verdict == "not shown":
+            return ["Not shown: a first short test found too little to look closer."]
+        return [f"{verdict.capitalize()}, says the bank, but it holds no dose-response."]
     what = _measured(card.measure)
     said = [_verdict_sentence(card, verdict, what)]
     if verdict in ("proven", "weak"):
