@@ -18,10 +18,10 @@ from drawbar.bank import (
     Quantiles,
     Trial,
 )
-from drawbar.musicgen import load_model
-from tests.musicgen.tiny import SPEC, write_checkpoint
 
 LAYER = 1
+D_MODEL, N_Q, CARD = 32, 4, 32
+"""Of the small model of tests/musicgen; whoever needs only the bank need not load torch."""
 LABELS = ("jazz drums", "choir chords", "slap bass", "flute lead", "high register", "")
 VERDICTS = ("proven", "proven", "weak", "not shown", "harmful", "untested")
 BINS = ("top", "top", "q75", "q50", "q25", "silent")
@@ -31,12 +31,20 @@ DOSES = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 
 def write_assets(folder: Path, *, evidence: bool = True) -> Path:
     """Write ``model/`` and ``bank/`` for DRAWBAR_ASSETS -> the folder."""
+    from drawbar.musicgen import load_model
+    from tests.musicgen.tiny import SPEC, write_checkpoint
+
+    assert (SPEC.d_model, SPEC.n_q, SPEC.card) == (D_MODEL, N_Q, CARD)
     write_checkpoint(folder / "model")
     fingerprint = load_model(folder / "model").fingerprint
-    info = BankInfo("six", SPEC.name, fingerprint, (LAYER,), SPEC.d_model, n_q=SPEC.n_q)
-    with Bank.create(folder / "bank", info, edits=folder / "edits") as bank:
+    with Bank.create(folder / "bank", info_of(fingerprint), edits=folder / "edits") as bank:
         fill(bank, evidence=evidence)
     return folder
+
+
+def info_of(fingerprint: str) -> BankInfo:
+    """What the bank is."""
+    return BankInfo("six", "tiny", fingerprint, (LAYER,), D_MODEL, n_q=N_Q)
 
 
 def fill(bank: Bank, *, evidence: bool = True) -> None:
@@ -49,11 +57,11 @@ def fill(bank: Bank, *, evidence: bool = True) -> None:
         for i, text in enumerate(LABELS)
         if text
     )
-    rows = rng.normal(size=(count, SPEC.d_model))
+    rows = rng.normal(size=(count, D_MODEL))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     zeros = np.zeros(count)
     scale = np.full(count, 2.0)
-    directions = LayerDirections(np.arange(count), rows, rows, zeros, np.zeros(SPEC.d_model), scale, zeros)
+    directions = LayerDirections(np.arange(count), rows, rows, zeros, np.zeros(D_MODEL), scale, zeros)
     bank.write_directions([(LAYER, directions)], dtype="float32")
     bank.write_examples(
         (f"{LAYER}/{i}", _example(rng, i, n, bin)) for i in range(count) for n, bin in enumerate(BINS)
@@ -67,7 +75,7 @@ def _feature(i: int) -> FeatureRecord:
 
 
 def _example(rng: np.random.Generator, i: int, n: int, bin: str) -> Example:
-    tokens = rng.integers(0, SPEC.card, (SPEC.n_q, FRAMES)).astype(np.uint16)
+    tokens = rng.integers(0, CARD, (N_Q, FRAMES)).astype(np.uint16)
     active = np.zeros(FRAMES, np.float32) if bin == "silent" else rng.random(FRAMES).astype(np.float32)
     return Example(tokens, 0, FRAMES, active, bin, f"clip-{i}-{n}", "MIT")
 

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,26 @@ import pytest
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.blind import BlindSession
-from drawbar.evidence.blind_clips import ClipMaker
 from drawbar.evidence.blind_plan import BlindSettings
 from drawbar.evidence.levels import equally_loud, loudness_lufs
-from drawbar.musicgen import load_model
+from tests.evidence.evidence_bank import fill, info_of
 
 SETTINGS = BlindSettings(trials=12, seconds=1.0)
+
+
+@pytest.fixture
+def six(tmp_path: Path) -> Iterator[Bank]:
+    """The bank alone, without its model."""
+    with Bank.create(tmp_path / "six", info_of("f" * 64), edits=tmp_path / "edits") as bank:
+        fill(bank)
+    with Bank.open(tmp_path / "six", edits=tmp_path / "edits") as bank:
+        yield bank
+
+
+@pytest.fixture
+def six_with_model(six_assets: Path, tmp_path: Path) -> Iterator[Bank]:
+    with Bank.open(six_assets / "bank", edits=tmp_path / "edits") as bank:
+        yield bank
 
 
 def begun(bank: Bank, folder: Path, settings: BlindSettings = SETTINGS) -> BlindSession:
@@ -121,8 +136,9 @@ def test_a_changed_key_or_another_banks_session_is_refused(
     other.path.write_text(json.dumps(content))
     with pytest.raises(BadInputError, match="belongs to the bank"):
         BlindSession.load(other.path, six)
+    (tmp_path / "config.json").write_text('{"kind": "take"}')
     with pytest.raises(BadInputError, match="not a session"):
-        BlindSession.load(six_assets / "model" / "config.json")
+        BlindSession.load(tmp_path / "config.json")
 
 
 def test_a_perfect_listener_is_right_everywhere_and_agrees_with_themselves(six: Bank, tmp_path: Path) -> None:
@@ -171,11 +187,14 @@ def test_a_slider_is_not_pulled_beyond_its_usable_range(six: Bank, tmp_path: Pat
 
 
 def test_clips_are_as_the_key_says_equally_loud_and_the_same_when_they_come_again(
-    six: Bank, six_assets: Path, tmp_path: Path
+    six_with_model: Bank, six_assets: Path, tmp_path: Path
 ) -> None:
+    from drawbar.evidence.blind_clips import ClipMaker
+    from drawbar.musicgen import load_model
+
     model = load_model(six_assets / "model")
-    session = begun(six, tmp_path)
-    maker = ClipMaker(model, six, session)
+    session = begun(six_with_model, tmp_path)
+    maker = ClipMaker(model, six_with_model, session)
     for task, count in (("steered", 3), ("intruder", 5)):
         trial = next(t for t in session.trials if t.task == task)
         hidden = session.hidden(trial)
@@ -192,12 +211,17 @@ def test_clips_are_as_the_key_says_equally_loud_and_the_same_when_they_come_agai
             np.testing.assert_array_equal(clip, again[source])
 
 
-def test_the_bypassed_clip_is_the_unsteered_take(six: Bank, six_assets: Path, tmp_path: Path) -> None:
+def test_the_bypassed_clip_is_the_unsteered_take(
+    six_with_model: Bank, six_assets: Path, tmp_path: Path
+) -> None:
+    from drawbar.evidence.blind_clips import ClipMaker
+    from drawbar.musicgen import load_model
+
     model = load_model(six_assets / "model")
-    session = begun(six, tmp_path, BlindSettings(trials=4, tasks=("steered",), seconds=1.0))
+    session = begun(six_with_model, tmp_path, BlindSettings(trials=4, tasks=("steered",), seconds=1.0))
     trial = session.trials[0]
     hidden = session.hidden(trial)
-    sounds = dict(zip(hidden.sources, ClipMaker(model, six, session).clips(trial), strict=True))
+    sounds = dict(zip(hidden.sources, ClipMaker(model, six_with_model, session).clips(trial), strict=True))
     tokens = model.generate(hidden.prompt, [hidden.seed], 1.0)
     plain = model.codec.decode(tokens)[0, 0].numpy()
     middle = slice(1000, -1000)

@@ -19,7 +19,7 @@ from drawbar.errors import BadInputError
 from drawbar.evidence import report
 from drawbar.evidence.report.content import best, goals, worst
 from drawbar.evidence.report.words import amount_text, figure, measure_words
-from tests.evidence.evidence_bank import LAYER, fill
+from tests.evidence.evidence_bank import fill, info_of
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -55,8 +55,17 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def content(six: Bank) -> report.Content:
-    return report.collect(six)
+def proven(tmp_path: Path) -> Path:
+    """The bank alone, without its model."""
+    with Bank.create(tmp_path / "bank", info_of("f" * 64), edits=tmp_path / "edits") as bank:
+        fill(bank)
+    return tmp_path / "bank"
+
+
+@pytest.fixture
+def content(proven: Path) -> report.Content:
+    with Bank.open(proven) as bank:
+        return report.collect(bank)
 
 
 def test_the_page_stands_alone_and_is_well_formed(content: report.Content) -> None:
@@ -97,7 +106,7 @@ def test_a_missing_figure_is_a_goal_that_was_not_measured(content: report.Conten
 
 
 def test_the_strongest_come_first_and_the_failures_are_shown(content: report.Content) -> None:
-    assert [slider.label for slider in best(content, 6)] == ["jazz drums", "choir chords"]
+    assert [slider.label for slider in best(content, 6)] == ["jazz drums", "choir chords", "slap bass"]
     assert [slider.verdict for slider in worst(content, 4)] == ["harmful", "not shown"]
 
 
@@ -148,10 +157,10 @@ def test_clips_decode_are_equally_loud_by_their_gain_and_of_the_middle_take(
 
 
 def test_the_command_prints_counts_and_the_table_and_writes_the_page(
-    six_assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    proven: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
-    where = str(six_assets / "bank")
+    where = str(proven)
     assert cli.main(["report", "evidence", where, "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
     assert (counts["candidates"], counts["proven"], counts["not_shown"]) == (5, 2, 1)
@@ -168,11 +177,7 @@ def test_the_command_prints_counts_and_the_table_and_writes_the_page(
 
 
 def test_a_bank_without_evidence_is_told_how_to_get_it(tmp_path: Path) -> None:
-    from drawbar.bank import BankInfo
-    from tests.musicgen.tiny import SPEC
-
-    info = BankInfo("bare", SPEC.name, "f" * 64, (LAYER,), SPEC.d_model, n_q=SPEC.n_q)
-    with Bank.create(tmp_path / "bare", info, edits=tmp_path / "edits") as bank:
+    with Bank.create(tmp_path / "bare", info_of("f" * 64), edits=tmp_path / "edits") as bank:
         fill(bank, evidence=False)
     with Bank.open(tmp_path / "bare") as bank, pytest.raises(BadInputError, match="drawbar prove"):
         report.collect(bank)

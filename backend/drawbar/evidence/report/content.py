@@ -117,7 +117,7 @@ def collect(bank: Bank) -> Content:
             continue
         sliders.append(_slider(bank.feature(row.id)))
     order = {"proven": 0, "weak": 1, "harmful": 2, "not shown": 3}
-    sliders.sort(key=lambda s: (order.get(s.verdict, 4), -_strength(s), s.id))
+    sliders.sort(key=lambda s: order.get(s.verdict, 4))  # within a verdict as the bank ranks them
     return Content(
         bank.info.name, bank.identity, bank.info.model_name, summary, prereg, tuple(sliders)
     )  # fmt: skip
@@ -128,23 +128,15 @@ def _slider(page: Feature) -> Slider:
     return Slider(row.id, row.label, row.label_author, row.verdict, page.evidence or {}, page.usable_range)
 
 
-def _strength(slider: Slider) -> float:
-    """The lower end of the better side's slope: a sure small effect goes before an unsure large one."""
-    interval = slider.card.get("interval") or (None, None)
-    ends = [abs(x) for x in interval if isinstance(x, (int, float)) and math.isfinite(x)]
-    same_sign = len(ends) == 2 and interval[0] * interval[1] > 0
-    return min(ends) if same_sign else -1.0
-
-
 def best(content: Content, count: int) -> list[Slider]:
-    """The strongest proven sliders, with different names before equal ones."""
-    proven = [s for s in content.sliders if s.verdict == "proven" and s.card]
+    """The strongest proven sliders, named before unnamed and different names before equal ones; then weak ones."""
     seen: dict[str, int] = {}
     ranked = []
-    for slider in proven:
-        turn = seen[slider.title] = seen.get(slider.title, 0) + 1
-        ranked.append((turn, not slider.label, slider))
-    ranked.sort(key=lambda entry: entry[:2])
+    for slider in content.sliders:
+        if slider.verdict in ("proven", "weak") and slider.card:
+            turn = seen[slider.title] = seen.get(slider.title, 0) + 1
+            ranked.append((slider.verdict != "proven", turn, not slider.label, slider))
+    ranked.sort(key=lambda entry: entry[:3])
     return [slider for *_, slider in ranked[:count]]
 
 

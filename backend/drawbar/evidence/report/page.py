@@ -32,8 +32,8 @@ def page(content: Content, clips: Mapping[str, ClipSet] | None = None) -> str:
         sections.goal_list(content),
         sections.slider_grid(
             "The strongest sliders",
-            "Proven, ordered by the sure part of their effect. Listen: bypassed, down, up, and a random push of the "
-            "same strength.",
+            "Ordered by the sure part of their effect. Listen: bypassed, down, up, and a random push of the same "
+            "strength.",
             best(content, BEST),
             sounds,
         ),

@@ -171,6 +171,13 @@ def comparison(content: Content) -> str:
         if null.get("directions")
         else "<p>No random directions were held out.</p>"
     )
+    resolution = summary.get("resolution", {})
+    if resolution.get("needed_together"):
+        told += (
+            f"<p>{resolution['tests']} tests share the correction, and the pool shows no p below "
+            f"{probability(resolution.get('smallest_p'))}: {resolution['needed_together']} of them must reach it "
+            "together before any is proven.</p>"
+        )
     compared = agree.get("compared")
     second = (
         "<p>Where a second judge of another kind can hear the same thing it agrees in "
