@@ -1,7 +1,7 @@
 """The state of making a slider -> a card with two lists to drop files on, a name, progress and what came out."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar_desktop.state.making import LEAST, SIDES, Making
+from drawbar_desktop.state.observable import Value
 from drawbar_desktop.theme import SPACE
 from drawbar_desktop.widgets.meters import ScoreBar
 from drawbar_desktop.widgets.parts import clear, label, tool_button
@@ -94,8 +95,9 @@ class MakingSheet(Sheet):
         self.go = self.add_button("Make it", self._go, "primary")
         state = self._state
         state.files_changed.connect(self._follow)
-        for value in (state.name, state.busy, state.progress, state.trouble, state.made):
-            value.changed.connect(lambda _: self._follow())  # type: ignore[attr-defined]
+        watched: tuple[Value[Any], ...] = (state.name, state.busy, state.progress, state.trouble, state.made)
+        for value in watched:
+            value.changed.connect(lambda _: self._follow())
         self._follow()
 
     def open(self) -> None:
