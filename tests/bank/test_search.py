@@ -67,6 +67,17 @@ def test_each_filter_narrows_the_list_and_the_count(small: Bank) -> None:
     assert small.count("dr", layer=3, author="descriptors") == 1
 
 
+def test_kinds_gather_labels_by_what_they_describe(small: Bank) -> None:
+    assert ids(small.search(kind="rhythm")) == ["3/1", "3/0", "3/10"]
+    assert ids(small.search(kind="timbre")) == ["3/0"]
+    assert ids(small.search("c", kind="harmony")) == ["3/2"]
+    assert small.count(kind="rhythm", author="descriptors") == 1
+    small.add_label("3/5", "loud brass")
+    assert ids(small.search(kind="dynamics")) == ["3/5"]
+    with pytest.raises(BadInputError, match="colour"):
+        small.search(kind="colour")
+
+
 def test_each_shelf_holds_what_its_name_says(small: Bank) -> None:
     assert small.count(shelf="all") == 7
     assert ids(small.search(shelf="proven")) == ["1/7", "3/2"]

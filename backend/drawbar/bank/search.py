@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
 from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
+from drawbar.bank.kinds import KINDS
 from drawbar.bank.listing import SHELVES, read_authors, read_bits, read_columns
 from drawbar.bank.records import Facets, Sort, parse_id
 from drawbar.bank.words import Wanted, clean_text, key_of, wanted, words_of
@@ -44,9 +45,13 @@ class Query:
     min_density: float | None = None
     max_density: float | None = None
     sort: Sort = "score"
+    kind: str | None = None
+    """One of `KINDS`: features with a word of that kind."""
 
     def __post_init__(self) -> None:
-        """Raises BadInputError for an unknown order."""
+        """Raises BadInputError for an unknown order or kind."""
+        if self.kind is not None and self.kind not in KINDS:
+            raise BadInputError(f"kind {self.kind!r} must be one of {', '.join(KINDS)}")
         if self.sort not in get_args(Sort):
             raise BadInputError(f"sort {self.sort!r} must be one of {', '.join(get_args(Sort))}")
 
@@ -74,6 +79,7 @@ class Finder:
         self._orders: dict[Sort, Places] = {}
         self._masks: OrderedDict[Wanted, Mask] = OrderedDict()
         self._results: OrderedDict[Query, Places] = OrderedDict()
+        self._kinds: dict[str, Mask] = {}
         self._seen = -1
         self._words: dict[int, list[str]] = {}
 
@@ -160,6 +166,7 @@ class Finder:
         if self._seen == self._edits.version:
             return
         self._seen = self._edits.version
+        self._kinds = {}
         self._columns = read_columns(self._database)
         self._orders = {}
         self._results.clear()
@@ -209,6 +216,8 @@ class Finder:
             mask &= self._on_shelf(str(query.shelf))
         for want in wanted(query.text):
             mask &= self._with(want)
+        if query.kind is not None:
+            mask &= self._of_kind(query.kind)
         if query.layer is not None:
             mask &= self._columns["layer"] == query.layer
         if query.author is not None:
@@ -246,6 +255,12 @@ class Finder:
             return self._none()
         found: Mask = self._columns["verdict"] == names.index(verdict)
         return found
+
+    def _of_kind(self, kind: str) -> Mask:
+        if kind not in self._kinds:
+            found: Mask = np.logical_or.reduce([self._with(Wanted(word)) for word in KINDS[kind]])
+            self._kinds[kind] = found
+        return self._kinds[kind]
 
     def _by_author(self, author: str) -> Mask:
         mask = read_bits(self._database, f"author:{clean_text(author)}", len(self._none()))

@@ -133,12 +133,13 @@ class Bank:
         shelf: str | None = None,
         min_density: float | None = None,
         max_density: float | None = None,
+        kind: str | None = None,
         sort: Sort = "score",
         limit: int = 100,
         offset: int = 0,
     ) -> list[FeatureRow]:
         """Features whose labels, tags and authors have words that start like those of ``text``, any text."""
-        query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort)
+        query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort, kind)
         return self.find(query, limit=limit, offset=offset).rows
 
     def count(
@@ -151,9 +152,11 @@ class Bank:
         shelf: str | None = None,
         min_density: float | None = None,
         max_density: float | None = None,
+        kind: str | None = None,
     ) -> int:
         """How many features ``search`` would find without a limit."""
-        return self.find(Query(text, layer, author, verdict, shelf, min_density, max_density), limit=0).total
+        query = Query(text, layer, author, verdict, shelf, min_density, max_density, kind=kind)
+        return self.find(query, limit=0).total
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
         """``search`` and ``count`` in one."""
