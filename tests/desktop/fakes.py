@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.bank.kinds import KINDS
 from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram, Label, Quantiles
 from drawbar.errors import BadInputError
 from drawbar.live.take import Take, TakeSettings
@@ -92,6 +93,8 @@ class FakeBank:
         rows = [r for r in rows if (r.id in self.hidden) == (shelf == "hidden")]
         if "author" in filters:
             rows = [r for r in rows if r.label_author == filters["author"]]
+        if "kind" in filters:
+            rows = [r for r in rows if any(r.label.startswith(w) for w in KINDS[filters["kind"]])]
         if "max_density" in filters:
             rows = [r for r in rows if r.density < filters["max_density"]]
         if shelf in ("hidden", None):

@@ -974,3 +974,15 @@ def test_enter_in_a_card_presses_its_last_button(qtbot: Any, app: App) -> None:
     qtbot.keyClick(app.window.welcome, Qt.Key.Key_Return)
     assert not app.window.welcome.isVisible()
     assert app.transport.playing.value
+
+
+def test_kinds_narrow_whatever_shelf_is_open(qtbot: Any, app: App) -> None:
+    browser, library = app.window.browser, app.library
+    qtbot.mouseClick(browser.kinds["rhythm"], LEFT)
+    assert [library.row(i).label for i in range(library.count)][:2] == ["drums", "pattern: arpeggio"]  # type: ignore[union-attr]
+    library.shelf.set("proven")
+    assert library.count < 3
+    qtbot.mouseClick(browser.kinds["harmony"], LEFT)
+    assert not browser.kinds["rhythm"].isChecked()
+    qtbot.mouseClick(browser.kinds["harmony"], LEFT)
+    assert library.kind.value is None

@@ -8,7 +8,7 @@ from typing import Any
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.ports import BankPort, FeatureLike
 
-__all__ = ["DENSITIES", "PAGE", "SHELVES", "SORTS", "Library", "Shelf", "hits"]
+__all__ = ["DENSITIES", "KINDS", "PAGE", "SHELVES", "SORTS", "Library", "Shelf", "hits"]
 
 PAGE = 100
 KEPT_PAGES = 24
@@ -21,8 +21,6 @@ class Shelf:
     name: str
     title: str
     tip: str
-    words: str = ""
-    """A shelf by kind: what is searched for beside the user's text."""
 
 
 SHELVES = (
@@ -39,6 +37,14 @@ SORTS = (
     ("density", "Most active first"),
     ("id", "By number"),
 )
+KINDS = (
+    ("instrument", "Instruments"),
+    ("rhythm", "Rhythm"),
+    ("harmony", "Harmony"),
+    ("timbre", "Timbre"),
+    ("dynamics", "Dynamics"),
+)
+"""Shelves by kind of sound: what `bank.search(kind=...)` takes; they narrow every other shelf."""
 DENSITIES: tuple[tuple[str, float | None, float | None], ...] = (
     ("Any activity", None, None),
     ("Rare: under 1 % of frames", None, 0.01),
@@ -72,6 +78,8 @@ class Library:
         self._quiet = False
         self.text = Value("")
         self.shelf = Value("all")
+        self.kind: Value[str | None] = Value(None)
+        """One of `KINDS`."""
         self.layer: Value[int | None] = Value(None)
         self.author: Value[str | None] = Value(None)
         self.verdict: Value[str | None] = Value(None)
@@ -85,7 +93,7 @@ class Library:
         self.edited: Event[[str]] = Event()
         """A feature's labels or marks were edited."""
         watched: tuple[Value[Any], ...] = (
-            self.text, self.shelf, self.layer, self.author, self.verdict, self.density, self.sort,
+            self.text, self.shelf, self.kind, self.layer, self.author, self.verdict, self.density, self.sort,
         )  # fmt: skip
         for value in watched:
             value.changed.connect(lambda _: self.refresh())
@@ -209,6 +217,7 @@ class Library:
         if self.shelf.value != "all":
             filters["shelf"] = self.shelf.value
         for name, value in (
+            ("kind", self.kind.value),
             ("layer", self.layer.value),
             ("author", self.author.value),
             ("verdict", self.verdict.value),

@@ -11,12 +11,13 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
+    QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from drawbar_desktop.state.library import DENSITIES, SHELVES, SORTS, Library
+from drawbar_desktop.state.library import DENSITIES, KINDS, SHELVES, SORTS, Library
 from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.theme import SPACE, P, icon
 from drawbar_desktop.widgets.actions import Actions
@@ -25,6 +26,14 @@ from drawbar_desktop.widgets.feature_list import FeatureList
 from drawbar_desktop.widgets.parts import FlowLayout, Item, Menu, button, label, popup, set_flag, tool_button
 
 __all__ = ["Browser"]
+
+KIND_SIGNS = {
+    "instrument": "piano",
+    "rhythm": "metronome",
+    "harmony": "music-clef-treble",
+    "timbre": "equalizer",
+    "dynamics": "volume-high",
+}
 
 
 class Browser(QFrame):
@@ -123,7 +132,28 @@ class Browser(QFrame):
         flow.addWidget(self.more)
         self.chips.idClicked.connect(lambda i: self._library.shelf.set(SHELVES[i].name))
         self._show_shelf()
+        self.kinds: dict[str, QPushButton] = {}
+        for name, title in KINDS:
+            chip = button("", "chip", f"{title} only; click again for every kind", checkable=True)
+            chip.setIcon(icon(KIND_SIGNS[name], on=P.accent_bright))
+            chip.setAccessibleName(title)
+            chip.setProperty("bare", "true")
+            chip.setFixedWidth(34)
+            chip.toggled.connect(partial(self._choose_kind, name))
+            self.kinds[name] = chip
+            flow.addWidget(chip)
+        self._library.kind.bind(self._show_kind)
         return chips
+
+    def _choose_kind(self, name: str, on: bool) -> None:
+        if on:
+            self._library.kind.set(name)
+        elif self._library.kind.value == name:
+            self._library.kind.set(None)
+
+    def _show_kind(self, kind: str | None) -> None:
+        for name, chip in self.kinds.items():
+            chip.setChecked(name == kind)
 
     def _filter_panel(self) -> QFrame:
         box = QFrame()
