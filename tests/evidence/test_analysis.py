@@ -251,3 +251,28 @@ def test_a_study_that_makes_no_sense_is_refused() -> None:
     elsewhere = replace(study.sliders[0], layer=3)
     with pytest.raises(BadInputError, match="layer 3 has no pool"):
         analyse(_changed(study, 0, elsewhere), StatisticsSettings(controls=()))
+
+
+def test_takes_that_are_not_finite_are_left_out_and_end_the_range() -> None:
+    study = _study()
+    slider = study.sliders[0]
+    responses, guards, pool = slider.responses, slider.guards, study.pools[0]
+    assert responses is not None
+    assert guards is not None
+    doses = {a: v.copy() for a, v in responses.doses.items()}
+    doses[2.0][3] = np.nan
+    doses[-2.0][:] = np.nan
+    felt = {a: v.copy() for a, v in guards.doses.items()}
+    felt[2.0][3, -1] = felt[-2.0][:, -1] = 0.0
+    values = pool.values.copy()
+    values[5, 2] = np.nan
+    values[7] = np.nan
+    values[:, 2, :, 4] = np.nan  # a measure that could not be taken of any direction at the highest norm
+    broken = replace(slider, responses=replace(responses, doses=doses), guards=replace(guards, doses=felt))
+    changed = replace(_changed(study, 0, broken), pools={0: replace(pool, values=values)})
+    finding = analyse(changed, HOW).findings[0]
+    card = json.loads(json.dumps(_card(finding), allow_nan=False))
+    assert finding.usable == (-1.0, 1.0)
+    assert card["doses"][0]["effect"] is None
+    assert card["guards"][-1]["broken"] == ["not finite"]
+    assert finding.verdict.name == "proven"

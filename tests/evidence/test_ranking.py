@@ -47,11 +47,10 @@ def test_at_a_norm_of_the_grid_the_pool_is_what_was_played() -> None:
 
 def test_between_norms_the_effect_is_interpolated_and_the_noise_is_not_averaged_away() -> None:
     pool = _pool(directions=4000, effect=3.0)
-    between = Null(pool).differences(1.25)
-    assert between.mean() == pytest.approx(3 * 1.25 - 0.0, abs=0.1)
-    # Every take is one that was played: noise of variance 1 and the grid's own step, never their mean.
-    step = 0.25 * 0.75 * 3.0**2
-    assert np.median(between.var(axis=0)) == pytest.approx(1 + step, rel=0.1)
+    for norm in (1.25, 1.5, 1.75):
+        between = Null(pool).differences(norm)
+        assert between.mean(0) == pytest.approx(3 * norm, abs=0.1)
+        assert between.mean(1).var(0) == pytest.approx(0.25, rel=0.1)  # 4 pairs, noise of variance 1
 
 
 def test_below_the_grid_the_lowest_norm_stands_in_and_beyond_it_is_refused() -> None:

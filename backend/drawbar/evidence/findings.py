@@ -15,7 +15,7 @@ from drawbar.evidence.controls import BASELINE, shown
 from drawbar.evidence.effects import Dose, dose_effects, noticeable_amount, saturation, seeds_needed, slope_of
 from drawbar.evidence.played import SIGNS, Played, Yardstick
 from drawbar.evidence.preservation import Curve, Matched, area, curve_of, matched
-from drawbar.evidence.responses import judge_of
+from drawbar.evidence.responses import Floats, judge_of
 from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.side_effects import other_measures, side_effects, specificity
 from drawbar.evidence.sides import READBACK
@@ -220,7 +220,7 @@ def _controls(played: Played, unit: float, settings: StatisticsSettings) -> dict
     amounts = [a for a in played.responses.amounts if played.null.reaches(abs(a) * slider.scale)]
     norms = sorted({abs(a) * slider.scale for a in amounts})
     effects = played.null.effects(norms, played.column) / unit
-    levels = dict(zip(norms, np.nanquantile(effects, (0.5, *_CROWD), axis=1).T.tolist(), strict=True))
+    levels = {norm: _quantiles(row) for norm, row in zip(norms, effects, strict=True)}
     crowd = [
         dict(zip(("amount", "effect", "low", "high"), (a, *levels[abs(a) * slider.scale]), strict=True))
         for a in amounts
@@ -230,6 +230,11 @@ def _controls(played: Played, unit: float, settings: StatisticsSettings) -> dict
         if kind != BASELINE or played.label_judged:
             found[kind] = shown(slider, control, played.column, unit, settings)
     return found
+
+
+def _quantiles(effects: Floats) -> list[float]:
+    known = effects[np.isfinite(effects)]
+    return np.quantile(known, (0.5, *_CROWD)).tolist() if len(known) else [float("nan")] * 3
 
 
 def _moves(played: Played, better: int, yard: Yardstick) -> list[dict[str, Any]]:

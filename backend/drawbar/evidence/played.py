@@ -185,4 +185,4 @@ def _beyond(
     at = column if judged or side.any_column is None else side.any_column
     effects = location(responses.differences(side.amounts)[:, :, at], prompt_weights(responses.prompts))
     effects = effects / yard.sd[at]
-    return bool(np.nanmax(side.sign * effects if judged else np.abs(effects)) >= settings.noticeable)
+    return bool(((side.sign * effects if judged else np.abs(effects)) >= settings.noticeable).any())

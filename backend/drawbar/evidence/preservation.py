@@ -67,8 +67,9 @@ def curve_of(
         return None
     played = responses.differences(amounts)
     effects = location(np.moveaxis(played, 1, -1), prompt_weights(responses.prompts)) / sd
-    moved = np.nanmean(np.abs(effects[:, others]), axis=1)
-    known = np.isfinite(effects[:, column]) & np.isfinite(moved)
+    have = np.isfinite(effects[:, others])
+    moved = np.where(have, np.abs(effects[:, others]), 0.0).sum(1) / np.maximum(have.sum(1), 1)
+    known = np.isfinite(effects[:, column]) & have.any(1)
     if not known.any():
         return None
     return Curve(

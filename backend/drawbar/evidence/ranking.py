@@ -20,6 +20,8 @@ __all__ = ["Null", "benjamini_hochberg", "rank_p", "shared_pairs", "standing"]
 _FEWEST_PAIRS = 4
 _BEYOND = 1.05
 """A dose is compared with the pool if its norm is at most this much above the grid."""
+_WIDEST = 2.0
+"""Mixing two takes at most halves the variance of their noise."""
 
 
 def shared_pairs(responses: Responses, pool: Pool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -50,9 +52,11 @@ def shared_pairs(responses: Responses, pool: Pool) -> tuple[npt.NDArray[np.int64
 class Null:
     """What random directions do at a candidate's norms, for the pairs that it shares with the pool.
 
-    Between two norms of the grid every direction answers with one of the two, so many with the upper one that the
-    norm is right on average: to mix the two takes would halve their noise and make the null too narrow. Below the
-    grid the lowest norm stands in (a stronger push than the candidate's: the null is wider than needed).
+    Between two norms of the grid a direction's takes are mixed linearly, pair by pair. Mixing two takes averages their
+    noise away, and a null that is too narrow proves too much; so the crowd is spread out again, around its centre, to
+    the variance that directions have at this norm (interpolated in the square of the norm: what a direction does
+    grows with it, noise does not). Below the grid the lowest norm stands in: a stronger push than the candidate's,
+    the null is wider than needed.
     """
 
     def __init__(self, pool: Pool, pairs: npt.NDArray[np.int64] | None = None) -> None:
@@ -62,9 +66,6 @@ class Null:
         self.weights = prompt_weights(self.prompts)
         twins = np.asarray(pool.twins[keep], np.float64)
         self._differences = pool.values[:, :, keep].astype(np.float64) - twins  # [R, L, P, M]
-        # A shuffled ladder: which directions go to the upper norm does not depend on anything measured.
-        order = np.random.default_rng(0).permutation(pool.directions)
-        self._ladder = (order + 0.5) / pool.directions
         self._known: dict[tuple[tuple[float, float], ...], Floats] = {}
 
     @property
@@ -89,10 +90,24 @@ class Null:
         lower = max(upper - 1, 0)
         if lower == upper or norm >= self._norms[upper]:
             return self._differences[:, upper, :, columns]
-        share = float((norm - self._norms[lower]) / (self._norms[upper] - self._norms[lower]))
-        places = np.where(self._ladder < share, upper, lower)
-        found: Floats = self._differences[np.arange(self.directions), places, :, columns]
+        below, above = self._norms[lower], self._norms[upper]
+        share = float((norm - below) / (above - below))
+        mixed = (1 - share) * self._differences[:, lower, :, columns]
+        mixed += share * self._differences[:, upper, :, columns]
+        effects = self._effects[:, :, columns]
+        spread = _moments((1 - share) * effects[:, lower] + share * effects[:, upper], 0)[1]
+        squared = float((norm**2 - below**2) / (above**2 - below**2))
+        wanted = (1 - squared) * _moments(effects[:, lower], 0)[1]
+        wanted += squared * _moments(effects[:, upper], 0)[1]
+        ratio = np.divide(wanted, spread, out=np.ones_like(spread), where=spread > 0)
+        centre = _moments(mixed, 0)[0]
+        found: Floats = centre + np.sqrt(np.clip(ratio, 1.0, _WIDEST)) * (mixed - centre)
         return found
+
+    @cached_property
+    def _effects(self) -> Floats:
+        """Every direction at the norms of the grid, ``[R, L, M]``."""
+        return location(np.moveaxis(self._differences, 2, -1), self.weights)
 
     def slopes(self, amounts: Sequence[float], scale: float) -> Floats:
         """Slopes ``[R, M]`` per +1 amount of a slider that adds ``scale`` per amount."""
@@ -114,11 +129,20 @@ class Null:
     def noise_share(self) -> Floats:
         """Share ``[M]`` of the spread between the pool's directions that is noise of the takes, at the largest norm."""
         played = self._differences[:, -1]
-        centre = location(np.moveaxis(played, 1, -1), self.weights)
-        within = np.nanvar(played, axis=1, ddof=1).mean(0) / played.shape[1]
-        between = np.nanvar(centre, axis=0, ddof=1)
+        variance = _moments(played, 1)[1]
+        within = _moments(variance, 0)[0] / played.shape[1]
+        between = _moments(self._effects[:, -1], 0)[1]
         share = np.divide(within, between, out=np.ones(within.shape), where=between > 0)
         return np.clip(share, 0.0, 1.0)
+
+
+def _moments(values: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Mean and unbiased variance of what is known along an axis; 0 where nothing is."""
+    have = np.isfinite(values)
+    count = have.sum(axis)
+    mean = np.where(have, values, 0.0).sum(axis) / np.maximum(count, 1)
+    away = np.where(have, values - np.expand_dims(mean, axis), 0.0)
+    return mean, (away**2).sum(axis) / np.maximum(count - 1, 1)
 
 
 def rank_p(value: float, pool: Floats) -> float:
@@ -137,11 +161,10 @@ def standing(candidate: Floats, pool: Floats) -> tuple[Floats, Floats]:
     everyone = np.concatenate([candidate[None], pool])
     use = np.isfinite(candidate)
     known = np.where(use & np.isfinite(everyone), everyone, np.nan)
-    spread = np.zeros(len(candidate))
     centre = np.zeros(len(candidate))
     if use.any():
         centre[use] = np.nanmedian(known[:, use], axis=0)
-        spread[use] = np.nanstd(known[:, use], axis=0)
+    spread = np.sqrt(_moments(known, 0)[1])
     away = np.abs(known - centre)
     found = np.divide(away, spread, out=np.zeros(away.shape), where=spread > 0)
     found = np.where(np.isfinite(found), found, np.where(use, np.inf, 0.0))
