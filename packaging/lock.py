@@ -1,11 +1,11 @@
-"""pyproject.toml -> three locks of one resolution: everything, the part that plays, and what installs them.
+"""pyproject.toml -> four locks of one resolution: everything, what plays, what freezes it, what installs them.
 
     python packaging/run.py lock                      keep every version that still fits
     python packaging/run.py lock --upgrade            take the newest of everything
     python packaging/run.py lock --upgrade NAME ...   take the newest of these
 
 One universal resolution (Linux, macOS, Windows; Python 3.11 and 3.12) with the overrides of [tool.uv],
-exported three times: the same versions, fewer lines. They carry hashes and no address of any index, so that
+exported four times: the same versions, fewer lines. They carry hashes and no address of any index, so that
 they work behind whatever index pip is configured for. Knows nothing of installing.
 """
 
@@ -24,8 +24,15 @@ ROOT = HERE.parent
 FULL = HERE / "requirements.lock"
 # file -> what it says of itself, and what uv export is asked for
 EXPORTS = {
-    FULL: ("Every extra, the test tools, and what installs them.", "--all-extras --group dev --group build"),
+    FULL: (
+        "Every extra, the test tools, and what installs them.",
+        "--all-extras --group dev --group build --group freeze",
+    ),
     HERE / "requirements-play.lock": ("What playing needs, and what installs it.", "--no-dev --group build"),
+    HERE / "requirements-freeze.lock": (
+        "What the frozen app holds, and what freezes it.",
+        "--extra midi --no-dev --group build --group freeze",
+    ),
     HERE / "requirements-build.lock": ("What installs the rest.", "--only-group build"),
 }
 EXPORT = "export --quiet --frozen --no-emit-project --no-annotate --no-header --format requirements.txt"

@@ -36,6 +36,8 @@ FLOW = {
     "desktop/drawbar_desktop": ("state", "widgets"),
     "packaging": (),
 }
+# The same for packages that are folders of folders.
+INSIDE = {"evidence": ("directions", "experiment", "statistics", "variants", "blind", "report")}
 OTHER = {
     "assets/": "The embedded model, its bank, detectors, fonts; NOTICES.md names the licence of each.",
     "tests/": "Mirrors backend/ and desktop/; data/ holds a few composed clips with their truth.",
@@ -89,6 +91,12 @@ def _package(folder: Path, name: str, parts: tuple[str, ...]) -> Iterator[str]:
     for part in parts:
         yield _line(f"{part}/", 1, first_line(folder / part / "__init__.py"))
         yield from _modules(folder / part, 2)
+        inner = {p.parent.name for p in (folder / part).glob("*/__init__.py")}
+        if inner != set(INSIDE.get(part, ())):
+            raise SystemExit(f"packaging/tree.py: INSIDE of {part} differs from its folders: {sorted(inner)}")
+        for name in INSIDE.get(part, ()):
+            yield _line(f"{name}/", 2, first_line(folder / part / name / "__init__.py"))
+            yield from _modules(folder / part / name, 3)
 
 
 def _modules(folder: Path, depth: int) -> Iterator[str]:
