@@ -21,7 +21,7 @@ __all__ = ["Proposal", "RecurrenceSettings", "Recurrences", "find_recurrences"]
 class RecurrenceSettings:
     """What counts as a recurrence."""
 
-    least: float = 0.54
+    least: float = 0.46
     """Likeness from which on a pair of windows is proposed."""
     most: int = 8
     """Proposals a minute of audio, at most."""

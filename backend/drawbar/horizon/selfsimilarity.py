@@ -35,7 +35,7 @@ class SimilaritySettings:
     """Share of the onset pattern beside the chroma's 1."""
     loop: float = 1.0
     """How much of a lag's typical resemblance is subtracted; 0 is none."""
-    quiet: float = 0.1
+    quiet: float = 0.15
     """Windows whose foreground has less than this energy a frame are not blown up."""
     around_s: float = 2.0
     """Lags this much shorter and longer say what is usual."""
