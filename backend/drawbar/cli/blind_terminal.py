@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from drawbar.cli.shared import say, status
 from drawbar.evidence.blind import BlindSession
 from drawbar.evidence.blind_clips import ClipMaker
 from drawbar.evidence.blind_plan import Trial
+
+if TYPE_CHECKING:
+    from drawbar.live import Output
 
 __all__ = ["Speaker", "keys", "listen"]
 
@@ -72,13 +76,14 @@ class Speaker:
 
         self._rate, self._folder = rate_hz, folder
         self._player: Player | None = None
+        self._unused: Output | None = None
         self.reason = "asked for"
         if not files:
             output = open_output(None, rate_hz)
             if isinstance(output, NullOutput):
                 self.reason = output.reason or "no sound device"
             else:
-                self._player = Player(lambda: output)
+                self._unused, self._player = output, Player(self._taken)
 
     @property
     def plays(self) -> bool:
@@ -112,6 +117,14 @@ class Speaker:
         """Give the device back."""
         if self._player is not None:
             self._player.close()
+        if self._unused is not None:
+            self._unused.close()
+
+    def _taken(self) -> "Output":
+        """The player opens the device with its first sound and closes it itself."""
+        output, self._unused = self._unused, None
+        assert output is not None  # the player asks once
+        return output
 
 
 def listen(
