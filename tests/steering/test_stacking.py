@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.live.take import TakeSettings
 from drawbar.steering import Automation, Direction, Mixer
+from drawbar.steering.mixer import DEFAULT_STACKING
 from drawbar.steering.stacking import STACKING, shares
 from tests.musicgen.tiny import SPEC
 
@@ -83,3 +85,22 @@ def test_replayed_lanes_share_as_they_did_while_ramping() -> None:
 def test_an_unknown_rule_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(BadInputError, match="none, mean, budget, largest"):
         Mixer(spec=SPEC, stacking="half")
+
+
+def test_a_stream_keeps_the_rule_that_it_began_with() -> None:
+    mixer = Mixer([slider("1/0", UNIT[0]), slider("1/1", UNIT[0])], spec=SPEC, stacking="none")
+    for id in ("1/0", "1/1"):
+        mixer.set(id, 1.0)
+    run = mixer.start()
+    mixer.stacking = "mean"
+    assert float(run.added(0, 1)[1][0, 0, 0]) == pytest.approx(4)
+    assert float(mixer.start().added(0, 1)[1][0, 0, 0]) == pytest.approx(2)
+    with pytest.raises(BadInputError, match="half"):
+        mixer.stacking = "half"
+
+
+def test_takes_are_made_with_the_mixers_rule_and_old_ones_are_plain_sums() -> None:
+    assert TakeSettings().stacking == DEFAULT_STACKING
+    assert TakeSettings.from_dict({"prompt": "piano"}).stacking == "none"
+    stored = TakeSettings(stacking="budget").to_dict()
+    assert TakeSettings.from_dict(stored).stacking == "budget"

@@ -5,6 +5,7 @@
 
 import math
 import secrets
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,6 +66,9 @@ def render(
     guidance: Annotated[float, typer.Option("--guidance", help="How closely the prompt is followed.")] = 3.0,
     temperature: Annotated[float, typer.Option("--temperature")] = 1.0,
     top_k: Annotated[int, typer.Option("--top-k", min=0, help="0: no limit.")] = 250,
+    stacking: Annotated[
+        str | None, typer.Option("--stacking", help="How sliders add up: none, mean, budget or largest.")
+    ] = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     engine: Annotated[
@@ -102,6 +106,8 @@ def render(
         amounts=by_id,
         twin=False,
     )
+    if stacking is not None:
+        settings = replace(settings, stacking=stacking)
     with progress(f"playing {seconds:g} s, seed {chosen}") as tell:
         what = f"playing {seconds:g} s, seed {chosen}"
         take = play(loaded, opened, settings, progress=lambda done, total: tell(what, done / max(total, 1)))

@@ -432,6 +432,7 @@ class Engine:
             self.set_mode(id, settings.modes.get(id, "add"))
         amounts = {id: settings.amounts.get(id, 0.0) for id in self._rack}
         self.controls.reset(amounts)
+        self.mixer.stacking = settings.stacking
         for id, amount in amounts.items():
             self.mixer.set(id, 0.0 if self._bypass and not settings.twin else amount)
         self.trace.reset()

@@ -108,7 +108,7 @@ def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> An
         replace(direction, mode=modes.get(direction.id, "add"))
         for direction in directions_for(model, bank, ids)
     ]
-    mixer = Mixer(directions, spec=model.spec, site=model.fingerprint)
+    mixer = Mixer(directions, spec=model.spec, site=model.fingerprint, stacking=settings.stacking)
     for id, amount in settings.amounts.items():
         mixer.set(id, amount)
     return mixer

@@ -49,6 +49,9 @@ class TakeSettings:
     """Generate the unsteered stream of the same seed in the same step, for bypass."""
     modes: dict[str, str] = field(default_factory=dict)
     """Feature id -> ``clamp`` or ``mute``, for those that do not ``add``."""
+    stacking: str = "none"
+    """How sliders that push together are added up (the mixer's default, see drawbar.steering.stacking); takes of
+    before it was written down were plain sums."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds <= 86_400:
@@ -92,6 +95,7 @@ class TakeSettings:
             }
             kept["modes"] = {str(id): str(mode) for id, mode in dict(kept.get("modes") or {}).items()}
             kept["twin"] = bool(kept.get("twin", False))
+            kept["stacking"] = str(kept.get("stacking", "none"))
             return cls(**kept)
         except (TypeError, ValueError) as error:
             raise BadInputError(f"stored settings cannot be used: {error}") from error

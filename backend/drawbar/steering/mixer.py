@@ -50,8 +50,7 @@ class Mixer:
         stacking: str = DEFAULT_STACKING,
     ) -> None:
         self.spec = spec
-        self.stacking = check_stacking(stacking)
-        """How adding sliders share (clamps and mutes stand apart); fixed for the streams that begin with it."""
+        self._stacking = check_stacking(stacking)
         self.slots = slots
         self.site = site
         """Fingerprint of the model that the directions belong to, if known."""
@@ -62,6 +61,15 @@ class Mixer:
         self._amounts: dict[str, float] = {}
         for direction in directions:
             self.add(direction)
+
+    @property
+    def stacking(self) -> Stacking:
+        """How adding sliders share (clamps and mutes stand apart). A stream keeps the rule that it began with."""
+        return self._stacking
+
+    @stacking.setter
+    def stacking(self, rule: str) -> None:
+        self._stacking = check_stacking(rule)
 
     def add(self, direction: Direction, amount: float | None = None) -> None:
         """Puts a direction on a free slot, at rest or at ``amount``."""
