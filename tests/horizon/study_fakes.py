@@ -1,5 +1,6 @@
 """A folder -> short tracks with events, a model that also generates, a bank of its features, a detector."""
 
+import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,8 +101,6 @@ def write_corpus(folder: Path, tracks: int = 30) -> None:
         level = np.repeat(rng.uniform(0.02, 0.5, 32), RATE // 2)
         sound = (rng.standard_normal(len(level)) * level).clip(-1, 1)
         soundfile.write(folder / f"{name}.wav", sound, RATE, subtype="PCM_16")
-        import hashlib
-
         digest = hashlib.sha256((folder / f"{name}.wav").read_bytes()).hexdigest()
         split = _SPLITS[number % 10]
         rows.append(

@@ -10,6 +10,8 @@ import pytest
 from drawbar.errors import BadInputError, CancelledError, LeakError
 from drawbar.horizon.controls import CONTROLS
 from drawbar.pipeline import horizon_positions
+from drawbar.pipeline.horizon_plan import plan_study
+from drawbar.pipeline.horizon_report import write_report
 from drawbar.pipeline.horizon_study import STAGES, study
 from drawbar.pipeline.progress import Progress
 from tests.horizon.study_fakes import FakeBank, StudyModel, loudness, settings, write_corpus
@@ -115,3 +117,34 @@ def test_stages_and_settings_that_do_not_exist_are_refused(corpus: Path, tmp_pat
         replace(settings(corpus, tmp_path), events="")
     with pytest.raises(BadInputError, match="at least two that differ"):
         replace(settings(corpus, tmp_path), horizons=((1.0, 3.0), (1.0, 3.0)))
+
+
+def test_the_page_holds_everything_and_fetches_nothing(finished: Path, tmp_path: Path) -> None:
+    text = write_report(finished, tmp_path / "page.html", labels={"1/7": "a <label>"}).read_text()
+    assert "no evidence" in text
+    for control in CONTROLS:
+        assert control in text
+    manifest = json.loads((finished / "3-probes" / "manifest.json").read_text())
+    assert manifest["digest"] in text
+    assert text.count("data:audio/mpeg;base64,") == 3  # one beginning, left alone, ablated, scaled up
+    assert "http" not in text
+    assert "<label>" not in text
+    assert "would have been found four times in five" in text
+
+
+def test_an_unfinished_study_has_no_page(corpus: Path, tmp_path: Path) -> None:
+    _run(corpus, tmp_path / "run", until="tracks")
+    with pytest.raises(BadInputError, match="no finished study"):
+        write_report(tmp_path / "run")
+
+
+def test_a_plan_writes_nothing_and_knows_what_is_done(corpus: Path, finished: Path, tmp_path: Path) -> None:
+    model = StudyModel()
+    bank = FakeBank(model)
+    fresh = plan_study(settings(corpus, tmp_path / "fresh"), model=model, bank=bank, detector=loudness)
+    assert [one.stage for one in fresh] == list(STAGES)
+    assert {one.state for one in fresh} == {"run"}
+    assert not (tmp_path / "fresh").exists()
+    assert all(one.seconds > 0 for one in fresh)
+    done = plan_study(settings(corpus, finished), model=model, bank=bank, detector=loudness)
+    assert [(one.state, one.seconds) for one in done] == [("done", 0.0)] * len(STAGES)

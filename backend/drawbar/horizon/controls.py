@@ -18,10 +18,20 @@ from drawbar.horizon.horizons import Bools, Floats
 from drawbar.horizon.ranking import best_columns
 from drawbar.horizon.rows import PLAIN_CONTROLS
 
-__all__ = ["CONTROLS", "LOCAL", "Chooser", "RandomFeatures", "check_controls", "deal_labels", "random_rows"]
+__all__ = [
+    "CONTROLS",
+    "LOCAL",
+    "SHUFFLED",
+    "Chooser",
+    "RandomFeatures",
+    "check_controls",
+    "deal_labels",
+    "random_rows",
+]
 
 LOCAL = "local-only"
-CONTROLS = (*PLAIN_CONTROLS, "shuffled labels", "random directions", "random features", LOCAL)
+SHUFFLED = "shuffled labels"
+CONTROLS = (*PLAIN_CONTROLS, SHUFFLED, "random directions", "random features", LOCAL)
 """What every candidate must be held against; ``local-only`` does not exist for the local horizon itself."""
 
 
@@ -43,6 +53,7 @@ class RandomFeatures:
     """Of the real features, [N, F]."""
     seed: int
     _projected: dict[str, Floats] = field(default_factory=dict)
+    _levels: dict[bytes, Floats] = field(default_factory=dict)
 
     def table(self, learn: Bools) -> Floats:
         """[N, F]: projections on random directions, less the level that they exceed as often as the twin fires."""
@@ -50,11 +61,13 @@ class RandomFeatures:
             directions = random_rows(self.residual.shape[1], len(self.units.index), self.seed)
             self._projected["all"] = self.residual @ directions.T
         along = self._projected["all"]
-        density = (self.activations[learn] > 0).mean(axis=0)
-        ordered = np.sort(along[learn], axis=0)
-        place = np.clip(np.ceil((1 - density) * len(ordered)).astype(int) - 1, 0, len(ordered) - 1)
-        level = ordered[place, np.arange(along.shape[1])]
-        found: Floats = np.maximum(along - level, 0)
+        key = learn.tobytes()
+        if key not in self._levels:
+            density = (self.activations[learn] > 0).mean(axis=0)
+            ordered = np.sort(along[learn], axis=0)
+            place = np.clip(np.ceil((1 - density) * len(ordered)).astype(int) - 1, 0, len(ordered) - 1)
+            self._levels[key] = ordered[place, np.arange(along.shape[1])]
+        found: Floats = np.maximum(along - self._levels[key], 0)
         return found
 
 
@@ -117,7 +130,7 @@ def check_controls(
     for name, values in controls.items():
         if values.ndim != 2 or not values.shape[1] or len(values) != len(candidate):
             raise ControlError(f"the {name} control has shape {values.shape} for {len(candidate)} positions")
-        if _digest(values) == own:
+        if name != SHUFFLED and _digest(values) == own:  # there it is the labels that differ
             raise ControlError(
                 f"the {name} control is the candidate itself: nothing can be learnt from beating it"
             )

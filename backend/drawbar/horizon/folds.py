@@ -97,7 +97,7 @@ def read(
         scores[judge] = _chosen(x, y, track, mask, inner, strengths).scores(x[judge])
     x = columns(train)
     readout = _chosen(x, y, track, train, folds, strengths)
-    rest = held_out if by_folds else slice(None)
+    rest = held_out if by_folds else np.ones(len(y), bool)
     scores[rest] = readout.scores(x[rest])
     return Reading(scores, held_out, readout.strength, readout)
 

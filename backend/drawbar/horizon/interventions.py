@@ -32,7 +32,9 @@ class InterventionSettings:
     """What is played."""
 
     features: int = 2
-    """Features of the shortlist that are acted on, the best first."""
+    """Features of the shortlist that are acted on at least, those first that foresee."""
+    most: int = 4
+    """Acted on at most, if so many foresee."""
     prefixes: int = 8
     """Beginnings, from as many held-out tracks."""
     prefix_s: float = 15.0

@@ -4,7 +4,6 @@ Recurrence is what the detector hears between the beginning and what was generat
 cross-entropy under the unsteered model, loudness and onsets of what was generated. Knows nothing of directions.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,12 +77,14 @@ def outcomes(model: Any, detector: ReturnDetector, tokens: Tensor, begins: int) 
     return np.array(rows, np.float64)
 
 
-def _cross_entropy(model: Any, tokens: Tensor, begins: int) -> Sequence[float]:
-    logits = model.logits(tokens.long())[:, 0, begins:].float()
-    found = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), tokens[:, 0, begins:].long().flatten().to(logits.device), reduction="none"
-    )
-    return [float(value) for value in found.view(len(tokens), -1).mean(dim=1)]
+def _cross_entropy(model: Any, tokens: Tensor, begins: int) -> list[float]:
+    """Of the generated frames of each clip; one at a time, because logits are large."""
+    found = []
+    for clip in tokens:
+        logits = model.logits(clip[None].long())[0, 0, begins:].float()
+        target = clip[0, begins:].long().to(logits.device)
+        found.append(float(torch.nn.functional.cross_entropy(logits, target)))
+    return found
 
 
 def _peaks(strength: Floats) -> NDArray[np.bool_]:

@@ -271,8 +271,9 @@ def _instrument(instrument: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
         + _table(("strength (sd)", "AUROC it then has", "shortlisted", "found", "plantings"), rows)
         + f"<p>On this corpus a margin of <b>{gate['detectable']:.3f}</b> over the best control would have been "
         "found four times in five (from the spread of the shortlist’s margins between resamples).</p><h3>What "
-        f"it claims where there is nothing</h3><p class='soft'>{null['repeats']} corpora of {null['tracks']} tracks without recurrence, with "
-        f"other tracks’ labels; nominal is at most {null['alpha']:g} for each comparison.</p>"
+        f"it claims where there is nothing</h3><p class='soft'>{null['repeats']} corpora of {null['tracks']} "
+        f"tracks without recurrence, with other tracks’ labels; nominal is at most {null['alpha']:g} for each "
+        "comparison.</p>"
         + _table(
             ("claim", "rate", "from", "to"),
             [(name, one["value"], one["low"], one["high"]) for name, one in nulls],

@@ -14,6 +14,7 @@ from drawbar.errors import BadInputError
 from drawbar.horizon.controls import (
     CONTROLS,
     LOCAL,
+    SHUFFLED,
     Chooser,
     RandomFeatures,
     check_controls,
@@ -92,22 +93,17 @@ class Probes:
         at, y = self._layers[layer], self.rows.labels[:, horizon]
         dealt = self._dealt[:, horizon]
         columns: dict[str, Columns] = {name: fixed(self.rows.known[name]) for name in PLAIN_CONTROLS}
-        columns["shuffled labels"] = Chooser(fixed(at.activations), dealt, count)
+        columns[SHUFFLED] = Chooser(fixed(at.activations), dealt, count)
         columns["random directions"] = Chooser(fixed(at.directions), y, count)
         columns["random features"] = Chooser(at.random.table, y, count)
         if horizon > 0:
             columns[LOCAL] = Chooser(fixed(at.activations), self.rows.labels[:, 0], count, without=chosen)
         train = ~self.rows.held_rows
         required = tuple(name for name in CONTROLS if name != LOCAL or horizon > 0)
-        check_controls(
-            candidate(train),
-            # Labels are what is shuffled, so those columns may well be the candidate's.
-            {n: c(train) + (1e-3 if n == "shuffled labels" else 0.0) for n, c in columns.items()},
-            required,
-        )
+        check_controls(candidate(train), {name: one(train) for name, one in columns.items()}, required)
         found = {name: self.plain(name, horizon) for name in PLAIN_CONTROLS}
         for name in required[len(PLAIN_CONTROLS) :]:
-            truth = dealt if name == "shuffled labels" else y
+            truth = dealt if name == SHUFFLED else y
             key = (name, layer, horizon, count)
             if name == LOCAL:  # depends on the candidate
                 found[name] = self.judging.judge(name, columns[name], truth)

@@ -59,6 +59,8 @@ class Judged:
 
     name: str
     reading: Reading
+    truth: Bools
+    """[N]."""
     train: Area
     held: Area
     facts: dict[str, Any]
@@ -101,7 +103,7 @@ class Judging:
             "strength": reading.strength,
             "share": float(y[self.held].mean()),
         }
-        return Judged(name, reading, train, held, facts)
+        return Judged(name, reading, y, train, held, facts)
 
 
 def compare(
@@ -110,12 +112,13 @@ def compare(
     """A candidate's margins over each control and over the best of them, as JSON values.
 
     ``alpha`` is shared by so many candidates. ``detectable`` is the margin over the best control that this many
-    held-out tracks would have shown with a chance of 80 %. Raises ControlError for a control whose scores rank all rows
-    as the candidate's do.
+    held-out tracks would have shown with a chance of 80 %. Raises ControlError for a control that ranks all rows as
+    the candidate does, and by the same truth.
     """
     own = rankdata(candidate.reading.scores)
     for name, control in controls.items():
-        if own.std() > 0 and np.array_equal(own, rankdata(control.reading.scores)):
+        same = np.array_equal(control.truth, candidate.truth)
+        if same and own.std() > 0 and np.array_equal(own, rankdata(control.reading.scores)):
             raise ControlError(
                 f"the {name} control ranks all {len(own)} positions as the candidate does: it is the same"
             )

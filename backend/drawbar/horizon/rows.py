@@ -4,7 +4,7 @@ Saved and read as one file of arrays; a table whose parts do not fit together is
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,3 @@ def text_columns(texts: Sequence[str], sources: Sequence[str], *, fewest: int = 
     found = np.array([[float(word in bag) for word in kept] for bag in words], np.float32)
     # With nothing to say about any track, one column of zeros: a readout of the share alone.
     return found.reshape(len(words), len(kept)) if kept else np.zeros((len(words), 1), np.float32)
-
-
-def joined(parts: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """Tables of single tracks, one below the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}

@@ -13,13 +13,14 @@ from safetensors.numpy import save_file
 from drawbar.errors import BadInputError
 from drawbar.horizon.events import Event, Track
 from drawbar.horizon.features_at import Units
+from drawbar.horizon.gate import foresees, passed
 from drawbar.horizon.interventions import Condition, InterventionSettings, conditions
 from drawbar.horizon.rows import Rows
 from drawbar.horizon.twins import Acted, twin
 from drawbar.pipeline.horizon_positions import audio_of
 from drawbar.pipeline.horizon_settings import HorizonSettings
 
-__all__ = ["acted_of", "beginnings", "planned", "read_condition", "save_condition"]
+__all__ = ["acted_of", "acted_on", "beginnings", "planned", "read_condition", "save_condition"]
 
 Doubles = NDArray[np.float64]
 
@@ -63,13 +64,26 @@ def acted_of(bank: Any, units: Units, column: int) -> Acted:
     )
 
 
+def acted_on(probes: dict[str, Any], settings: HorizonSettings) -> list[dict[str, Any]]:
+    """Features of the shortlist to act on: those that foresee (up to ``most``), and at least ``features`` of it."""
+    how, least = settings.interventions, settings.probes.least_margin
+    ordered = sorted(probes["features"], key=lambda one: not passed(foresees(one, least_margin=least)))
+    foreseeing = sum(passed(foresees(one, least_margin=least)) for one in ordered)
+    return ordered[: max(how.features, min(foreseeing, how.most))]
+
+
 def planned(
-    probes: dict[str, Any], rows: Rows, units: Sequence[Units], bank: Any, how: InterventionSettings
+    features: Sequence[dict[str, Any]],
+    probes: dict[str, Any],
+    rows: Rows,
+    units: Sequence[Units],
+    bank: Any,
+    how: InterventionSettings,
 ) -> list[Condition]:
-    """The best of the shortlist, each with the best local feature of its layer and its random twins."""
+    """Features, each with the best local feature of its layer and its random twins -> every condition."""
     by_layer = {one.layer: one for one in units}
     chosen = []
-    for place, feature in enumerate(probes["features"][: how.features]):
+    for place, feature in enumerate(features):
         at = by_layer[feature["layer"]]
         column = {int(index): c for c, index in enumerate(at.index)}
         candidate = acted_of(bank, at, column[feature["index"]])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from drawbar.horizon.folds import fixed, read
-from drawbar.horizon.outcomes import outcomes
+from drawbar.horizon.outcomes import ReturnDetector, outcomes
 from drawbar.listening.descriptors import descriptors
 from drawbar.pipeline.horizon_settings import HorizonSettings
 from drawbar.pipeline.horizon_study import STAGES, HorizonRun
@@ -38,10 +38,14 @@ class PlannedStudy:
 
 
 def plan_study(
-    settings: HorizonSettings, *, model: Any | None = None, bank: Any | None = None
+    settings: HorizonSettings,
+    *,
+    model: Any | None = None,
+    bank: Any | None = None,
+    detector: ReturnDetector | None = None,
 ) -> list[PlannedStudy]:
     """What ``study`` would do. Raises what it raises for settings that cannot be used."""
-    run = HorizonRun(settings, None, model, bank)
+    run = HorizonRun(settings, None, model, bank, detector)
     with gated(Gate("plan")) as gate:
         for name in STAGES:
             run.stage(name)

@@ -29,7 +29,7 @@ from drawbar.horizon.probes import Probes
 from drawbar.horizon.rows import Rows
 from drawbar.musicgen import load_model
 from drawbar.paths import embedded_bank_dir
-from drawbar.pipeline.horizon_acting import beginnings, planned, read_condition, save_condition
+from drawbar.pipeline.horizon_acting import acted_on, beginnings, planned, read_condition, save_condition
 from drawbar.pipeline.horizon_positions import TrackFile, collected, write_track
 from drawbar.pipeline.horizon_settings import HorizonSettings
 from drawbar.pipeline.manifest import Stage, write_json
@@ -268,7 +268,8 @@ class HorizonRun:
             return stage
         tokens, names = beginnings(self.tracks, self.events, self.settings, self.model)
         probes = self._read("probes", "probes.json")
-        all_ = planned(probes, self.rows, self.units, self.bank, how)
+        features = acted_on(probes, self.settings)
+        all_ = planned(features, probes, self.rows, self.units, self.bank, how)
         report = Reporter(self.progress, "interventions", len(all_), "conditions")
         found: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
         for number, condition in enumerate(all_):
@@ -281,8 +282,7 @@ class HorizonRun:
             else:
                 report.start_at(number + 1)
             found[condition.name] = kept[1]
-        ids = [feature["id"] for feature in probes["features"][: how.features]]
-        weighed = [weigh(id, found, all_, names) for id in ids]
+        weighed = [weigh(feature["id"], found, all_, names) for feature in features]
         write_json(
             stage.folder / "interventions.json",
             {"tracks": names, "features": weighed, "clips": len(all_) * len(names)},
