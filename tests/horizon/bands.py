@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 16_000
-BEAT_S = 0.5
+BEAT_S, STEP_S = 0.5, 0.25
 LOOP = ((48, 52, 55), (45, 48, 52), (41, 45, 48), (43, 47, 50))
-MOTIF = (72, 76, 74, 79, 77, 72, 81, 79, 74, 76, 83, 71)
+MOTIF = (72, 0, 76, 74, 79, 0, 77, 72, 0, 81, 79, 79, 74, 0, 76, 83, 0, 71, 72, 0, 84, 79, 77, 0)
+"""Twenty-four steps of a quarter of a second; 0 is a rest."""
 
 Floats = NDArray[np.float32]
 
@@ -21,12 +22,12 @@ def tone(midi: int, seconds: float, bright: float) -> Floats:
 
 
 def line(pitches: list[int], seconds: float, bright: float = 0.5) -> Floats:
-    """One note a beat; 0 is a rest."""
+    """One note a step; 0 is a rest."""
     out = np.zeros(round(seconds * RATE), np.float32)
     for n, midi in enumerate(pitches):
-        at = round(n * BEAT_S * RATE)
+        at = round(n * STEP_S * RATE)
         if midi and at < len(out):
-            note = tone(midi, BEAT_S, bright)[: len(out) - at]
+            note = tone(midi, STEP_S, bright)[: len(out) - at]
             out[at : at + len(note)] += note
     return out
 
@@ -42,16 +43,16 @@ def loop(seconds: float) -> Floats:
     return out
 
 
-def wandering(seed: int, beats: int) -> list[int]:
-    """Notes of the scale that never come back on purpose."""
+def wandering(seed: int, steps: int) -> list[int]:
+    """Notes of the scale, and rests, that never come back on purpose."""
     rng = np.random.default_rng(seed)
-    scale = [69, 71, 72, 74, 76, 77, 79, 81, 83, 84, 86]
-    return [scale[int(i)] for i in rng.integers(0, len(scale), beats)]
+    scale = [69, 71, 72, 74, 76, 77, 79, 81, 83, 84, 86, 0, 0, 0, 0]
+    return [scale[int(i)] for i in rng.integers(0, len(scale), steps)]
 
 
-def piece(again: list[int] | None, seconds: float = 44.0, first: int = 12, second: int = 51) -> list[int]:
-    """A wandering melody with the motif at beat `first` and, as `again`, at beat `second`."""
-    notes = wandering(5, round(seconds / BEAT_S))
+def piece(again: list[int] | None, seconds: float = 44.0, first: int = 24, second: int = 102) -> list[int]:
+    """A wandering melody with the motif at step `first` and, as `again`, at step `second`."""
+    notes = wandering(5, round(seconds / STEP_S))
     notes[first : first + len(MOTIF)] = MOTIF
     if again is not None:
         notes[second : second + len(again)] = again

@@ -5,7 +5,7 @@ import numpy as np
 from drawbar.horizon.events import Event, Window
 from drawbar.horizon.matching import MatchSettings, matched_windows, sound_of_track, with_controls
 from drawbar.horizon.recurrence import find_recurrences
-from tests.horizon.bands import BEAT_S, MOTIF, RATE, line, loop, piece
+from tests.horizon.bands import MOTIF, RATE, STEP_S, line, loop, piece
 
 SECONDS = 44.0
 MOTIF_AT, RETURN_AT = Window(6.0, 12.0), Window(25.5, 31.5)
@@ -27,7 +27,7 @@ def test_a_control_is_as_long_sounds_alike_and_lacks_the_motif() -> None:
 def test_a_part_with_another_sound_or_level_is_no_control() -> None:
     """The melody is silent and the loop 20 dB softer outside the two windows: nothing matches."""
     notes = piece(list(MOTIF))
-    melody = [p if 12 <= n < 24 or 51 <= n < 63 else 0 for n, p in enumerate(notes)]
+    melody = [p if 24 <= n < 48 or 102 <= n < 126 else 0 for n, p in enumerate(notes)]
     level = np.full(round(SECONDS * RATE), 0.1, np.float32)
     for window in (MOTIF_AT, RETURN_AT):
         level[round(window.start_s * RATE) : round(window.end_s * RATE)] = 1
@@ -39,10 +39,10 @@ def test_a_part_with_another_sound_or_level_is_no_control() -> None:
 
 
 def test_every_return_gets_a_control_of_its_own() -> None:
-    notes = piece(list(MOTIF), second=36)
-    notes[63 : 63 + len(MOTIF)] = MOTIF
+    notes = piece(list(MOTIF), second=72)
+    notes[126 : 126 + len(MOTIF)] = MOTIF
     sound = loop(SECONDS) + line(notes, SECONDS)
-    events = [Event("t", MOTIF_AT, Window(at * BEAT_S, at * BEAT_S + 6), "exact", True) for at in (36, 63)]
+    events = [Event("t", MOTIF_AT, Window(at * STEP_S, at * STEP_S + 6), "exact", True) for at in (72, 126)]
     out = with_controls(events, sound_of_track(sound), find_recurrences(sound))
     controls = [e.recurrence for e in out if e.kind == "none"]
     assert [e for e in out if e.kind != "none"] == events

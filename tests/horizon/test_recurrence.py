@@ -7,10 +7,10 @@ from drawbar.errors import BadInputError
 from drawbar.horizon.foreground import ForegroundSettings
 from drawbar.horizon.recurrence import Proposal, Recurrences, RecurrenceSettings, find_recurrences
 from drawbar.horizon.selfsimilarity import SimilaritySettings
-from tests.horizon.bands import BEAT_S, MOTIF, RATE, Floats, line, loop, piece
+from tests.horizon.bands import MOTIF, RATE, STEP_S, Floats, line, loop, piece
 
 SECONDS = 44.0
-FIRST_S, LAG_S = 12 * BEAT_S, 39 * BEAT_S
+FIRST_S, LAG_S = 24 * STEP_S, 78 * STEP_S
 
 
 def _sound(again: list[int] | None, bright: float = 0.5) -> Floats:
@@ -35,7 +35,7 @@ def test_an_exact_return_is_the_best_proposal() -> None:
 
 @pytest.mark.parametrize("semitones", [5, -3])
 def test_a_transposed_return_is_found_with_its_interval(semitones: int) -> None:
-    mine = _there(find_recurrences(_sound([p + semitones for p in MOTIF])))
+    mine = _there(find_recurrences(_sound([p + semitones if p else 0 for p in MOTIF])))
     assert mine
     assert mine[0].semitones == semitones
     assert mine[0].kind == "transposed"
@@ -57,7 +57,7 @@ def test_level_changes_no_score() -> None:
 
 def test_a_loop_an_ostinato_and_a_free_melody_over_a_loop_are_no_motifs() -> None:
     assert find_recurrences(loop(SECONDS)).proposals == ()
-    ostinato = loop(SECONDS) + line([72, 76, 79, 76] * 22, SECONDS)
+    ostinato = loop(SECONDS) + line([72, 76, 0, 79, 76, 0, 79, 72] * 22, SECONDS)
     assert find_recurrences(ostinato).proposals == ()
     assert find_recurrences(_sound(None)).proposals == ()
 
@@ -70,7 +70,7 @@ def test_silence_and_noise_are_no_motifs() -> None:
 
 def test_likeness_between_two_times_is_high_only_where_the_motif_is() -> None:
     found = find_recurrences(_sound(list(MOTIF)))
-    assert found.between(FIRST_S, FIRST_S + LAG_S) > 0.55
+    assert found.between(FIRST_S, FIRST_S + LAG_S) > 0.5
     assert found.between(FIRST_S, FIRST_S + LAG_S - 7) < 0.4
     assert np.isnan(found.between(FIRST_S, FIRST_S + 1))
 

@@ -182,7 +182,8 @@ def _splits(tracks: "Sequence[Track]") -> None:
         part = [track for track in tracks if track.split == name]
         rows.append((name, len(part), f"{sum(track.duration_s for track in part) / 60:.1f} min"))
     licences = ", ".join(sorted({track.licence for track in tracks}))
-    table(("split", "tracks", "length"), rows, title=f"{len(tracks)} verified tracks; {licences}")
+    line(f"{len(tracks)} verified tracks; {licences}")
+    table(("split", "tracks", "length"), rows)
 
 
 def _refused(refused: "Sequence[Refusal]") -> None:

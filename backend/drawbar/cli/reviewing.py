@@ -85,11 +85,13 @@ def review_agreement(
         out_json({**vars(found), "table": [[*pair, n] for pair, n in sorted(found.table.items())]})
         return
     answers = sorted({answer for pair in found.table for answer in pair})
+    line(
+        f"{found.same} of {found.pairs} alike; kappa {found.kappa:.2f}, "
+        f"standard error {found.standard_error:.2f}"
+    )
     table(
         (f"{first} \\ {second}", *answers),
         [(a, *(found.table.get((a, b), 0) for b in answers)) for a in answers],
-        title=f"{found.same} of {found.pairs} alike; kappa {found.kappa:.2f}, "
-        f"standard error {found.standard_error:.2f}",
     )
 
 
@@ -122,6 +124,7 @@ def review_export(
             "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every), encoding="utf-8"
         )
     everything = {id for each in decisions for id in each}
+    line(f"{', '.join(names)}: {out}")
     table(
         ("proposals", "decided", "return", "no return", "disputed", "ambiguous or rejected"),
         [
@@ -134,7 +137,6 @@ def review_export(
                 len(everything) - len(rows) - len(disputed),
             )
         ],
-        title=f"{', '.join(names)}: {out}",
     )
     for id in disputed:
         say(f"disputed: {id}")

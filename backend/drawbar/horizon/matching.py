@@ -20,6 +20,7 @@ __all__ = ["Match", "MatchSettings", "Sound", "matched_windows", "sound_of_track
 
 _HOP = 512
 _FRAME_HZ = RATE_HZ / _HOP
+_SAME_CEPSTRA = 3.0  # dB; windows of one and the same band differ by about this much
 
 Array = NDArray[np.float32]
 
@@ -31,7 +32,8 @@ class MatchSettings:
     loudness_db: float = 3.0
     """Most that the levels may differ."""
     timbre: float = 1.0
-    """Most that the timbres may differ, in standard deviations between windows of the track (RMS)."""
+    """Most that the timbres may differ: RMS over cepstral coefficients, in standard deviations between windows of
+    the track (3 dB where they all sound alike)."""
     likeness: float = 0.40
     """Most that the window may resemble the motif, by the detector."""
     step_s: float = 0.25
@@ -92,7 +94,7 @@ def matched_windows(
     )
     if len(summaries) < 2:
         return ()
-    spread = summaries[:, 1:].std(axis=0) + 1e-6
+    spread = np.maximum(summaries[:, 1:].std(axis=0), _SAME_CEPSTRA)
     own = _summary(sound, target.start_s, target.length_s)
     loudness = np.abs(summaries[:, 0] - own[0])
     timbre = np.sqrt(np.mean(((summaries[:, 1:] - own[1:]) / spread) ** 2, axis=1))
