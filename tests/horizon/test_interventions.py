@@ -112,7 +112,8 @@ def test_an_effect_beyond_that_of_random_features_at_the_same_quality_is_selecti
 
 
 def test_degrading_everything_is_not_selective() -> None:
-    found = _played(likeness=-0.16, nats=0.8)  # as much as random features that break the music as much
+    # as much as random features that break the music as much, and more than all of those that break it less
+    found = _played(likeness=-0.192, nats=0.95)
     assert found["effects"]["ablate"]["high"] < 0
     assert found["selectivity"]["ablate"]["p"] > 0.1
     beyond = _played(likeness=-0.6, nats=4.0)  # worse than any random feature: nothing to compare with
