@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from drawbar_desktop.reviewing import main as reviewing
 
         return reviewing(given[2:])
+    if given[:2] == ["pictures", "looks"]:
+        from drawbar_desktop.looks import main as looks
+
+        return looks(given[2:])
     from drawbar.cli import main as command_line
 
     return int(command_line(given) or 0)

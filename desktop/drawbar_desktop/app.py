@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from drawbar.paths import assets_dir, user_dir
 from drawbar_desktop.blind_listening import BlindListening
 from drawbar_desktop.links import Links
 from drawbar_desktop.listening import Listening
-from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load_embedded
+from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load, load_embedded
 from drawbar_desktop.logs import start_log
 from drawbar_desktop.making import MakingLink
 from drawbar_desktop.managing import SCANS_MS, Machinery
@@ -30,6 +32,7 @@ from drawbar_desktop.state.presets import Preset, macros_from, strips_from
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.theme import DARK, LIGHT, apply_theme
+from drawbar_desktop.widgets.accessible import install
 from drawbar_desktop.widgets.actions import Actions
 from drawbar_desktop.widgets.settings_sheet import Managing
 from drawbar_desktop.widgets.window import MainWindow
@@ -57,15 +60,33 @@ def make_application(argv: list[str] | None = None, settings: Settings | None = 
     app.setApplicationName("Drawbar")
     app.setDesktopFileName("drawbar")
     apply_theme(app, LIGHT if settings is not None and settings["theme"] == "light" else DARK)
+    install()
     return app
 
 
-def run(load: Load = load_embedded) -> int:
+def remembered(settings: Settings) -> Load:
+    """The model and the bank of the last session; the embedded ones, with a notice, where those are gone."""
+    name, folder = settings["model"] or "embedded", settings["bank"]
+    if name == "embedded" and not folder:
+        return load_embedded
+
+    def again(say: Callable[[str], object]) -> Loaded:
+        try:
+            return load(name, Path(folder) if folder else None, say)
+        except (DrawbarError, OSError) as error:
+            loaded = load_embedded(say)
+            words = f"{name} of the last session cannot be loaded ({error}): this is the embedded model"
+            return replace(loaded, notice=" ".join(filter(None, (words, loaded.notice))))
+
+    return again
+
+
+def run(load: Load | None = None) -> int:
     """Open the window and stay until it is closed."""
     home = user_dir()
     desk = Desk(home)
     application = make_application(settings=desk.settings)
-    app = App(load, desk, log_file=start_log(home))
+    app = App(load or remembered(desk.settings), desk, log_file=start_log(home))
     sys.excepthook = app.caught(sys.excepthook)
     app.show()
     app.start()

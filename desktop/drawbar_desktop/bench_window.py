@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["main", "measure_frames", "measure_search"]
+__all__ = ["StandIn", "main", "measure_frames", "measure_search"]
 
 GOAL_FRAME_MS, GOAL_SEARCH_MS = 33.0, 50.0
 QUERIES = ("drums", "slow piano", "bass", "string ensemble", "key of a", "lead flute", "busy", "tempo")
@@ -76,7 +76,7 @@ class _Trace:
         return self.ids, self._heat[: len(self.ids), since_frame:end].copy()
 
 
-class _Engine:
+class StandIn:
     """Stands for the engine: says that it plays, and takes every call."""
 
     def __init__(self, seconds: float, rows: int) -> None:
@@ -88,13 +88,16 @@ class _Engine:
         self._playing = False
 
     def play(self, *_: Any) -> None:
+        """The made-up take begins."""
         self._playing = True
         self.trace.start()
 
     def stop(self) -> None:
+        """It ends."""
         self._playing = False
 
     def snapshot(self) -> Any:
+        """How the made-up engine is doing."""
         from drawbar.live import Snapshot
 
         s = self.trace.seconds if self._playing else 0.0
@@ -102,6 +105,7 @@ class _Engine:
         return Snapshot(state, int((s + 1) * 50), s, 2.0, 150.0, output_name="made up")
 
     def watch(self, ids: Sequence[str]) -> None:
+        """Whose activations are made up."""
         self.trace.ids = tuple(ids)
 
     def __getattr__(self, name: str) -> Any:
@@ -128,7 +132,7 @@ def _app(features: int, seconds: float, home: Path, model: bool) -> Any:
 
     synthetic_bank(home / "bank", features=features, examples=0).close()
     bank: Any = Bank.open(home / "bank")
-    engine: Any = _Engine(seconds + 5, METERS)
+    engine: Any = StandIn(seconds + 5, METERS)
     return App(lambda say: Loaded(engine, bank, TakeSettings), desk)
 
 

@@ -391,7 +391,7 @@ QCheckBox::indicator { width: 16px; height: 16px; border-radius: 4px; border: 1p
     background: $well; }
 QCheckBox::indicator:hover { border-color: $line_hover; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; }
-QCheckBox:focus { color: $accent_bright; }
+QCheckBox:focus { color: $accent_bright; text-decoration: underline; }
 QPlainTextEdit, QTextEdit, QTextBrowser { background: $well; color: $text; border: 1px solid $line_strong;
     border-radius: 7px; padding: 6px 8px; selection-background-color: $accent;
     selection-color: $on_accent; }
@@ -407,7 +407,7 @@ QPushButton#tab { background: transparent; border: 0; border-bottom: 2px solid t
     padding: 0 2px; min-height: 28px; font-size: 12px; font-weight: 600; color: $text_faint; }
 QPushButton#tab:hover { color: $text; }
 QPushButton#tab:checked { color: $text; border-bottom: 2px solid $accent; background: transparent; }
-QPushButton#tab:focus { color: $accent_bright; }
+QPushButton#tab:focus { color: $accent_bright; text-decoration: underline; }
 QPushButton#segment { min-height: 28px; min-width: 16px; padding: 0 9px; border-radius: 6px; font-weight: 600;
     background: transparent; border: 1px solid transparent; color: $text_soft; }
 QPushButton#segment:hover { background: $hover; }

@@ -185,9 +185,13 @@ def walk(user: Session) -> dict[str, Any]:
     user.x("mousemove", str(x), str(zero), "mousedown", "1")
     for step in range(1, 13):
         user.x("mousemove", str(x), str(round(zero + (top - zero) * step / 12)))
+    time.sleep(1.2)
+    while user.settings()["rack"][0]["amount"] < 0.6 and top > zero - 200:
+        top -= 8
+        user.x("mousemove", str(x), str(top))
+        time.sleep(1.2)
     user.x("mouseup", "1")
     pulled = time.monotonic()
-    wait_for("the pulled slider", lambda: user.settings()["rack"][0]["amount"] > 0.5)
     result["slider"] = {k: user.settings()["rack"][0].get(k) for k in ("id", "label", "amount")}
     time.sleep(max(0.0, 7.0 - (time.monotonic() - pulled)))
     user.picture("4-pulled")

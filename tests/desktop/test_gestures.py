@@ -19,7 +19,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from drawbar_desktop.app import App
+from drawbar.errors import DrawbarError
+from drawbar_desktop.app import App, remembered
+from drawbar_desktop.loading import load_embedded
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
 from drawbar_desktop.state.grid import Grid
@@ -986,3 +988,64 @@ def test_kinds_narrow_whatever_shelf_is_open(qtbot: Any, app: App) -> None:
     assert not browser.kinds["rhythm"].isChecked()
     qtbot.mouseClick(browser.kinds["harmony"], LEFT)
     assert library.kind.value is None
+
+
+def test_undo_redo_and_export_have_their_keys(
+    qtbot: Any, app: App, engine: FakeEngine, ids: list[str]
+) -> None:
+    app.rack.set_amount(ids[0], 0.5)
+    ctrl, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    app.window.setFocus()
+    qtbot.keyClick(app.window, Qt.Key.Key_Z, ctrl)
+    assert app.rack.strip(ids[0]).amount == 0.0
+    qtbot.keyClick(app.window, Qt.Key.Key_Z, ctrl | shift)
+    assert app.rack.strip(ids[0]).amount == 0.5
+    play_a_take(qtbot, app, engine)
+    qtbot.keyClick(app.window, Qt.Key.Key_S, ctrl)
+    assert app.window.export.isVisible()
+
+
+def test_midi_mappings_outlive_a_preset(app: App, ids: list[str], midi: FakeMidi) -> None:
+    app.machinery.scan_midi()
+    app.desk.midi.learn("gain")
+    midi.send(0xB0, 20, 127)
+    poll(app)
+    app.save_preset("Mine")
+    app.load_preset(app.desk.presets.all()[0])
+    assert app.desk.midi.of("gain") is not None
+
+
+def test_a_model_too_large_for_the_memory_is_not_loaded_and_says_what_would_help(
+    app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.machinery.refresh()
+    (entry,) = app.managing.models.value
+    monkeypatch.setattr("drawbar_desktop.managing.free_memory_bytes", lambda: 10_000_000)
+    app.machinery.load_model(replace(entry, bytes=4_000_000_000))
+    assert "unload the loaded model, or choose a smaller one" in app.window.status.text.text()
+    assert ("close",) not in engine.calls
+    assert app.transport.ready.value
+
+
+def test_the_model_and_the_bank_of_the_last_session_are_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Desk(tmp_path).settings
+    assert remembered(settings) is load_embedded
+    asked: list[tuple[str, Path | None]] = []
+
+    def load(name: str, bank: Path | None, say: Any) -> Any:
+        asked.append((name, bank))
+        if name == "gone":
+            raise DrawbarError("the folder is not there")
+        return fake_load()(say)
+
+    monkeypatch.setattr("drawbar_desktop.app.load", load)
+    monkeypatch.setattr("drawbar_desktop.app.load_embedded", fake_load())
+    settings.set("model", "mine")
+    settings.set("bank", str(tmp_path / "bank"))
+    remembered(settings)(print)
+    assert asked == [("mine", tmp_path / "bank")]
+    settings.set("model", "gone")
+    loaded = remembered(settings)(print)
+    assert "gone of the last session cannot be loaded" in loaded.notice

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from drawbar_desktop.state.rack import Rack, Strip, feature_title
 from drawbar_desktop.state.taper import AMOUNT_MAX, AMOUNT_STEP, detent
 from drawbar_desktop.theme import TYPE, P, font, qcolor
+from drawbar_desktop.widgets.accessible import value_changed
 
 __all__ = ["AmountSlider"]
 
@@ -26,6 +27,8 @@ FINE = 0.1
 
 class AmountSlider(QWidget):
     """One strip's slider: drag, Shift for fine, wheel, arrows, double-click or Ctrl-click for zero."""
+
+    accessible_role = "slider"
 
     def __init__(self, rack: Rack, id: str) -> None:
         super().__init__()
@@ -44,7 +47,12 @@ class AmountSlider(QWidget):
         beyond = ", beyond the usable range" if strip.beyond else ""
         self.setAccessibleName(f"{feature_title(strip.feature)} amount {strip.amount:+.2f}{beyond}")
         self.setToolTip(_tip(strip, self._rack.marks.get(self._id, ())))
+        value_changed(self, strip.amount)
         self.update()
+
+    def accessible_value(self) -> str:
+        """The amount, as a screen reader says it."""
+        return f"{self._strip.amount:+.2f}"
 
     def sizeHint(self) -> QSize:
         """Tall and narrow."""

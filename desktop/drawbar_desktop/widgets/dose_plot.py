@@ -19,6 +19,8 @@ class DosePlot(QWidget):
     other controls; a hollow point where the sound breaks.
     """
 
+    accessible_role = "chart"
+
     def __init__(self, card: Card, usable: tuple[float, float] | None) -> None:
         super().__init__()
         self._card, self._usable = card, usable

@@ -17,6 +17,8 @@ FOOT = 16
 class Histogram(QWidget):
     """How often each strength of activation occurs (heights are square roots, so that the tail shows)."""
 
+    accessible_role = "chart"
+
     def __init__(self, edges: Sequence[float], counts: Sequence[float], p99: float) -> None:
         super().__init__()
         self._edges = np.asarray(edges, float)
@@ -24,6 +26,7 @@ class Histogram(QWidget):
         self._p99 = p99
         self.setFixedHeight(74)
         self.setToolTip("Distribution of the activation; heights are square roots")
+        self.setAccessibleName(f"Histogram of the activation; its 99th percentile is {p99:.2f}")
 
     def sizeHint(self) -> QSize:
         """Wide and low."""
@@ -60,9 +63,12 @@ class Histogram(QWidget):
 class Sparkline(QWidget):
     """A feature's activation over one example; where it fires (half its peak or more) is lit."""
 
+    accessible_role = "chart"
+
     def __init__(self, activations: Sequence[float]) -> None:
         super().__init__()
         self._values = np.maximum(np.asarray(activations, float), 0)
+        self.setAccessibleName("Where it fires in the example")
         self.setFixedHeight(26)
         self.setMinimumWidth(60)
 

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLineEdit, QSize
 from drawbar_desktop.state.macros import Macro, Macros
 from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.theme import SPACE, P, qcolor
+from drawbar_desktop.widgets.accessible import value_changed
 from drawbar_desktop.widgets.parts import (
     ElidedLabel,
     Tag,
@@ -37,6 +38,8 @@ STEP = 0.02
 
 class MacroFader(QWidget):
     """A fader from 0 at the bottom to 1 at the top; gestures as on an amount slider."""
+
+    accessible_role = "slider"
 
     def __init__(self, macros: Macros, name: str) -> None:
         super().__init__()
@@ -67,7 +70,12 @@ class MacroFader(QWidget):
     def follow(self) -> None:
         """The state has changed."""
         self.setAccessibleName(f"Macro {self._name} {self._value():.2f}")
+        value_changed(self, self._value())
         self.update()
+
+    def accessible_value(self) -> str:
+        """The position, as a screen reader says it."""
+        return f"{self._value():.2f}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Start a drag; Ctrl-click resets."""

@@ -15,14 +15,20 @@ class ActivationMeter(QWidget):
     """How strongly a feature fires now: full height is its 99th percentile."""
 
     LAMPS = 24
+    accessible_role = "meter"
 
     def __init__(self) -> None:
         super().__init__()
+        self.setAccessibleName("Live activation")
         self._value = 0.0
         self._lit = 0
         self.setFixedWidth(9)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setToolTip("Live activation; full = the 99th percentile of when it fires")
+
+    def accessible_value(self) -> str:
+        """In percent of the 99th percentile."""
+        return f"{self._value:.0%}"
 
     @property
     def lit(self) -> int:
@@ -54,6 +60,7 @@ class LevelMeter(QWidget):
 
     FLOOR_DB = -60.0
     HOLD_TICKS = 30
+    accessible_role = "meter"
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,6 +71,10 @@ class LevelMeter(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Output level, \u221260 to 0 dB")
         self.setAccessibleName("Output level")
+
+    def accessible_value(self) -> str:
+        """In decibels."""
+        return f"{self._db:.0f} dB"
 
     def set_db(self, level_db: float) -> None:
         """Rise at once, fall 1.5 dB a tick (30 Hz)."""
