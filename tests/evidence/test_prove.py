@@ -1,4 +1,4 @@
-"""The whole way on the embedded model in small: preregister, screen, confirm, judge, write, resume."""
+"""The whole way on the embedded model in small: preregister, refer, screen, confirm, judge, write, resume."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +10,9 @@ from safetensors.numpy import load_file
 from drawbar.bank import Bank, next_version, verify
 from drawbar.bank.sharing import copy_bank
 from drawbar.errors import BadInputError
-from drawbar.evidence.assembling import evidence_of, judge
+from drawbar.evidence.assembling import Stages, evidence_of, judge
 from drawbar.evidence.preregistration import Preregistration, ProveSettings
-from drawbar.evidence.prove import Run, confirm, preregister, screen
-from drawbar.evidence.trials import Trials
+from drawbar.evidence.prove import Run, confirm, preregister, refer, screen
 from drawbar.paths import embedded_bank_dir
 
 SETTINGS = ProveSettings(
@@ -28,6 +27,7 @@ SETTINGS = ProveSettings(
     inactive=1,
     held_out=1,
     rest_share=1.0,
+    reference_takes=3,
     concepts=False,
     batch=24,
 )
@@ -41,9 +41,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def played(run: Run) -> tuple[Trials, Trials]:
+def played(run: Run) -> Stages:
     screening, selection = screen(run, processes=1)
-    return screening, confirm(run, selection, processes=1)
+    return Stages(screening, confirm(run, selection, processes=1), refer(run, processes=1))
 
 
 def test_what_is_tested_is_written_down_first(run: Run) -> None:
@@ -67,8 +67,8 @@ def test_other_settings_need_another_folder(run: Run) -> None:
         preregister(run.bank, run.folder, other)
 
 
-def test_a_resumed_run_gives_the_same_rows(run: Run, played: tuple[Trials, Trials]) -> None:
-    screening, _ = played
+def test_a_resumed_run_gives_the_same_rows(run: Run, played: Stages) -> None:
+    screening = played.screening
     block = next(screening.plan.blocks())
     before = load_file(screening.path(block))
     screening.path(block).unlink()
@@ -79,17 +79,16 @@ def test_a_resumed_run_gives_the_same_rows(run: Run, played: tuple[Trials, Trial
     }, "the same seeds, batch and thread give the same bits"
 
 
-def test_verdicts_reach_the_bank(run: Run, played: tuple[Trials, Trials]) -> None:
-    screening, confirmation = played
+def test_verdicts_reach_the_bank(run: Run, played: Stages) -> None:
     _, selection = screen(run, processes=1)
-    analysis = judge(run, screening, confirmation, selection, 1.0)
+    analysis = judge(run, played, selection, 1.0)
     with next_version(run.bank) as fresh:
-        fresh.write_evidence(evidence_of(run, screening, confirmation, selection, analysis))
+        fresh.write_evidence(evidence_of(run, played, selection, analysis))
     verify(run.bank)
     with Bank.open(run.bank, edits=run.folder) as bank:
         summary = bank.evidence("summary")
         assert summary["candidates"] == 2
-        assert summary["clips"] == screening.plan.clips + confirmation.plan.clips == len(bank.trials())
+        assert summary["clips"] == len(bank.trials()) > 400
         page = bank.feature("2/14")
         assert page.row.verdict in ("proven", "weak", "not shown", "harmful")
         assert page.evidence is not None

@@ -52,7 +52,7 @@ def prove(
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
     from drawbar.bank import Bank, find_bank, next_version
     from drawbar.evidence import prove as steps
-    from drawbar.evidence.assembling import evidence_of, judge
+    from drawbar.evidence.assembling import Stages, evidence_of, judge
     from drawbar.evidence.preregistration import ProveSettings
     from drawbar.evidence.readback import readback
     from drawbar.musicgen import load_model
@@ -99,15 +99,16 @@ def prove(
         f"{len(selection.survivors)} of {len(run.prereg.candidates)} survive; {len(selection.confirmed)} are confirmed"
     )
     with progress("confirming") as bar:
+        reference = steps.refer(run, processes=processes, told=bar)
         confirmation = steps.confirm(run, selection, processes=processes, told=bar)
+    played = Stages(screening, confirmation, reference)
     with progress("judging") as bar:
-        spent = screening.spent_s + confirmation.spent_s
-        analysis = judge(run, screening, confirmation, selection, spent, told=bar)
+        analysis = judge(run, played, selection, played.spent_s, told=bar)
         with Bank.open(folder) as opened:
             generator = load_model(settings.model)
             read = readback(generator, opened, confirmation, selection.confirmed, (-1.0, 1.0), told=bar)
     with next_version(folder) as fresh:
-        fresh.write_evidence(evidence_of(run, screening, confirmation, selection, analysis, read))
+        fresh.write_evidence(evidence_of(run, played, selection, analysis, read))
     if as_json:
         out_json({name: value for name, value in analysis.summary.items() if name != "concept_rows"})
         return

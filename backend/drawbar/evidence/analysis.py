@@ -7,7 +7,7 @@ if each were one more candidate. Pure arithmetic: no file, no model.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from drawbar.errors import BadInputError
@@ -19,6 +19,7 @@ from drawbar.evidence.ranking import benjamini_hochberg
 from drawbar.evidence.responses import Pool
 from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.summary import summarise
+from drawbar.evidence.usable import Reference
 
 __all__ = ["Analysis", "Study", "analyse"]
 
@@ -38,6 +39,8 @@ class Study:
     """Random directions that were played like candidates, to see whether the null works."""
     takes: Takes | None = None
     """Unsteered takes beyond the twins; more of them make the unit of every effect surer."""
+    guard_levels: Reference | None = None
+    """Unsteered cross-entropies by prompt, from takes beyond the twins."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What only the run knows and the summary repeats."""
 
@@ -107,7 +110,7 @@ def _yardstick(study: Study) -> Yardstick:
     takes = [Takes(pool.prompts, pool.twins)]
     if study.takes is not None:
         takes.append(study.takes)
-    return yardstick(pool.measures, takes)
+    return replace(yardstick(pool.measures, takes), guard_levels=study.guard_levels)
 
 
 _Signed = dict[str, dict[int, float]]

@@ -5,7 +5,7 @@ Every control comes from the run: one that was not played is an error where it i
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,22 @@ from drawbar.evidence.settings import GuardLimits, StatisticsSettings
 from drawbar.evidence.sources import Sources, load_sources
 from drawbar.evidence.trials import Condition, Source, Trials
 
-__all__ = ["assemble", "evidence_of", "judge"]
+__all__ = ["Stages", "assemble", "evidence_of", "judge"]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What was played."""
+
+    screening: Trials
+    confirmation: Trials
+    reference: Trials
+    """Unsteered takes."""
+
+    @property
+    def spent_s(self) -> float:
+        """Wall clock of all."""
+        return sum(stage.spent_s for stage in (self.screening, self.confirmation, self.reference))
 
 
 class _Table:
@@ -74,9 +89,10 @@ class _Table:
         return Pool(self.measures, self.prompts, self.seeds, twins, grid, values)
 
 
-def assemble(run: Run, screening: Trials, confirmation: Trials, selection: Selection, wall_s: float) -> Study:
+def assemble(run: Run, played: Stages, selection: Selection, wall_s: float) -> Study:
     """Everything preregistered and played, as the statistics want it. Raises ControlError for a missing control."""
     prereg, settings = run.prereg, run.prereg.settings
+    screening, confirmation, reference = played.screening, played.confirmation, played.reference
     sources, table = load_sources(run.sources), _Table(run, confirmation)
     layers = sorted(map(int, prereg.scales))
     pools = {
@@ -112,14 +128,13 @@ def assemble(run: Run, screening: Trials, confirmation: Trials, selection: Selec
         )
         for concept in prereg.concepts
     )
-    judged = [screening.measures.index(name) for name in prereg.measures]
-    takes = Takes(
-        tuple(pair.prompt for pair in screening.plan.pairs), screening.of(TWIN)[:, judged].astype(np.float64)
-    )
+    judged = [reference.measures.index(name) for name in prereg.measures]
+    alone = reference.of(TWIN)
+    takes = Takes(tuple(pair.prompt for pair in reference.plan.pairs), alone[:, judged].astype(np.float64))
     about = {
         "published": prereg.published,
         "screened": len(prereg.candidates),
-        "clips": screening.plan.clips + confirmation.plan.clips,
+        "clips": sum(stage.plan.clips for stage in (screening, confirmation, reference)),
         "wall_s": round(wall_s, 1),
         "digest": prereg.digest,
         "site": prereg.site,
@@ -128,7 +143,20 @@ def assemble(run: Run, screening: Trials, confirmation: Trials, selection: Selec
         "dropped_for_budget": len(selection.dropped),
         "settings": json.loads(json.dumps(asdict(settings))),
     }
-    return Study(sliders, pools, concepts, held_out, takes, about)
+    return Study(sliders, pools, concepts, held_out, takes, _levels(reference), about)
+
+
+def _levels(reference: Trials) -> dict[str, dict[str, float]]:
+    """Prompt -> cross-entropy per codebook, mean over unsteered takes."""
+    values = reference.of(TWIN).astype(np.float64)
+    prompts = np.array([pair.prompt for pair in reference.plan.pairs])
+    names = [name for name in reference.measures if name.startswith("ce_")]
+    return {
+        prompt: {
+            name: float(values[prompts == prompt, reference.measures.index(name)].mean()) for name in names
+        }
+        for prompt in dict.fromkeys(prompts.tolist())
+    }
 
 
 def _slider(candidate: Candidate, sources: Sources, table: _Table, confirmed: set[str], run: Run) -> Slider:
@@ -193,8 +221,7 @@ def _baseline(candidate: Candidate, sources: Sources) -> str:
 
 def evidence_of(
     run: Run,
-    screening: Trials,
-    confirmation: Trials,
+    played: Stages,
     selection: Selection,
     analysis: Analysis,
     readbacks: Mapping[str, Mapping[str, float]] | None = None,
@@ -215,9 +242,9 @@ def evidence_of(
         "summary": analysis.summary,
         "preregistration": json.loads(json.dumps(asdict(run.prereg))) | {"digest": run.prereg.digest},
         "selection": json.loads(json.dumps(asdict(selection))),
-        "measures": list(confirmation.measures),
+        "measures": list(played.confirmation.measures),
     }
-    return Evidence(features, documents, _rows(screening, confirmation))
+    return Evidence(features, documents, _rows(played.screening, played.reference, played.confirmation))
 
 
 def _rows(*stages: Trials) -> Iterator[Trial]:
@@ -238,15 +265,10 @@ def _rows(*stages: Trials) -> Iterator[Trial]:
 
 
 def judge(
-    run: Run,
-    screening: Trials,
-    confirmation: Trials,
-    selection: Selection,
-    wall_s: float,
-    told: Tell | None = None,
+    run: Run, played: Stages, selection: Selection, wall_s: float, told: Tell | None = None
 ) -> Analysis:
     """Assemble and analyse, with the preregistered limits and levels."""
-    study = assemble(run, screening, confirmation, selection, wall_s)
+    study = assemble(run, played, selection, wall_s)
     return analyse(study, _statistics(run.prereg.statistics), progress=told)
 
 

@@ -188,7 +188,7 @@ def _baseline(
         return None
     amounts = control.responses.side(sign)
     if control.guards is not None:
-        edge = usable_range(control.guards, settings.guards).of(sign)
+        edge = usable_range(control.guards, settings.guards, yard.guard_levels).of(sign)
         amounts = tuple(a for a in amounts if abs(a) <= edge + 1e-9)
     return curve_of(control.responses, sign, amounts, played.column, others, yard.sd)
 

@@ -18,7 +18,7 @@ from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.side_effects import take_correlations
 from drawbar.evidence.sides import Side, allowed_measures, play_side
 from drawbar.evidence.slopes import location, prompt_weights, take_sd
-from drawbar.evidence.usable import Usable, usable_range
+from drawbar.evidence.usable import Reference, Usable, usable_range
 
 __all__ = ["SIGNS", "Nulls", "Played", "Takes", "Yardstick", "play", "yardstick"]
 
@@ -43,6 +43,8 @@ class Yardstick:
     """``[M]`` between seeds within a prompt."""
     correlations: Floats
     """``[M, M]`` likewise."""
+    guard_levels: Reference | None = None
+    """Unsteered cross-entropies by prompt; None takes the twins'."""
 
 
 class Nulls:
@@ -109,7 +111,7 @@ def play(slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSett
     if responses is None or guards is None:
         raise BadInputError(f"{slider.id} was not confirmed: it has nothing to measure")
     null, shared = nulls.of(slider.layer, responses)
-    usable = usable_range(guards, settings.guards)
+    usable = usable_range(guards, settings.guards, yard.guard_levels)
     allowed = allowed_measures(yard.measures, yard.sd, slider.barred)
     target = _target(slider, responses, yard)
 

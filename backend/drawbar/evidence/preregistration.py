@@ -69,6 +69,8 @@ class ProveSettings:
     """Test the composer's concepts; needs the soundfont, and a model that was trained on composed music."""
     labels: bool = False
     """Test what labels say by CLAP, with the bank's own examples for the baseline: for models nobody composes for."""
+    reference_takes: int = 24
+    """Unsteered takes per prompt: what quality is compared with, and how much takes differ by themselves."""
     sliders_per_concept: int = 3
     """Candidates per concept, chosen by their screening effect on the concept's judge."""
     q: float = 0.05

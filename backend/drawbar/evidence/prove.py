@@ -34,7 +34,7 @@ from drawbar.listening.clap import load_clap
 from drawbar.musicgen import load_model
 from drawbar.steering import check_site
 
-__all__ = ["TWIN", "Cost", "Run", "Tell", "confirm", "cost_of", "preregister", "screen"]
+__all__ = ["TWIN", "Cost", "Run", "Tell", "confirm", "cost_of", "preregister", "refer", "screen"]
 
 Tell = Callable[[str, float], None]
 """What is being done and the share of it; may raise CancelledError."""
@@ -355,6 +355,14 @@ def screen(run: Run, *, processes: int = 0, told: Tell | None = None) -> tuple[T
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(run.folder / "selection.json")
     return trials, selection
+
+
+def refer(run: Run, *, processes: int = 0, told: Tell | None = None) -> Trials:
+    """Play the unsteered takes that quality is compared with."""
+    settings = run.prereg.settings
+    pairs = _pairs(settings, settings.reference_takes * len(settings.prompts), settings.seed + 2 * _FRESH)
+    plan = _plan(run, "reference", settings.confirm_s, pairs, [TWIN])
+    return play(_stage(run, plan), processes=processes, told=_counted(told, "unsteered takes"))
 
 
 def confirm(run: Run, selection: Selection, *, processes: int = 0, told: Tell | None = None) -> Trials:

@@ -13,7 +13,7 @@ from drawbar.evidence.responses import Floats, Responses
 from drawbar.evidence.settings import GuardLimits
 from drawbar.evidence.slopes import prompt_weights, take_sd
 
-__all__ = ["GuardRow", "Usable", "rising_fit", "usable_range"]
+__all__ = ["GuardRow", "Reference", "Usable", "rising_fit", "usable_range"]
 
 
 _LEAST_CE = 1e-9
@@ -25,9 +25,9 @@ class GuardRow:
 
     amount: float
     ce_ratio: tuple[float, ...]
-    """Cross-entropy over the twin's per codebook, geometric mean over pairs."""
+    """Cross-entropy over the unsteered takes' per codebook."""
     ce_error: float
-    """Standard error of the first one's logarithm."""
+    """Standard error of the first one."""
     loudness_db: float
     """Louder than the twins by."""
     silent_share: float
@@ -59,13 +59,19 @@ class Usable:
         return self.up if sign > 0 else self.down
 
 
-def usable_range(guards: Responses, limits: GuardLimits) -> Usable:
+Reference = Mapping[str, Mapping[str, float]]
+"""Prompt -> cross-entropy measure -> its mean over unsteered takes."""
+
+
+def usable_range(guards: Responses, limits: GuardLimits, reference: Reference | None = None) -> Usable:
     """Guard measures (``ce_0`` .. , ``loudness_db``, ``silent_share``, ``clipped_share``, ``repetition``, ``finite``).
 
-    Raises BadInputError for a guard that was not measured.
+    Cross-entropies are compared with ``reference``, else with the twins' mean per prompt: a single twin whose music
+    happens to be very easy to foresee would make every steered take look broken. Raises BadInputError for a guard
+    that was not measured.
     """
-    up, up_rows = _side(guards, limits, 1)
-    down, down_rows = _side(guards, limits, -1)
+    up, up_rows = _side(guards, limits, 1, reference)
+    down, down_rows = _side(guards, limits, -1, reference)
     return Usable(up, down, tuple(sorted(up_rows + down_rows, key=lambda row: row.amount)))
 
 
@@ -83,12 +89,14 @@ def rising_fit(figures: Floats) -> Floats:
     return found
 
 
-def _side(guards: Responses, limits: GuardLimits, sign: int) -> tuple[float, list[GuardRow]]:
+def _side(
+    guards: Responses, limits: GuardLimits, sign: int, reference: Reference | None
+) -> tuple[float, list[GuardRow]]:
     amounts = guards.side(sign)
     if not amounts:
         return 0.0, []
     weights = prompt_weights(guards.prompts)
-    names, figures = _figures(guards, amounts)
+    names, figures = _figures(guards, amounts, weights, reference)
     means = dict(zip(names, _means(figures, weights), strict=True))
     errors = dict(zip(names, _errors(figures, guards.prompts, weights), strict=True))
     size = np.abs(np.array(amounts))
@@ -105,7 +113,7 @@ def _side(guards: Responses, limits: GuardLimits, sign: int) -> tuple[float, lis
     rows = []
     for place, amount in enumerate(amounts):
         broken = tuple(_READABLE[name] for name, bad in first_bad.items() if bad <= place)
-        ratio = tuple(float(np.exp(means[name][place])) for name in sorted(means) if name.startswith("ce_"))
+        ratio = tuple(1 + float(means[name][place]) for name in sorted(means) if name.startswith("ce_"))
         rows.append(
             GuardRow(
                 amount=amount,
@@ -136,8 +144,8 @@ _READABLE: Mapping[str, str] = {
 def _limits(limits: GuardLimits) -> list[tuple[str, str, float]]:
     """Name, figure and limit of each guard; the figure rises with the damage, but for those that fall."""
     return [
-        ("ce rise", "ce_0", float(np.log1p(limits.ce_rise))),
-        ("ce fall", "ce_0", -float(np.log(max(1 - limits.ce_fall, 1e-6)))),
+        ("ce rise", "ce_0", limits.ce_rise),
+        ("ce fall", "ce_0", limits.ce_fall),
         ("loudness rise", "loudness_db", limits.loudness_db),
         ("loudness fall", "loudness_db", limits.loudness_db),
         ("silence", "silent_share", limits.silent_share),
@@ -146,18 +154,30 @@ def _limits(limits: GuardLimits) -> list[tuple[str, str, float]]:
     ]
 
 
-def _figures(guards: Responses, amounts: tuple[float, ...]) -> tuple[list[str], Floats]:
-    """Guards and their changes from the twins ``[G, D, P]``; cross-entropies as logarithms of the ratio."""
+def _figures(
+    guards: Responses, amounts: tuple[float, ...], weights: Floats, reference: Reference | None
+) -> tuple[list[str], Floats]:
+    """Guards and their changes from the twins ``[G, D, P]``; cross-entropies as shares of the reference's mean."""
     for name in ("ce_0", "loudness_db", "silent_share", "clipped_share", "repetition"):
         guards.column(name)  # says what is missing
     names = [name for name in guards.measures if name != "finite"]
     places = [guards.column(name) for name in names]
     played = np.stack([np.asarray(guards.doses[a], np.float64)[:, places] for a in amounts])
     twins = np.asarray(guards.twins, np.float64)[:, places]
-    logs = np.array([name.startswith("ce_") for name in names])
-    played[..., logs] = np.log(np.maximum(played[..., logs], _LEAST_CE))
-    twins[:, logs] = np.log(np.maximum(twins[:, logs], _LEAST_CE))
-    return names, np.moveaxis(played - twins, -1, 0)
+    changes = np.moveaxis(played - twins, -1, 0)
+    for place, name in enumerate(names):
+        if name.startswith("ce_"):
+            level = _levels(guards.prompts, name, twins[:, place], reference)
+            changes[place] = (played[..., place] - level) / max(float((weights * level).sum()), _LEAST_CE)
+    return names, changes
+
+
+def _levels(prompts: tuple[str, ...], name: str, twins: Floats, reference: Reference | None) -> Floats:
+    """What the unsteered model has on average for each pair's prompt, ``[P]``."""
+    if reference is not None:
+        return np.array([reference[prompt][name] for prompt in prompts])
+    of = np.asarray(prompts)
+    return np.array([np.nanmean(twins[of == prompt]) for prompt in prompts])
 
 
 def _means(figures: Floats, weights: Floats) -> Floats:
