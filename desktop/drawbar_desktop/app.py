@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from drawbar.errors import CancelledError, DrawbarError
 from drawbar.paths import assets_dir, user_dir
 from drawbar_desktop.blind_listening import BlindListening
+from drawbar_desktop.keeping import Keeping
 from drawbar_desktop.links import Links
 from drawbar_desktop.listening import Listening
 from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load, load_embedded
@@ -112,7 +113,9 @@ class App:
         self._restored = False
         self.links = Links(self.desk, self.jobs, self._tell, self._ask, self._settle)
         self.playing = Playing(self.links)
-        self.listening = Listening(self.links, self.playing)
+        self.keeping = Keeping(self.links, self.playing)
+        self.listening = Listening(self.links, self.playing, self.keeping.restore)
+        self.keeping.stop = self.listening.stop
         self.blind = BlindListening(self.links, BlindTest())
         self.making = MakingLink(self.links, Making(), self.add)
         self.managing = Managing(about=_about(), licences=_licences(), log_file=log_file)
@@ -179,8 +182,8 @@ class App:
             seek=listening.seek,
             play_take=listening.play_take,
             stop_take=listening.back_to_live,
-            recall=listening.recall,
-            delete_take=listening.delete,
+            recall=self.keeping.recall,
+            delete_take=self.keeping.delete,
             compare=listening.compare,
             drop_file=listening.drop,
             continue_from=listening.continue_from,
@@ -263,7 +266,7 @@ class App:
         """Begin to load on a worker thread; the window stays responsive."""
         self.start_timers()
         self.desk.history.reload()
-        self.listening.offer_recovery()
+        self.keeping.offer_recovery()
         self.machinery.scan_midi()
         self._begin_load()
 
@@ -325,7 +328,7 @@ class App:
                 self._tell(f"Not in this bank: {', '.join(missing[:5])}")
         self.playing.adopt()
         self.transport.ready.set(True)
-        self.listening.adopt()
+        self.keeping.adopt()
         self.machinery.refresh()
         self.poll_text()
         if loaded.notice:
@@ -451,7 +454,7 @@ class App:
         """Write the selected take as chosen."""
         item = self.desk.history.get(self.desk.history.selected.value)
         if item is not None:
-            self.listening.export(item, choice)
+            self.keeping.export(item, choice)
 
     def close(self) -> None:
         """Stop the timers and the engine; keep what the user sees."""

@@ -29,7 +29,7 @@ from drawbar_desktop.widgets.amount_slider import AmountSlider
 from drawbar_desktop.widgets.feature_list import FEATURE_MIME
 from drawbar_desktop.widgets.inspector import Inspector
 from drawbar_desktop.widgets.strip import STRIP_MIME
-from drawbar_desktop.widgets.takes_panel import TakeList
+from drawbar_desktop.widgets.take_list import TakeList
 from drawbar_desktop.widgets.timeline_head import parse_bars
 from drawbar_desktop.widgets.timeline_view import reduced
 from drawbar_desktop.widgets.value_edit import parse_number
@@ -673,7 +673,7 @@ def test_what_a_crash_left_is_offered_and_comes_back(qtbot: Any, app: App, engin
     assert recorder.recording
     recorder.feed(engine.trace, {})
     recorder.leave()
-    app.listening.offer_recovery()
+    app.keeping.offer_recovery()
     assert "can be recovered" in app.window.banner.words
     app.window.banner.answer(0)
     wait(qtbot, app, lambda: app.desk.history.total == 1)

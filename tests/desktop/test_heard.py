@@ -1,6 +1,7 @@
 """A take through PortAudio into a PulseAudio null sink: what its monitor records is the take, without a gap."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.desktop.sound_stage import SoundStage, find, missing
+from tests.desktop.sound_stage import Match, SoundStage, find, missing
 from tests.desktop.tiny_assets import write_assets
 
 SECONDS = 6.0
@@ -36,16 +37,11 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_assets(tmp_path_factory.mktemp("assets"))
 
 
-@pytest.mark.parametrize("kind", ["rtmixer", "sounddevice"])
-def test_what_is_heard_is_the_take(assets: Path, tmp_path: Path, kind: str) -> None:
-    if reason := missing():
-        pytest.skip(reason)
-    try:
-        importlib.import_module(kind)
-    except (ImportError, OSError) as error:
-        pytest.skip(f"{kind} or PortAudio is not installed: {error}")
-    target = tmp_path / "take.wav"
-    with SoundStage(tmp_path) as sound:
+def heard_match(assets: Path, folder: Path, kind: str) -> tuple[Match | None, str]:
+    """Play a take and record it -> how it compares, and what the player said; None when it had to drop."""
+    folder.mkdir()
+    target = folder / "take.wav"
+    with SoundStage(folder) as sound:
         sound.record()
         code = PLAY.format(seconds=SECONDS)
         played = subprocess.run(
@@ -56,12 +52,33 @@ def test_what_is_heard_is_the_take(assets: Path, tmp_path: Path, kind: str) -> N
     if "no sound device" in played.stderr:
         pytest.skip("PortAudio does not see PulseAudio: apt install libasound2-plugins")
     assert played.returncode == 0, played.stderr
-    if "underruns 0 " not in played.stdout or "underrun occurred" in played.stderr:
-        pytest.skip(f"this machine is too busy to play in real time: {played.stdout}")
     take, rate = soundfile.read(target, dtype="float32")
     assert len(take) == SECONDS * rate
-    expected = soxr.resample(take, rate, sound.rate)
-    match = find(sound.heard, np.asarray(expected, np.float32), sound.rate)
+    if "underruns 0 " not in played.stdout or "underrun occurred" in played.stderr:
+        return None, played.stdout
+    expected = np.asarray(soxr.resample(take, rate, sound.rate), np.float32)
+    return find(sound.heard, expected, sound.rate), played.stdout
+
+
+@pytest.mark.parametrize("kind", ["rtmixer", "sounddevice"])
+def test_what_is_heard_is_the_take(assets: Path, tmp_path: Path, kind: str) -> None:
+    """The same samples after resampling, without a gap; a machine with more to do than processors may drop."""
+    if reason := missing():
+        pytest.skip(reason)
+    try:
+        importlib.import_module(kind)
+    except (ImportError, OSError) as error:
+        pytest.skip(f"{kind} or PortAudio is not installed: {error}")
+    match, said = None, ""
+    for attempt in range(3):
+        match, said = heard_match(assets, tmp_path / str(attempt), kind)
+        if match is not None and match.residual_db < -40 and match.gap_ms < 1:
+            break
+    else:
+        load, processors = os.getloadavg()[0], os.cpu_count() or 1
+        if load > processors:
+            pytest.skip(f"this machine is too busy to play in real time (load {load:.0f}): {said} {match}")
+    assert match is not None, said
     assert match.residual_db < -40
     assert match.gap_ms < 1
     assert match.gain == pytest.approx(1.0, abs=0.02)

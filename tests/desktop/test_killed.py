@@ -109,7 +109,7 @@ def test_a_window_killed_while_playing_offers_what_was_heard(
     kill_during("play_in_a_window", tmp_path, 1)
     app = App(fake_load(), Desk(tmp_path))
     app.load_now()
-    app.listening.offer_recovery()
+    app.keeping.offer_recovery()
     assert app.transport.prompt.value == "slow piano"
     assert len(app.rack) == 4
     assert "can be recovered" in app.window.banner.words
