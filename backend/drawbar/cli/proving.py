@@ -47,12 +47,16 @@ def prove(
     soundfont: Annotated[
         Path | None, typer.Option("--soundfont", help="For the composer's concepts.")
     ] = None,
+    amendment: Annotated[
+        str,
+        typer.Option("--amendment", help="What was changed after the preregistration; the report tells it."),
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
     from drawbar.bank import Bank, find_bank, next_version
     from drawbar.evidence import prove as steps
-    from drawbar.evidence.assembling import Stages, evidence_of, judge
+    from drawbar.evidence.assembling import Stages, amendments, evidence_of, judge
     from drawbar.evidence.preregistration import ProveSettings
     from drawbar.evidence.readback import readback
     from drawbar.musicgen import load_model
@@ -101,6 +105,7 @@ def prove(
     with progress("confirming") as bar:
         reference = steps.refer(run, processes=processes, told=bar)
         confirmation = steps.confirm(run, selection, processes=processes, told=bar)
+    amendments(out, amendment)
     played = Stages(screening, confirmation, reference)
     with progress("judging") as bar:
         analysis = judge(run, played, selection, played.spent_s, told=bar)

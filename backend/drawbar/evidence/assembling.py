@@ -6,6 +6,7 @@ Every control comes from the run: one that was not played is an error where it i
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from drawbar.evidence.settings import GuardLimits, StatisticsSettings
 from drawbar.evidence.sources import Sources, load_sources
 from drawbar.evidence.trials import Condition, Source, Trials
 
-__all__ = ["Stages", "assemble", "evidence_of", "judge"]
+__all__ = ["Stages", "amendments", "assemble", "evidence_of", "judge"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ def assemble(run: Run, played: Stages, selection: Selection, wall_s: float) -> S
         "clips": sum(stage.plan.clips for stage in (screening, confirmation, reference)),
         "wall_s": round(wall_s, 1),
         "digest": prereg.digest,
+        "amendments": amendments(run.folder),
         "site": prereg.site,
         "survivors": len(selection.survivors),
         "sampled_rest": len(selection.sampled),
@@ -144,6 +146,18 @@ def assemble(run: Run, played: Stages, selection: Selection, wall_s: float) -> S
         "settings": json.loads(json.dumps(asdict(settings))),
     }
     return Study(sliders, pools, concepts, held_out, takes, _levels(reference), about)
+
+
+def amendments(folder: Path, said: str = "") -> list[str]:
+    """What was changed after the preregistration, in the run's folder, oldest first; ``said`` is added to it."""
+    path = folder / "amendments.json"
+    found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    if said.strip() and said.strip() not in found:
+        found.append(said.strip())
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    return found
 
 
 def _levels(reference: Trials) -> dict[str, dict[str, float]]:

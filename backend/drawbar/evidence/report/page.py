@@ -30,6 +30,7 @@ def page(content: Content, clips: Mapping[str, ClipSet] | None = None) -> str:
     parts = (
         sections.hero(content),
         sections.goal_list(content),
+        reference.amendments(content),
         sections.slider_grid(
             "The strongest sliders",
             "Ordered by the sure part of their effect. Listen: bypassed, down, up, and a random push of the same "

@@ -7,7 +7,7 @@ from typing import Any
 from drawbar.evidence.report.content import Content
 from drawbar.evidence.report.sections import section
 
-__all__ = ["how_to_read", "settings"]
+__all__ = ["amendments", "how_to_read", "settings"]
 
 _WORDS = (
     (
@@ -62,6 +62,19 @@ def how_to_read(content: Content) -> str:
         f"<dt>{escape(name)}</dt><dd>{escape(text.format(**known))}</dd>" for name, text in _WORDS
     )
     return section("How to read this", "", f'<div class="panel"><dl>{items}</dl></div>')
+
+
+def amendments(content: Content) -> str:
+    """What was changed after the preregistration, in full; nothing where nothing was."""
+    told = content.summary.get("amendments") or []
+    if not told:
+        return ""
+    items = "".join(f"<p>{escape(str(one))}</p>" for one in told)
+    return section(
+        "Changed after it was written down",
+        "Candidates, concepts, prompts and seeds stayed. This did not:",
+        f'<div class="panel">{items}</div>',
+    )
 
 
 def settings(content: Content) -> str:

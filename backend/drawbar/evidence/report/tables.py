@@ -31,7 +31,10 @@ def markdown(content: Content) -> str:
         text += f" and is noticeable from +{notice:.1f}." if notice is not None else "."
     clips, wall = summary.get("clips"), summary.get("wall_s")
     if clips and wall:
-        text += f" {clips:,} clips, {wall / 60:.0f} minutes on this machine's cores."
+        text += f" {clips:,} clips, {wall / 60:.0f} minutes."
+    changed = len(summary.get("amendments") or [])
+    if changed:
+        text += f" Changed after the preregistration: {changed} things, told in the report."
     return (
         "\n".join([*lines, "", text, "", f"Preregistration `{str(summary.get('digest', ''))[:12]}`."]) + "\n"
     )
