@@ -180,7 +180,7 @@ def _sounds(clip: Path) -> bool:
     loudest = max(
         abs(struct.unpack("<i", b"\0" + data[i : i + 3])[0]) for i in range(0, len(data) - 3, 3 * 50)
     )
-    return width == 3 and abs(length - 3) < 0.05 and loudest > 0.01 * 2**31
+    return bool(width == 3 and abs(length - 3) < 0.05 and loudest > 0.01 * 2**31)
 
 
 if __name__ == "__main__":

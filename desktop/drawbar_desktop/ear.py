@@ -63,6 +63,11 @@ class Ear:
         np.add.at(means, columns.ravel(), values.ravel().astype(np.float64))
         return encoder.ids, (means / max(1, len(values))).astype(np.float32)
 
+    def rows(self, tokens: NDArray[np.uint16]) -> tuple[tuple[str, ...], Floats]:
+        """Tokens `[K, T]` -> the rows that fire most and their activations `[R, T]`, for a heat-map."""
+        values, columns, encoder = self._fired(tokens)
+        return _strongest(values, columns, encoder)
+
     def listen(self, path: Path, tell: Callable[[float], object], cancel: threading.Event) -> HeardFile:
         """A sound file -> what fires in it: the strongest rows."""
         import torch

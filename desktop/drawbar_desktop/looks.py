@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _render(home: Path) -> None:
-    """A take with its twin and its heat-map, into a history."""
+    """A take with its heat-map, into a history."""
     from drawbar.bank import Bank
     from drawbar.live import TakeSettings, render
     from drawbar.musicgen import load_model
@@ -75,12 +75,8 @@ def _render(home: Path) -> None:
     model = load_model("embedded")
     bank = Bank.open(embedded_bank_dir())
     store = TakeStore(home / "takes")
-    for seed in (7, 8, 9):
-        take = render(model, bank, TakeSettings(PROMPT, seed, 12.0, twin=seed == 7))
-        values, columns, encoder = Ear(model, bank)._fired(take.tokens)
-        from drawbar_desktop.ear import _strongest
-
-        store.add(take, heat=_strongest(values, columns, encoder))
+    take = render(model, bank, TakeSettings(PROMPT, 7, 8.0))
+    store.add(take, heat=Ear(model, bank).rows(take.tokens))
     bank.close()
 
 
@@ -127,11 +123,10 @@ def _one(name: str, home: Path, folder: Path) -> int:
     desk.history.mark(desk.history.shown()[0].id, starred=True, notes="drums come in at bar 2")
     app.transport.prompt.set(PROMPT)
     app.transport.set_seed(7)
-    take = next(item for item in desk.history.shown() if item.settings.seed == 7)
-    app.actions.play_take(take.id)
+    app.actions.play_take(desk.history.shown()[0].id)
     while app.timeline.played_s < 5.0:
         rest(0.1)
-    app.library.selected.set(app.rack.ids()[0])
+    app.library.selected.set(next(iter(app.rack.ids())))
     app.window.rack.show_activations(app.timeline.now())
     rest(0.5)
 

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from tests.desktop.sound_stage import Floats, SoundStage, find
+from tests.desktop.sound_stage import SoundStage, find
 
 SIZE = (1440, 900)
 DISPLAY = ":77"
@@ -152,16 +153,17 @@ class Session:
         self.program.wait(60)
 
 
-def tokens_of(take: Path) -> Floats:
+def tokens_of(take: Path) -> "NDArray[np.uint16]":
     """The tokens `[K, T]` of a take's record."""
     stored = json.loads(take.with_suffix(".json").read_text())["tokens"]
     raw = zlib.decompress(base64.b64decode(stored["zlib_u16"]))
-    return np.frombuffer(raw, "<u2").reshape(stored["shape"])  # type: ignore[return-value]
+    return np.frombuffer(raw, "<u2").reshape(stored["shape"])
 
 
 def walk(user: Session) -> dict[str, Any]:
     """From the first start to the recalled take -> what was found."""
-    sound, result = user.sound, {}
+    sound = user.sound
+    result: dict[str, Any] = {}
     silence = len(sound.heard)
     shown = user.start()
     result["window_s"] = round(shown - user.began, 2)

@@ -45,7 +45,7 @@ def test_what_we_draw_ourselves_has_a_role_a_name_and_a_value(app: App) -> None:
         Histogram: QAccessible.Role.Chart,
     }
     for kind, expected in roles.items():
-        found = window.findChildren(kind)
+        found: list[QWidget] = window.findChildren(kind)
         assert found, kind
         for widget in found:
             role, name, _ = spoken(widget)
@@ -84,7 +84,7 @@ def test_what_can_be_worked_answers_the_pointer() -> None:
 
 def test_colour_is_never_the_only_sign(app: App, engine: FakeEngine, qtbot: Any) -> None:
     app.add_best()
-    id = app.rack.ids()[0]
+    id = next(iter(app.rack.ids()))
     app.rack.set_amount(id, 3.0)
     slider = app.window.rack.strips[id].slider
     assert app.rack.strip(id).beyond

@@ -55,7 +55,9 @@ class Maker:
     """In place of model and files: waits until it is let go, as the test says."""
 
     def __init__(self, bank: FakeBank) -> None:
-        self.go, self.asked, self.error = threading.Event(), [], None
+        self.go = threading.Event()
+        self.asked: list[object] = []
+        self.error: Exception | None = None
         self.bank = bank
 
     def __call__(self, name: str, like: Any, unlike: Any, tell: Callable[[str, float], None]) -> Made:

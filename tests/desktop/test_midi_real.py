@@ -32,7 +32,12 @@ def test_a_virtual_controller_is_found_heard_and_let_go(qtbot: object) -> None:
         mapping.learn("strip:0")
         controller.send_message([0xB0, 7, 127])  # type: ignore[attr-defined]
         heard: list[tuple[list[int], str]] = []
-        qtbot.waitUntil(lambda: bool(heard.extend(ports.messages()) or heard), timeout=5_000)  # type: ignore[attr-defined]
+
+        def listened() -> bool:
+            heard.extend(ports.messages())
+            return bool(heard)
+
+        qtbot.waitUntil(listened, timeout=5_000)  # type: ignore[attr-defined]
         mapping.feed(*heard[0])
         assert mapping.of("strip:0") is not None
     finally:
