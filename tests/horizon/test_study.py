@@ -9,6 +9,7 @@ import pytest
 
 from drawbar.errors import BadInputError, CancelledError, LeakError
 from drawbar.horizon.controls import CONTROLS
+from drawbar.horizon.features_at import read_track
 from drawbar.pipeline import horizon_positions
 from drawbar.pipeline.horizon_plan import plan_study
 from drawbar.pipeline.horizon_report import write_report
@@ -100,7 +101,7 @@ def test_a_track_that_was_changed_is_refused_by_name(corpus: Path, tmp_path: Pat
 def test_a_model_that_sees_ahead_stops_the_study(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = horizon_positions.read_track
+    real = read_track
 
     def leaking(model: Any, audio: Any, times_s: Any, layers: Any, look_ahead: int) -> Any:
         return real(model, audio, times_s + 0.02, layers, look_ahead)  # one frame too many

@@ -3,6 +3,8 @@
 The control that a foreseeing feature must beat: no model, only the past. Knows nothing of residuals.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ ACOUSTICS: tuple[str, ...] = (
 """The columns' names."""
 
 
-def past_acoustics(audio: Floats, sample_rate_hz: int, times_s: NDArray[np.floating]) -> Floats:
+def past_acoustics(audio: Floats, sample_rate_hz: int, times_s: NDArray[np.floating[Any]]) -> Floats:
     """Mono audio [N], positions [n] -> [n, len(ACOUSTICS)]; row t uses samples before t alone."""
     if not len(times_s):
         return np.zeros((0, len(ACOUSTICS)), np.float32)
@@ -40,14 +42,16 @@ def past_acoustics(audio: Floats, sample_rate_hz: int, times_s: NDArray[np.float
     onsets, chroma = curves["onset_strength"], table[:, -12:]
     ends = np.floor(np.asarray(times_s) * FRAME_RATE_HZ + 1e-6).astype(int) - _LATE
     rows = [_row(table[: max(1, end)], onsets[: max(1, end)], chroma[: max(1, end)]) for end in ends]
-    return np.stack(rows).astype(np.float32)
+    found: Floats = np.stack(rows).astype(np.float32)
+    return found
 
 
 def _tamed(name: str, curve: Floats) -> Floats:
-    return np.log10(np.maximum(curve, 20.0)) if name == "centroid_hz" else curve
+    found: Floats = np.log10(np.maximum(curve, 20.0)) if name == "centroid_hz" else curve
+    return found
 
 
-def _row(table: Floats, onsets: Floats, chroma: Floats) -> NDArray[np.floating]:
+def _row(table: Floats, onsets: Floats, chroma: Floats) -> NDArray[np.floating[Any]]:
     parts = [table[-round(span * FRAME_RATE_HZ) :].mean(axis=0) for span in _SPANS_S]
     parts.append(table[-round(_SPANS_S[-1] * FRAME_RATE_HZ) :].std(axis=0))
     step = round(_HISTORY_S * FRAME_RATE_HZ)
@@ -56,7 +60,7 @@ def _row(table: Floats, onsets: Floats, chroma: Floats) -> NDArray[np.floating]:
     return np.concatenate([*parts, _likeness(chroma)])
 
 
-def _likeness(chroma: Floats) -> NDArray[np.floating]:
+def _likeness(chroma: Floats) -> NDArray[np.floating[Any]]:
     """How like the last two seconds of chroma are to each earlier stretch: the most, and the mean."""
     size, hop = round(_FIGURE_S * FRAME_RATE_HZ), 5
     if len(chroma) < 2 * size + hop:

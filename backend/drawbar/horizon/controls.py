@@ -7,6 +7,7 @@ in the same way on the same rows, so that choosing alone gains nothing. Knows no
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class Chooser:
             )
         return self._known[key]
 
-    def __call__(self, learn: Bools) -> NDArray[np.floating]:
+    def __call__(self, learn: Bools) -> NDArray[np.floating[Any]]:
         """[N, count]."""
         return self._table(learn)[:, self.chosen(learn)]
 
@@ -118,7 +119,9 @@ def deal_labels(labels: Bools, track: Ints, time_s: Floats, held_out: Bools, see
 
 
 def check_controls(
-    candidate: NDArray[np.floating], controls: Mapping[str, NDArray[np.floating]], required: tuple[str, ...]
+    candidate: NDArray[np.floating[Any]],
+    controls: Mapping[str, NDArray[np.floating[Any]]],
+    required: tuple[str, ...],
 ) -> None:
     """Raises ControlError for a control that is missing, has no columns, or has the candidate's own values."""
     missing = [name for name in required if name not in controls]
@@ -136,7 +139,7 @@ def check_controls(
             )
 
 
-def _digest(values: NDArray[np.floating]) -> bytes:
+def _digest(values: NDArray[np.floating[Any]]) -> bytes:
     """Of the columns, whatever their order."""
     columns = sorted(hashlib.sha256(np.ascontiguousarray(c, "<f4").tobytes()).digest() for c in values.T)
     return hashlib.sha256(b"".join(columns)).digest()

@@ -78,9 +78,9 @@ class Units:
         return cls(layer, index, encoder, bias, np.asarray(rows["threshold"], np.float32))
 
 
-def frames_at(times_s: NDArray[np.floating], frame_rate_hz: float, look_ahead: int) -> Ints:
+def frames_at(times_s: NDArray[np.floating[Any]], frame_rate_hz: float, look_ahead: int) -> Ints:
     """Positions [n] -> the newest frame whose tokens are settled by then. Raises BadInputError where there is none."""
-    frames = (
+    frames: Ints = (
         np.floor(np.asarray(times_s, np.float64) * frame_rate_hz + 1e-6).astype(np.int64) - 1 - look_ahead
     )
     if len(frames) and int(frames.min()) < 0:
@@ -122,7 +122,7 @@ def encoder_look_ahead(codec: Any, *, seconds: float = 1.6, trials: int = 6, see
 
 @torch.inference_mode()
 def read_track(
-    model: Any, audio: Floats, times_s: NDArray[np.floating], layers: Sequence[int], look_ahead: int
+    model: Any, audio: Floats, times_s: NDArray[np.floating[Any]], layers: Sequence[int], look_ahead: int
 ) -> Heard:
     """Mono audio [N] at the model's rate -> the residuals that stand at the positions, teacher-forced on null text.
 

@@ -7,6 +7,7 @@ was chosen on folds of its own training tracks. Knows nothing of what the column
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from drawbar.horizon.logistic import STRENGTHS, Doubles, Logistic, fit_path
 __all__ = ["Columns", "Ints", "Reading", "fixed", "fold_of", "read"]
 
 Ints = NDArray[np.int64]
-Columns = Callable[[NDArray[np.bool_]], NDArray[np.floating]]
+Columns = Callable[[NDArray[np.bool_]], NDArray[np.floating[Any]]]
 """Rows to learn from (bool [N]) -> the columns [N, m] of all rows: whatever is chosen is chosen on those rows."""
 
 
@@ -41,7 +42,7 @@ class Reading:
         return found
 
 
-def fixed(x: NDArray[np.floating]) -> Columns:
+def fixed(x: NDArray[np.floating[Any]]) -> Columns:
     """Columns [N, m] that nothing is chosen from."""
     return lambda _learn: x
 
@@ -103,7 +104,7 @@ def read(
 
 
 def _chosen(
-    x: NDArray[np.floating],
+    x: NDArray[np.floating[Any]],
     y: NDArray[np.bool_],
     track: Ints,
     rows: NDArray[np.bool_],

@@ -6,6 +6,7 @@ Horizons that label every position alike are refused: they would ask one questio
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Horizon:
         """As tables show it."""
         return f"{self.from_s:g}-{self.to_s:g} s"
 
-    def labels(self, starts_s: Sequence[float], times_s: NDArray[np.floating]) -> Bools:
+    def labels(self, starts_s: Sequence[float], times_s: NDArray[np.floating[Any]]) -> Bools:
         """Starts of events, positions [n] -> whether one falls in (t + from, t + to], [n]."""
         ahead = np.asarray(starts_s, np.float64)[None, :] - np.asarray(times_s, np.float64)[:, None]
         found: Bools = ((ahead > self.from_s) & (ahead <= self.to_s)).any(axis=1)
@@ -71,7 +72,7 @@ class Grid:
 
 
 def label_sets(
-    starts_s: Sequence[float], times_s: NDArray[np.floating], horizons: Sequence[Horizon]
+    starts_s: Sequence[float], times_s: NDArray[np.floating[Any]], horizons: Sequence[Horizon]
 ) -> Bools:
     """One column a horizon, [n, H]."""
     return np.stack([horizon.labels(starts_s, times_s) for horizon in horizons], axis=1)

@@ -7,6 +7,7 @@ down. Knows nothing of tracks or music.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,19 +37,19 @@ class Logistic:
     bias: float
     strength: float
 
-    def scores(self, x: NDArray[np.floating]) -> Doubles:
+    def scores(self, x: NDArray[np.floating[Any]]) -> Doubles:
         """Columns [n, m] -> log-odds [n]."""
         found: Doubles = x.astype(np.float64) @ self.weight + self.bias
         return found
 
-    def chances(self, x: NDArray[np.floating]) -> Doubles:
+    def chances(self, x: NDArray[np.floating[Any]]) -> Doubles:
         """Columns [n, m] -> probabilities [n]."""
         found: Doubles = expit(self.scores(x))
         return found
 
 
 def fit_path(
-    x: NDArray[np.floating], y: NDArray[np.bool_], strengths: Sequence[float] = STRENGTHS
+    x: NDArray[np.floating[Any]], y: NDArray[np.bool_], strengths: Sequence[float] = STRENGTHS
 ) -> list[Logistic]:
     """Columns [n, m], truth [n] -> one fit a strength, in the given order. Raises BadInputError for one class only."""
     if x.ndim != 2 or len(x) != len(y) or not np.isfinite(x).all():

@@ -69,11 +69,11 @@ def positive_control(
             changed = inject(rows, units[place], column, strength)
             found = trial(changed, units, settings)
             held = changed.held_rows
-            one = units[place].activations(changed.residuals[units[place].layer])[held][:, [column]]
+            active = units[place].activations(changed.residuals[units[place].layer])[held][:, [column]]
             planted.append(
                 {
                     "id": units[place].ids[column],
-                    "auroc": float(areas_of(one, changed.labels[held][:, -1:])[0, 0]),
+                    "auroc": float(areas_of(active, changed.labels[held][:, -1:])[0, 0]),
                     "shortlisted": any(row["id"] == units[place].ids[column] for row in found),
                     "found": any(row["id"] == units[place].ids[column] and row["found"] for row in found),
                     "others_found": sum(

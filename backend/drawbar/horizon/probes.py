@@ -117,7 +117,7 @@ class Probes:
 
     def sets(self) -> list[dict[str, Any]]:
         """The residual and the best few features of each layer at each horizon, with all margins."""
-        results = []
+        results: list[dict[str, Any]] = []
         whole = len(self._layers) * len(self.rows.horizons)
         for layer, at in self._layers.items():
             for horizon, named in enumerate(self.rows.horizons):

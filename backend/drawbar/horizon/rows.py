@@ -108,7 +108,7 @@ class Rows:
         )
 
 
-def position_columns(times_s: NDArray[np.floating], seconds: float, start_s: float = 0.0) -> Floats:
+def position_columns(times_s: NDArray[np.floating[Any]], seconds: float, start_s: float = 0.0) -> Floats:
     """Positions [n], the track's length, where the excerpt starts -> [n, 8]: time in track and in excerpt, bent."""
     inside = (np.asarray(times_s, np.float64) - start_s) / 30.0
     share = np.asarray(times_s, np.float64) / seconds
@@ -122,10 +122,11 @@ def position_columns(times_s: NDArray[np.floating], seconds: float, start_s: flo
         np.log(inside * 30),
         np.full_like(share, seconds),
     ]
-    return np.stack(columns, axis=1).astype(np.float32)
+    found: Floats = np.stack(columns, axis=1).astype(np.float32)
+    return found
 
 
-def past_events(times_s: NDArray[np.floating], events: Sequence[Event]) -> Floats:
+def past_events(times_s: NDArray[np.floating[Any]], events: Sequence[Event]) -> Floats:
     """Positions [n], a track's recurrences -> [n, 5]: how many are over, since when, since the first one's motif ended.
 
     An event counts once it is over: one that is under way is not known to be one.

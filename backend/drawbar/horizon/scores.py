@@ -81,7 +81,7 @@ class Area:
         return found
 
 
-def area(scores: NDArray[np.floating], y: NDArray[np.bool_], track: Ints) -> Area:
+def area(scores: NDArray[np.floating[Any]], y: NDArray[np.bool_], track: Ints) -> Area:
     """Scores, truth and tracks, [n] each. Raises BadInputError where all rows are of one kind."""
     if not 0 < int(y.sum()) < len(y):
         raise BadInputError(f"{int(y.sum())} of {len(y)} rows are true: an area needs both kinds")

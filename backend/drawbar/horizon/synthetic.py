@@ -95,7 +95,8 @@ def _drifting(rng: np.random.Generator, count: int, width: int) -> Floats:
     for row in range(count):
         walk[row] = state
         state = _MEMORY * state + np.sqrt(1 - _MEMORY**2) * rng.standard_normal(width)
-    return (own + walk * np.sqrt(0.5)).astype(np.float32)
+    found: Floats = (own + walk * np.sqrt(0.5)).astype(np.float32)
+    return found
 
 
 def _units(layer: int, sizes: Synthetic, rng: np.random.Generator) -> Units:
