@@ -102,7 +102,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
 
     desk = Desk(home)
     application = make_application(settings=desk.settings)
-    engine: Any = StandIn(1.0, 1)
+    engine: Any = StandIn(1.0, 64)
     bank: Any = Bank.open(embedded_bank_dir())
     app = App(lambda say: Loaded(engine, bank, TakeSettings, name="drawbar-embedded"), desk)
     app.window.resize(width, height)
