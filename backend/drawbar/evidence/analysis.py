@@ -81,7 +81,7 @@ def analyse(
         tell(f"judging slider {slider.id}", 0.6 + 0.4 * number / len(study.sliders))
         one = played.get(slider.id)
         findings.append(
-            unconfirmed(slider.id, how)
+            unconfirmed(slider.id, how, dropped=slider.dropped)
             if one is None
             else conclude(one, q[slider.id], any_q[slider.id], yard, how)
         )

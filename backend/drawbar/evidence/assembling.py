@@ -104,8 +104,10 @@ def assemble(run: Run, played: Stages, selection: Selection, wall_s: float) -> S
         )
         for layer in layers
     }
-    confirmed = set(selection.confirmed)
-    sliders = tuple(_slider(candidate, sources, table, confirmed, run) for candidate in prereg.candidates)
+    confirmed, dropped = set(selection.confirmed), set(selection.dropped)
+    sliders = tuple(
+        _slider(candidate, sources, table, confirmed, dropped, run) for candidate in prereg.candidates
+    )
     held_out = tuple(
         Slider(
             source.id,
@@ -173,7 +175,9 @@ def _levels(reference: Trials) -> dict[str, dict[str, float]]:
     }
 
 
-def _slider(candidate: Candidate, sources: Sources, table: _Table, confirmed: set[str], run: Run) -> Slider:
+def _slider(
+    candidate: Candidate, sources: Sources, table: _Table, confirmed: set[str], dropped: set[str], run: Run
+) -> Slider:
     common: dict[str, Any] = {
         "id": candidate.id,
         "layer": candidate.layer,
@@ -184,7 +188,7 @@ def _slider(candidate: Candidate, sources: Sources, table: _Table, confirmed: se
         "barred": frozenset(candidate.barred),
     }
     if candidate.id not in confirmed:
-        return Slider(**common)
+        return Slider(**common, dropped=candidate.id in dropped)
     return Slider(
         **common,
         responses=table.responses("feature", candidate.id),

@@ -56,6 +56,8 @@ class Slider:
     """None for a candidate that was not confirmed."""
     guards: Responses | None = None
     controls: Mapping[str, Control] = field(default_factory=dict)
+    dropped: bool = False
+    """Survived the screening, but was left out for want of time."""
 
     def __post_init__(self) -> None:
         if not self.scale > 0:

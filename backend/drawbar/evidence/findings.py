@@ -20,7 +20,7 @@ from drawbar.evidence.settings import StatisticsSettings
 from drawbar.evidence.side_effects import other_measures, side_effects, specificity
 from drawbar.evidence.sides import READBACK
 from drawbar.evidence.usable import usable_range
-from drawbar.evidence.verdicts import NOT_SHOWN, Outcome, SideOutcome, Verdict, judge
+from drawbar.evidence.verdicts import NOT_SHOWN, UNTESTED, Outcome, SideOutcome, Verdict, judge
 
 __all__ = ["Finding", "conclude", "unconfirmed"]
 
@@ -47,8 +47,10 @@ class Finding:
     """What the second judge says about the better side."""
 
 
-def unconfirmed(id: str, settings: StatisticsSettings) -> Finding:
+def unconfirmed(id: str, settings: StatisticsSettings, *, dropped: bool = False) -> Finding:
     """A candidate that was not confirmed: it counts, with p = 1."""
+    if dropped:
+        return Finding(id, Verdict(UNTESTED, "survived the screening, left out for want of time"))
     return Finding(id, judge(Outcome(False, False, False, ()), settings))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from drawbar.evidence.cards import finite
 from drawbar.evidence.findings import Finding
-from drawbar.evidence.verdicts import HARMFUL, NOT_SHOWN, PROVEN, WEAK
+from drawbar.evidence.verdicts import HARMFUL, NOT_SHOWN, PROVEN, UNTESTED, WEAK
 
 __all__ = ["SUMMARY_FORMAT", "summarise"]
 
@@ -26,12 +26,13 @@ def summarise(
 
     ``resolution`` says what the pool can tell apart, ``about`` what only the run knows (``published``, ``screened``,
     ``clips``, ``wall_s``, ``digest`` ...). Medians are over proven sliders, but for the comparison with difference in
-    means, which is over all confirmed sliders that have one.
+    means, which is over all confirmed sliders that have one, and once more over the proven among them.
     """
     names = Counter(finding.verdict.name for finding in findings)
     proven = [finding for finding in findings if finding.verdict.name == PROVEN]
     confirmed = [finding for finding in findings if finding.card is not None]
     compared = [finding.matched for finding in confirmed if finding.matched is not None]
+    compared_proven = [finding.matched for finding in proven if finding.matched is not None]
     specific = [finding.specificity for finding in proven if finding.specificity is not None]
     seconds = [finding.second for finding in confirmed if finding.second is not None]
     found = {
@@ -43,6 +44,7 @@ def summarise(
         "weak": names[WEAK],
         "not_shown": names[NOT_SHOWN],
         "harmful": names[HARMFUL],
+        "untested": names[UNTESTED],
         "concepts": len(concept_rows),
         "concepts_proven": sum(bool(row["proven"]) for row in concept_rows),
         "concept_rows": list(concept_rows),
@@ -50,6 +52,9 @@ def summarise(
             "effect": _median([one.effect for one in compared]),
             "difference_in_means": _median([one.baseline for one in compared]),
             "compared": len(compared),
+            "effect_proven": _median([one.effect for one in compared_proven]),
+            "difference_in_means_proven": _median([one.baseline for one in compared_proven]),
+            "compared_proven": len(compared_proven),
             "specificity": _median(specific),
             "usable_up": _median([f.usable[1] for f in proven if f.usable]),
             "usable_down": _median([-f.usable[0] for f in proven if f.usable]),

@@ -21,7 +21,7 @@ def markdown(content: Content) -> str:
     lines += [f"| {g.what} | {g.wanted} | {g.got} | {signs[g.reached]} |" for g in goals(content)]
     counts = ", ".join(
         f"{summary.get(name.replace(' ', '_'), 0)} {name}"
-        for name in ("proven", "weak", "harmful", "not shown")
+        for name in ("proven", "weak", "harmful", "not shown", "untested")
     )
     text = f"{headline(content)} Verdicts over all {summary.get('candidates')} candidates: {counts}."
     up, down = medians.get("usable_up"), medians.get("usable_down")
