@@ -74,6 +74,16 @@ def test_a_blip_that_heals_further_out_is_noise() -> None:
     assert found.up == 2.0
 
 
+def test_one_twin_that_is_easy_to_foresee_does_not_break_every_dose() -> None:
+    """Measured: a stuck loop among eight twins put every steered take 20 % above them."""
+    guards = guard_responses(PROMPTS, SEEDS, AMOUNTS)
+    guards.twins[0, 0] *= 0.1
+    level = {prompt: {"ce_0": 4.0, "ce_1": 5.0} for prompt in ("a", "b")}
+    strict = GuardLimits(errors=0.0)
+    assert usable_range(guards, strict).up == 0.0
+    assert usable_range(guards, strict, level).up == 2.0
+
+
 def test_a_figure_that_noise_explains_does_not_end_the_range() -> None:
     """Pairs scatter by +-30 %, their mean lies at +6 %: 1 standard error is allowed for."""
     guards = guard_responses(PROMPTS, SEEDS, AMOUNTS)

@@ -12,7 +12,7 @@ __all__ = ["GuardLimits", "StatisticsSettings"]
 
 @dataclass(frozen=True)
 class GuardLimits:
-    """How far a steered take may leave its unsteered twin, on average over pairs. Raises BadInputError below 0.
+    """How far steered takes may leave unsteered ones, on average over pairs. Raises BadInputError below 0.
 
     Noise: takes differ even unsteered, and a handful of pairs cannot tell 5 % from 6 %. So the figures of one sign
     are smoothed over doses (damage cannot shrink as the dose grows), and a dose counts as broken if its figure lies

@@ -1,7 +1,8 @@
 """Guard figures of every dose -> how far a slider can go to each side before quality breaks.
 
-Figures are compared with the unsteered twin's, pair by pair. Walks outwards from 0 and stops at the first dose that
-does not hold; the edge is interpolated between the last that holds and the first that does not.
+Cross-entropies are compared with the mean over many unsteered takes of the same prompt (a single twin says too
+little), the other figures with the unsteered twin's, pair by pair. Walks outwards from 0 and stops at the first dose
+that does not hold; the edge is interpolated between the last that holds and the first that does not.
 """
 
 from collections.abc import Mapping
