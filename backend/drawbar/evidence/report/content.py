@@ -15,8 +15,8 @@ from drawbar.evidence.report.words import measure_words
 __all__ = ["Content", "Goal", "Slider", "best", "collect", "goals", "worst"]
 
 _COUNTS = (
-    "candidates", "published", "screened", "confirmed", "proven", "proven_some_measure", "weak", "not_shown", "untested",
-    "harmful", "concepts", "concepts_proven",
+    "candidates", "published", "screened", "confirmed", "proven", "proven_some_measure", "weak", "not_shown",
+    "untested", "harmful", "concepts", "concepts_proven",
 )  # fmt: skip
 
 
