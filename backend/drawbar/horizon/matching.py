@@ -131,4 +131,5 @@ def _summary(sound: Sound, start_s: float, length_s: float) -> NDArray[np.float6
     part = slice(first, max(first + 1, int((start_s + length_s) * _FRAME_HZ)))
     level = 10 * np.log10(float(sound.power[part].mean()) + 1e-12)
     cepstra = sound.cepstra[:, part]
-    return np.concatenate([[level], cepstra.mean(axis=1), cepstra.std(axis=1)]).astype(np.float64)
+    summary: NDArray[np.float64] = np.concatenate([[level], cepstra.mean(axis=1), cepstra.std(axis=1)])
+    return summary

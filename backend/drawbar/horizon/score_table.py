@@ -28,9 +28,10 @@ def score_markdown(
         "# Recurrence detector",
         "",
         f"`drawbar study score --pieces {score.tracks} --split {split} --seconds {seconds:g} --seed {seed}`: "
-        f"{score.tracks} composed pieces of the {split} split, a fifth each with a lead motif that returns exact, "
-        "transposed (by semitones, over unchanged chords), varied, not at all, and with a loop and no motif; "
-        f"{score.proposals} proposals. In brackets: 95 % intervals (Wilson).",
+        f"{score.tracks} composed pieces of the {split} split, with a lead motif that returns exact, transposed (by "
+        "semitones, over unchanged chords), varied or not at all, or with a loop and no motif "
+        f"({', '.join(f'{n} {plant}' for plant, n in score.plants.items())}); {score.proposals} proposals. "
+        "In brackets: 95 % intervals (Wilson). The settings were tuned on the train split.",
         "",
         "| bar | measured | at least | |",
         "|---|---|---|---|",

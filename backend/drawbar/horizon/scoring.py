@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from drawbar.horizon.composed_truth import TruePair, piece_of, returns, true_pairs
-from drawbar.horizon.events import Track, Window
+from drawbar.horizon.events import PLANTS, Track, Window
 from drawbar.horizon.recurrence import Proposal
 
 __all__ = ["BARS", "Score", "Share", "matching", "score_proposals"]
@@ -49,6 +49,8 @@ class Score:
     """How the detector did on a set of composed tracks."""
 
     tracks: int
+    plants: Mapping[str, int]
+    """How many pieces have what planted."""
     proposals: int
     precision: Share
     recall: Share
@@ -95,6 +97,7 @@ def _shared(one: Window, other: Window) -> bool:
 def score_proposals(tracks: Sequence[Track], found: Mapping[str, Sequence[Proposal]]) -> Score:
     """Score the proposals of composed tracks, by track id."""
     right = proposals = 0
+    plants = Counter(piece_of(track).plant for track in tracks)
     kinds: Counter[tuple[str, bool]] = Counter()
     instruments: Counter[tuple[str, bool]] = Counter()
     quiet: dict[str, list[bool]] = {"texture": [], "none": []}
@@ -128,6 +131,7 @@ def score_proposals(tracks: Sequence[Track], found: Mapping[str, Sequence[Propos
     firm = [kinds[k, hit] for hit in (True, False) for k in ("exact", "transposed")]
     return Score(
         tracks=len(tracks),
+        plants={name: plants[name] for name in PLANTS if plants[name]},
         proposals=proposals,
         precision=Share(right, proposals),
         recall=Share(firm[0] + firm[1], sum(firm)),
