@@ -1,4 +1,4 @@
-"""The frozen app: what its spec leaves out, what its lock holds, its desktop entry, and the app itself if there is one."""
+"""The frozen app: what its spec leaves out, what its lock holds, its desktop entry, and the app where it was built."""
 
 import configparser
 import importlib.util

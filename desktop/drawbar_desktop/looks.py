@@ -113,6 +113,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             app.poll_plots()
+            app.poll_text()
             application.processEvents()
             time.sleep(0.01)
 

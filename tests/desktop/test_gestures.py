@@ -1049,3 +1049,42 @@ def test_the_model_and_the_bank_of_the_last_session_are_opened_again(
     settings.set("model", "gone")
     loaded = remembered(settings)(print)
     assert "gone of the last session cannot be loaded" in loaded.notice
+
+
+def test_the_faders_of_the_transport_obey_the_same_gestures(qtbot: Any, app: App, ids: list[str]) -> None:
+    gain, morph, transport = app.window.transport.gain, app.window.transport.morph, app.transport
+
+    def drag(fader: Any, start: float, by: int, keys: Any = NONE) -> None:
+        place = QPoint(round(fader.x_of(start)), fader.height() // 2)
+        qtbot.mousePress(fader, LEFT, keys, place)
+        move = QPointF(place.x() + by, place.y())
+        QApplication.sendEvent(
+            fader,
+            QMouseEvent(QMouseEvent.Type.MouseMove, move, fader.mapToGlobal(move), LEFT, LEFT, keys),
+        )
+        qtbot.mouseRelease(fader, LEFT, keys, QPoint(place.x() + by, place.y()))
+
+    drag(gain, 0, -20)
+    coarse = transport.gain_db.value
+    assert coarse < -5
+    qtbot.mouseDClick(gain, LEFT)
+    assert transport.gain_db.value == 0.0
+    drag(gain, 0, -20, Qt.KeyboardModifier.ShiftModifier)
+    assert transport.gain_db.value == pytest.approx(coarse / 10, abs=0.2)
+    app.rack.set_amount(ids[0], 1.0)
+    app.desk.slots.toggle()
+    app.rack.set_amount(ids[0], 0.0)
+    drag(morph, 1000, -36)
+    assert 0.0 < app.rack.strip(ids[0]).amount < 1.0
+    qtbot.mouseDClick(morph, LEFT)
+    assert app.desk.slots.morph.value is None
+    assert app.rack.strip(ids[0]).amount == 0.0
+
+
+def test_ctrl_click_brings_a_number_back(qtbot: Any, app: App) -> None:
+    app.window.transport.advanced.click()
+    guidance = app.window.transport.fold.guidance
+    guidance.setValue(7.0)
+    qtbot.mouseClick(guidance.lineEdit(), LEFT, Qt.KeyboardModifier.ControlModifier)
+    assert app.transport.guidance.value == 3.0
+    assert "back to 3.0" in guidance.toolTip()

@@ -139,14 +139,17 @@ class Library:
         return self._bank.nearest(self.text.value, limit=3) if self._bank and self.text.value else ()
 
     def best(self, limit: int) -> Sequence[FeatureLike]:
-        """The best feature of each of the best labels, whatever is being searched."""
+        """The best feature of each of the best labels, proven ones first, then what has no name."""
         if self._bank is None:
             return ()
         found: dict[str, FeatureLike] = {}
-        for feature in self._bank.search("", sort="score", limit=40 * limit, offset=0):
-            found.setdefault(feature.label or feature.id, feature)
-            if len(found) == limit:
-                break
+        for filters in ({"shelf": "proven"}, {}):
+            for feature in self._bank.search("", sort="score", limit=40 * limit, offset=0, **filters):
+                if feature.label and len(found) < limit:
+                    found.setdefault(feature.label, feature)
+        for feature in self._bank.search("", sort="score", limit=limit, offset=0):
+            if not feature.label and len(found) < limit:
+                found.setdefault(feature.id, feature)
         return tuple(found.values())
 
     # -- filters --------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ __all__ = ["AmountSlider"]
 
 CAP_W, CAP_H, TRACK_W, PAD = 42.0, 24.0, 10.0, 16.0
 FINE = 0.1
+LABEL_H = 11.0
+"""Numbers on the scale that would stand closer than this are left out, those near zero last."""
 
 
 class AmountSlider(QWidget):
@@ -159,13 +161,17 @@ class AmountSlider(QWidget):
     def _draw_scale(self, painter: QPainter) -> None:
         x = self._centre_x()
         painter.setFont(font(TYPE.caption))
-        for amount in self._strip.taper.ticks():
+        labelled: list[float] = []
+        for amount in sorted(self._strip.taper.ticks(), key=abs):
             y = self.y_of(amount)
             beyond = self._outside(amount)
             painter.setPen(QPen(QColor(P.text_faint if not beyond else P.line_strong), 1))
             painter.drawLine(QPointF(x - TRACK_W - 13, y), QPointF(x - TRACK_W - 4, y))
             painter.setPen(QPen(QColor(P.line_strong), 1))
             painter.drawLine(QPointF(x + TRACK_W + 4, y), QPointF(x + TRACK_W + 13, y))
+            if any(abs(y - other) < LABEL_H for other in labelled):
+                continue
+            labelled.append(y)
             text = "0" if amount == 0 else f"{amount:+g}".replace("-", "\u2212")
             painter.setPen(QColor(P.text_soft if amount == 0 else P.text_faint))
             box = QRectF(0, y - 8, x - TRACK_W - 16, 16)

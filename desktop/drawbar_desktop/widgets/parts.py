@@ -2,8 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
-from PySide6.QtGui import QAction, QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -79,12 +89,28 @@ def number_box(
     result.setValue(value)
     result.setKeyboardTracking(False)
     result.setAccessibleName(name)
-    result.setToolTip(name)
     result.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    result.default = value
+    result.setToolTip(f"{name}. Ctrl-click: back to {result.text()}")
     return result
 
 
 class _NumberBox(QDoubleSpinBox):
+    default = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lineEdit().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ctrl-click: the value it began with."""
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
+            ctrl = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier
+            if event.modifiers() & ctrl:
+                self.setValue(self.default)
+                return True
+        return super().eventFilter(watched, event)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Do not change while a page is scrolled past."""
         if self.hasFocus():

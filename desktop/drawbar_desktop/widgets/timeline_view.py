@@ -304,7 +304,7 @@ class TimelineView(QFrame):
         height = max(1.0, self.mel_plot.getViewBox().height())
         bands, ticks, last = len(self._timeline.mel.centres_hz), [], -1e9
         for band, name in note_ticks(self._timeline.mel):
-            if (band - last) / bands * height >= 15:
+            if (band - last) / bands * height >= 15 and 7 <= band / bands * height <= height - 5:
                 ticks.append((band, name))
                 last = band
         self.mel_plot.getAxis("left").setTicks([ticks])

@@ -2,14 +2,12 @@
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QSlider,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -20,6 +18,7 @@ from drawbar_desktop.state.transport import LENGTHS_S, SEED_MAX, Readout, format
 from drawbar_desktop.theme import SPACE, icon, icon_size
 from drawbar_desktop.widgets.actions import Actions
 from drawbar_desktop.widgets.advanced import AdvancedFold
+from drawbar_desktop.widgets.fader import Fader
 from drawbar_desktop.widgets.logo import Logo
 from drawbar_desktop.widgets.meters import LevelMeter
 from drawbar_desktop.widgets.parts import Item, Menu, button, label, learnable, popup, set_flag, tool_button
@@ -180,10 +179,9 @@ class TransportBar(QFrame):
         self.copy = tool_button("content-copy", "Copy this slot to the other; more", px=14)
         self.copy.clicked.connect(self._slot_menu)
         row.addWidget(self.copy)
-        self.morph = QSlider(Qt.Orientation.Horizontal)
-        self.morph.setRange(0, 1000)
+        self.morph = Fader(0, 1000, lambda: slots.choose(slots.active.value))
         self.morph.setFixedWidth(72)
-        self.morph.setToolTip("Morph: sliders on the way from A to B")
+        self.morph.setToolTip("Morph: sliders on the way from A to B. Double-click: back to the slot")
         self.morph.setAccessibleName("Morph between A and B")
         self.morph.sliderMoved.connect(lambda v: slots.set_morph(v / 1000))
         self.morph.actionTriggered.connect(
@@ -204,8 +202,7 @@ class TransportBar(QFrame):
         transport = self._transport
         self.level = LevelMeter()
         self.level.setFixedWidth(104)
-        self.gain = QSlider(Qt.Orientation.Horizontal)
-        self.gain.setRange(-360, 60)
+        self.gain = Fader(-360, 60, lambda: transport.gain_db.set(0.0))
         self.gain.setSingleStep(5)
         self.gain.setFixedWidth(84)
         self.gain.setAccessibleName("Monitor gain")
@@ -213,7 +210,6 @@ class TransportBar(QFrame):
             "Monitor gain, before a true-peak limiter; takes are not touched. Double-click: 0 dB"
         )
         self.gain.valueChanged.connect(lambda v: transport.gain_db.set(v / 10))
-        self.gain.installEventFilter(self)
         learnable(self.gain, "gain")
         self.device = tool_button("speaker", "Output device", framed=True, px=17)
         self.device.clicked.connect(self._device_menu)
@@ -286,16 +282,6 @@ class TransportBar(QFrame):
             ("Sound settings \u2026", lambda: self._actions.open_settings("Sound")),
         ]
         popup(self.device, items)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Double-click or Ctrl-click on the gain: 0 dB."""
-        if watched is self.gain and isinstance(event, QMouseEvent):
-            twice = event.type() == QEvent.Type.MouseButtonDblClick
-            ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-            if twice or (ctrl and event.type() == QEvent.Type.MouseButtonPress):
-                self._transport.gain_db.set(0.0)
-                return True
-        return False
 
     # -- following the state --------------------------------------------------------------------------
 
