@@ -12,7 +12,7 @@ from typing import Any
 from drawbar.evidence.variants import Played, VariantSettings, play_all
 from drawbar.evidence.variants_pushes import RECIPES
 from drawbar.evidence.variants_results import Compared, Figure, choices, recipes
-from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, stack_rows
+from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
 
 __all__ = [
     "COLUMNS",
@@ -29,8 +29,8 @@ __all__ = [
 
 COLUMNS = (
     "way",
-    "effect at +1",
-    "at -1",
+    "effect up",
+    "effect down",
     "CE ratio",
     "norm",
     "area",
@@ -39,7 +39,17 @@ COLUMNS = (
     "at equal CE, down",
     "verdict",
 )
-STACK_COLUMNS = ("sliders", "alike", "rule", "usable", "effect each", "of alone", "CE ratio", "combinations")
+STACK_COLUMNS = (
+    "sliders",
+    "alike",
+    "amount",
+    "rule",
+    "usable",
+    "effect each",
+    "of alone",
+    "CE ratio",
+    "combinations",
+)
 TOTAL_COLUMNS = ("rule", "usable", "effect each", "usable effect", "less the plain sum")
 
 
@@ -56,6 +66,7 @@ class Result:
     """Concept -> its feature by activation, by output, by a trial."""
     choices: list[Compared]
     stacks: list[StackRow]
+    rules: list[Compared]
     totals: list[RuleTotal]
     clips: int
     played_s: float
@@ -69,7 +80,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        verdicts = {c.name: c.verdict for c in (*self.recipes, *self.choices)}
+        compared = (*self.recipes, *self.choices, *self.rules)
+        verdicts = {one.name: one.verdict for one in compared}
         return {**asdict(self), "verdicts": verdicts, "stacking": self.stacking}
 
 
@@ -97,6 +109,7 @@ def result_of(played: Played) -> Result:
         {c: (choice.by_label[c], choice.by_output[c], choice.sliders[c]) for c in concepts},
         compared,
         stack_rows(played),
+        rules_compared(played),
         rule_totals(played),
         sum(trials.plan.clips for trials in played.trials.values()),
         sum(trials.spent_s for trials in played.trials.values()),
@@ -128,6 +141,7 @@ def stack_table(stacks: Sequence[StackRow]) -> list[tuple[str, ...]]:
         (
             str(row.size),
             "yes" if row.alike else "no",
+            f"{row.amount:+g}",
             row.rule,
             f"{100 * row.usable:.0f} %",
             f"{row.effect:+.2f}",
@@ -168,7 +182,8 @@ def markdown(result: Result) -> str:
             f"{time.strftime('%H:%M:%S', time.gmtime(result.played_s))} of wall clock with one thread.",
             "",
             "Effects are differences from the unsteered take of the same prompt and seed, in standard deviations "
-            "between unsteered takes, by the detector of the slider's concept. CE ratio: cross-entropy of the first "
+            "between unsteered takes, by the detector of the slider's concept, at the largest amount of each sign. "
+            "CE ratio: cross-entropy of the first "
             "codebook under the unsteered model, over the twin's. Area: largest effect at each demand on preserving "
             "every other measure, averaged over demands. `at equal CE`: effect less the first row's where both have "
             "moved the cross-entropy equally far. Brackets: 95 % intervals, resampling sliders and pairs (prompt and "
@@ -201,7 +216,8 @@ def markdown(result: Result) -> str:
             "",
             "## Ways to stack",
             "",
-            f"Every slider at +1, {settings.stack_pairs} prompts and seeds per combination. Members are labelled "
+            f"Every slider at {' or '.join(f'{a:+g}' for a in settings.stack_amounts)}, "
+            f"{settings.stack_pairs} prompts and seeds per combination. Members are labelled "
             "features that moved their own detector the right way while screening. Alike: made of pairs with a "
             f"cosine above {settings.alike_cos:g} (the same concept at two layers, mostly); otherwise no such pair. "
             "Usable: no guard broken (cross-entropy within 5 %, loudness, silence, clipping, repetition).",
@@ -217,7 +233,11 @@ def markdown(result: Result) -> str:
             "",
             *_table(TOTAL_COLUMNS, total_table(result.totals)),
             "",
-            f"By this rule the winner is **{result.stacking}**.",
+            "The same clips compared as ways to steer are (the mean effect of the members, beside the plain sum):",
+            "",
+            *_table(COLUMNS, rows(result.rules)),
+            "",
+            f"The rule with the largest usable effect, if it beats the plain sum beyond chance: **{result.stacking}**.",
             "",
         ]
     )

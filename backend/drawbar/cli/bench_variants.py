@@ -64,4 +64,5 @@ def bench_variants(
     table(bench.COLUMNS, bench.rows(result.choices))
     table(bench.STACK_COLUMNS, bench.stack_table(result.stacks))
     table(bench.TOTAL_COLUMNS, bench.total_table(result.totals))
+    table(bench.COLUMNS, bench.rows(result.rules))
     line(f"stacking: {result.stacking}")

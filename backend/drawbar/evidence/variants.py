@@ -57,18 +57,20 @@ class VariantSettings:
     """Fresh prompts and seeds that every variant is played with."""
     takes: int = 32
     """Unsteered takes that give the unit of all effects."""
-    amounts: tuple[float, ...] = (-1.0, 0.5, 1.0)
-    choice_amounts: tuple[float, ...] = (0.5, 1.0)
+    amounts: tuple[float, ...] = (-0.5, 0.25, 0.5)
+    """Where sliders are used: beyond, most break the first guard."""
+    choice_amounts: tuple[float, ...] = (0.25, 0.5)
     seconds: float = 4.0
     pieces: int = 64
     """Composed pieces that say which tokens are typical of a concept."""
     listened: int = 6
     """Of them, how many are played through the model to see what a feature does to the next token."""
     stack_sizes: tuple[int, ...] = (2, 4, 8)
-    stack_amounts: tuple[float, ...] = (1.0,)
-    unlike: int = 5
+    stack_amounts: tuple[float, ...] = (0.25, 0.5)
+    """Of every slider in a combination."""
+    unlike: int = 4
     """Combinations per size without a near-collinear pair."""
-    alike: int = 3
+    alike: int = 2
     """Combinations per size that are made of near-collinear pairs."""
     alike_cos: float = 0.9
     stack_pairs: int = 8

@@ -5,7 +5,7 @@ effect of the members, counted as 0 where the combination breaks a guard. Knows 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from drawbar.evidence.slopes import interval
 from drawbar.evidence.trials import Condition, Trials
 from drawbar.evidence.usable import usable_range
 from drawbar.evidence.variants import TWIN, Combo, Played
-from drawbar.evidence.variants_results import Figure, unit_of
+from drawbar.evidence.variants_results import Arm, Compared, Figure, arm_of, compare, unit_of
 from drawbar.steering.stacking import STACKING
 
-__all__ = ["RuleTotal", "StackRow", "rule_totals", "stack_rows"]
+__all__ = ["RuleTotal", "StackRow", "rule_totals", "rules_compared", "stack_rows"]
 
 _DRAWS = 2000
 
@@ -103,6 +103,27 @@ def rule_totals(played: Played) -> list[RuleTotal]:
             )
         )
     return totals
+
+
+def rules_compared(played: Played) -> list[Compared]:
+    """Every rule beside the plain sum, as ways to steer are compared: the target is the mean effect of the members."""
+    sd = unit_of(played)
+    arms = {rule: _arm(played, rule, sd) for rule in STACKING}
+    return compare(arms, "none", seed=played.settings.seed)
+
+
+def _arm(played: Played, rule: str, sd: Floats) -> Arm:
+    combos = played.choice.combos
+    target = {id: played.targets[concept] for id, concept in played.concepts.items()}
+    units = [(f"stack {rule}", "+".join(combo.ids), target[combo.ids[0]]) for combo in combos]
+    arm = arm_of(played.trials["stacks"], units, played.settings.stack_amounts, sd, played.judged)
+    members = np.full(arm.effects.shape[:3], np.nan)
+    for place, combo in enumerate(combos):
+        own = [played.judged.index(target[id]) for id in combo.ids]
+        members[place] = arm.effects[place][:, :, own].mean(2)
+        arm.effects[place][:, :, own] = np.nan  # no side effects of this combination
+    last = (len(played.judged),) * len(combos)
+    return replace(arm, effects=np.concatenate([arm.effects, members[..., None]], 3), columns=last)
 
 
 def _row(rule: str, size: int, alike: bool, amount: float, found: Sequence[_Outcome]) -> StackRow:
