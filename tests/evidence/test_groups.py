@@ -1,5 +1,6 @@
 """Sliders that are one slider several times over: found, and one of them offered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +42,7 @@ class FakeBank:
     def search(self, limit: int) -> list[Any]:
         return [page.row for page in self.pages.values()]
 
-    def vectors(self, ids: list[str]) -> dict[str, Any]:
+    def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         return {"W_dec": np.array([self.rows[id] for id in ids])}
 
 
