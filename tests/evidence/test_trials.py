@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.evidence.trials import Block, Condition, Pair, Plan, Trials
@@ -18,7 +19,7 @@ def _plan(**other: object) -> Plan:
     return Plan(**(given | other))  # type: ignore[arg-type]
 
 
-def _values(block: Block) -> np.ndarray:
+def _values(block: Block) -> NDArray[np.float32]:
     return np.array([[10 * c + p, 1] for c, p in block.cells], np.float32)
 
 

@@ -13,7 +13,6 @@ import typer
 from drawbar.cli import (
     banks,
     bench_variants,
-    benchmarks,
     building,
     directions,
     discovery,

@@ -108,7 +108,7 @@ def rule_totals(played: Played) -> list[RuleTotal]:
 def rules_compared(played: Played) -> list[Compared]:
     """Every rule beside the plain sum, as ways to steer are compared: the target is the mean effect of the members."""
     sd = unit_of(played)
-    arms = {rule: _arm(played, rule, sd) for rule in STACKING}
+    arms: dict[str, Arm] = {rule: _arm(played, rule, sd) for rule in STACKING}
     return compare(arms, "none", seed=played.settings.seed)
 
 
