@@ -238,7 +238,7 @@ def _acting(study: Mapping[str, Any]) -> str:
                 f"<span style='color:var(--local)'>the local feature</span> and random features</figcaption></figure>"
             )
         head = (
-            "", "recurrence", "from", "to", "p rarer/likelier as foreseen", "p against", "nats", "dB", "onsets/s",
+            "", "recurrence", "from", "to", "p, in its own sense", "p, in the other", "nats", "dB", "onsets/s",
         )  # fmt: skip
         parts.append(_table(head, rows))
     return "".join(parts)
