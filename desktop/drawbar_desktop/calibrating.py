@@ -25,7 +25,10 @@ class Calibration:
             rack.set_alike({})
             return
         with self._links.told():
-            rack.set_marks({id: marks_of(read_card(bank.feature(id).evidence)) for id in ids})
+            pages = {id: bank.feature(id) for id in ids}
+            rack.set_marks(
+                {id: marks_of(read_card(page.evidence), page.row.verdict) for id, page in pages.items()}
+            )
             doubled = alike(bank, ids, {id: rack.strip(id).feature.layer for id in ids})
             fresh = [id for id in ids if id in doubled and id not in rack.alike]
             if fresh:

@@ -67,11 +67,13 @@ def test_what_is_null_is_unknown_not_zero() -> None:
     assert [(d.amount, d.low, d.high) for d in known.doses] == [(2.0, 0.5, 0.5)]
 
 
-def test_a_mark_stands_only_where_the_effect_comes_before_the_sound_breaks(card: Card) -> None:
-    assert marks_of(card) == (0.76,)
-    assert marks_of(replace(card, up=replace(card.up, noticeable=1.6))) == ()
+def test_a_mark_stands_only_where_an_effect_is_shown_before_the_sound_breaks(card: Card) -> None:
+    assert marks_of(card, "proven") == (0.76,)
+    assert marks_of(card, "not shown") == ()
+    assert marks_of(replace(card, up=replace(card.up, noticeable=1.6)), "proven") == ()
     down = replace(card.down, noticeable=0.5)
-    assert marks_of(replace(card, down=down)) == (-0.5, 0.76)
+    assert marks_of(replace(card, down=down), "weak") == (0.76,)
+    assert marks_of(replace(card, down=replace(down, p=0.01)), "weak") == (-0.5, 0.76)
 
 
 def test_a_sentence_says_what_is_proven_and_what_is_not(card: Card) -> None:
@@ -85,6 +87,8 @@ def test_a_sentence_says_what_is_proven_and_what_is_not(card: Card) -> None:
     assert said[-1] == "For the same loss of the rest it moves more than a difference of means."
     other = sentences(read_card(changed(label_judged=False)), "proven", "warm pads")
     assert any("warm pads" in text and "not put to a judge" in text for text in other)
+    unnamed = sentences(read_card(changed(label_judged=False)), "proven", "")
+    assert not any("The label" in text for text in unnamed)
 
 
 @pytest.mark.parametrize(

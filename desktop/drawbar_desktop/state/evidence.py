@@ -13,6 +13,7 @@ __all__ = [
 ]  # fmt: skip
 
 FORMAT = 1
+LEVEL = 0.05
 RANDOM = "random directions"
 BASELINE = "difference in means"
 _SIDES = {"up": 1, "down": -1}
@@ -156,18 +157,24 @@ def _card(evidence: Mapping[str, Any]) -> Card:
     )
 
 
-def marks_of(card: Card) -> tuple[float, ...]:
-    """The amounts at which the effect becomes noticeable, one per side that has one inside its usable range."""
+def marks_of(card: Card, verdict: str) -> tuple[float, ...]:
+    """The amounts at which the effect becomes noticeable, for each side that has one inside its usable range.
+
+    Only where there is an effect: the slider is proven or weak, and the side passes by itself.
+    """
     found = []
+    if verdict not in ("proven", "weak"):
+        return ()
     for name, sign in _SIDES.items():
         side: Side = getattr(card, name)
-        if side.noticeable and (side.usable is None or side.noticeable <= side.usable + 1e-9):
+        shown = side.p is not None and side.p < LEVEL
+        if shown and side.noticeable and (side.usable is None or side.noticeable <= side.usable + 1e-9):
             found.append(sign * side.noticeable)
     return tuple(sorted(found))
 
 
-def sentences(card: Card, verdict: str, title: str) -> list[str]:
-    """What is proven and what is not, for a musician."""
+def sentences(card: Card, verdict: str, label: str) -> list[str]:
+    """What is proven and what is not, for a musician; ``label`` is empty for an unnamed feature."""
     if verdict == "untested":
         return ["Untested: nobody has measured what this slider does."]
     if not card.doses:
@@ -177,16 +184,16 @@ def sentences(card: Card, verdict: str, title: str) -> list[str]:
     what = _measured(card.measure)
     said = [_verdict_sentence(card, verdict, what)]
     if verdict in ("proven", "weak"):
-        if not card.label_judged:
+        if not card.label_judged and label:
             said.append(
-                f"The label itself ({title}) was not put to a judge: what holds is that {what} moves."
+                f"The label itself ({label}) was not put to a judge: what holds is that {what} moves."
             )
         other = card.down if card.side == "up" else card.up
         if other.q is not None:
             name = "Turned down" if card.side == "up" else "Turned up"
             shown = (
                 "does the opposite, and that is shown too"
-                if other.q < 0.05
+                if other.q < LEVEL
                 else "is not shown to do anything"
             )
             said.append(f"{name} it {shown} (q {_small(other.q)}).")

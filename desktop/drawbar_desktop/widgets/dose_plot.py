@@ -4,7 +4,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from drawbar_desktop.state.evidence import BASELINE, RANDOM, Card, Dose, marks_of
+from drawbar_desktop.state.evidence import BASELINE, RANDOM, Card, Dose
 from drawbar_desktop.theme import TYPE, P, font, qcolor
 
 __all__ = ["DosePlot"]
@@ -16,14 +16,14 @@ class DosePlot(QWidget):
     """Drawn by hand: it is small and there are at most a few dozen points.
 
     A band for the middle nine tenths of the random directions, dashes for the difference in means, faint lines for the
-    other controls; a hollow point where the sound breaks.
+    other controls; a hollow point where the sound breaks, an upright where it is noticed.
     """
 
     accessible_role = "chart"
 
-    def __init__(self, card: Card, usable: tuple[float, float] | None) -> None:
+    def __init__(self, card: Card, usable: tuple[float, float] | None, marks: tuple[float, ...] = ()) -> None:
         super().__init__()
-        self._card, self._usable = card, usable
+        self._card, self._usable, self._marks = card, usable, marks
         self._x, self._y = (-1.0, 1.0), (0.0, 1.0)
         self.setFixedHeight(HEIGHT)
         self.setToolTip(
@@ -72,7 +72,7 @@ class DosePlot(QWidget):
         painter.drawLine(self._at(box, self._x[0], 0), self._at(box, self._x[1], 0))
         painter.drawLine(self._at(box, 0, self._y[0]), self._at(box, 0, self._y[1]))
         painter.setPen(QPen(qcolor(P.good, 0.8), 1, Qt.PenStyle.DotLine))
-        for amount in marks_of(self._card):
+        for amount in self._marks:
             if self._x[0] <= amount <= self._x[1]:
                 x = self._at(box, amount, 0).x()
                 painter.drawLine(QPointF(x, box.top() + 2), QPointF(x, box.bottom() - 2))

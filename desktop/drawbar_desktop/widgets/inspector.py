@@ -215,15 +215,15 @@ class Inspector(QStackedWidget):
     def _evidence(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
         self._section(column, "EVIDENCE")
         row = feature.row
-        for text in sentences(card, row.verdict or "untested", feature_title(row)):
+        for text in sentences(card, row.verdict or "untested", row.label):
             column.addWidget(label(text.replace("-", "\u2212"), "small", wrap=True))
+        marks = marks_of(card, row.verdict)
         if card.doses:
-            column.addWidget(DosePlot(card, feature.usable_range))
+            column.addWidget(DosePlot(card, feature.usable_range, marks))
         figures = [f"judge: {card.judge}"] if card.judge else []
         figures += [f"specificity {card.specificity:.2g}"] if card.specificity is not None else []
         if feature.usable_range:
             figures.append("usable from {:+.2g} to {:+.2g}".format(*feature.usable_range))
-        marks = marks_of(card)
         if marks:
             figures.append("noticeable at " + " and ".join(f"{amount:+.2g}" for amount in marks))
         if figures:

@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -19,7 +27,7 @@ from PySide6.QtWidgets import (
 
 from drawbar_desktop.state.making import LEAST, SIDES, Making
 from drawbar_desktop.state.observable import Value
-from drawbar_desktop.theme import SPACE
+from drawbar_desktop.theme import SPACE, P
 from drawbar_desktop.widgets.meters import ScoreBar
 from drawbar_desktop.widgets.parts import clear, label, tool_button
 from drawbar_desktop.widgets.sheet import Sheet
@@ -195,6 +203,10 @@ class _Files(QListWidget):
         self.setAccessibleName(_TITLES[side])
         self.setToolTip(f"{_TIPS[side]}.\nDrop files or folders here; Delete takes them off")
         self.setMinimumHeight(150)
+        self.setStyleSheet(
+            f"QListWidget {{ background: {P.well}; border: 1px dashed {P.line_strong}; border-radius: 6px;"
+            f" padding: 4px; }} QListWidget:focus {{ border-color: {P.accent}; }}"
+        )
         state.files_changed.connect(self._fill)
         self._fill()
 
@@ -205,6 +217,16 @@ class _Files(QListWidget):
             item.setToolTip(str(path))
             item.setData(Qt.ItemDataRole.UserRole, path)
             self.addItem(item)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The files, or where to drop them."""
+        super().paintEvent(event)
+        if not self.count():
+            painter = QPainter(self.viewport())
+            painter.setPen(QColor(P.text_faint))
+            painter.drawText(
+                self.viewport().rect(), Qt.AlignmentFlag.AlignCenter, "Drop sound files or a folder here"
+            )
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files are welcome."""
