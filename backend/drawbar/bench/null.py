@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -162,22 +163,32 @@ def write_report(result: Mapping[str, Any], path: Path) -> None:
     """The result -> a page in Markdown."""
     world = result["settings"]
     found = rows(result)
+    about = (
+        f"Made by `drawbar bench null --runs {result['runs']} --write docs/null.md`: whole analyses of synthetic studies "
+        f"whose truth is known. Each has {world['sliders']} sliders, {world['directions']} random directions, "
+        f"{world['prompts'] * world['seeds']} pairs ({world['prompts']} prompts, {world['seeds']} seeds each) and "
+        f"{world['measures']} measures whose noise is correlated ({world['correlation']:g}) and heavy-tailed (Student's "
+        f"t with {world['tails']:g} degrees of freedom); every push harms, and moves each measure at random. Sliders "
+        "without an effect are drawn like the pool, but at norms of their own, between the pool's."
+    )
+    nothing = (
+        f"{result['runs']} studies in which no slider does more than a random direction. Benjamini-Hochberg promises "
+        f"that at most {result['nominal']:g} of such studies prove anything; a single test is below 0.05 in 0.05 of "
+        "cases if the ranks are exact, and in fewer where the null is wider than it need be (doses below the pool's "
+        "lowest norm). The intervals take tests as independent; those of one study share their pool and twins."
+    )
+    something = (
+        f"{result['power_runs']} studies for each size of effect, half of the sliders affected, on their label's "
+        "measure. Effects in standard deviations between takes per amount; doses up to 2."
+    )
     lines = [
         "# How often the evidence is wrong",
         "",
-        f"Made by `drawbar bench null --runs {result['runs']} --write docs/null.md`: whole analyses of synthetic",
-        f"studies whose truth is known. Each has {world['sliders']} sliders, {world['directions']} random directions,",
-        f"{world['prompts'] * world['seeds']} pairs ({world['prompts']} prompts, {world['seeds']} seeds each) and",
-        f"{world['measures']} measures whose noise is correlated ({world['correlation']:g}) and heavy-tailed",
-        f"(Student's t with {world['tails']:g} degrees of freedom); every push harms, and moves each measure at",
-        "random. Sliders without an effect are drawn like the pool, but at norms of their own, between the",
-        "pool's.",
+        fill(about, 120),
         "",
         "## Nothing there",
         "",
-        f"{result['runs']} studies in which no slider does more than a random direction. Benjamini-Hochberg promises",
-        f"that at most {result['nominal']:g} of such studies prove anything; a single test is below 0.05 in 0.05 of",
-        "cases if the ranks are exact.",
+        fill(nothing, 120),
         "",
         "| what | hits | of | rate | 95 % interval | nominal |",
         "|---|---|---|---|---|---|",
@@ -185,8 +196,7 @@ def write_report(result: Mapping[str, Any], path: Path) -> None:
         "",
         "## Something there",
         "",
-        f"{result['power_runs']} studies for each size of effect, half of the sliders affected, on their label's",
-        "measure. Effects in standard deviations between takes per amount; doses up to 2.",
+        fill(something, 120),
         "",
         "| effect | proven | proven, label judged | proven for some measure | false among the proven |",
         "|---|---|---|---|---|",
