@@ -14,6 +14,7 @@ from drawbar.horizon.annotations import Annotation, annotation_id
 from drawbar.horizon.events import Window
 from drawbar.horizon.review import Review, read_decisions, write_queue
 from drawbar.horizon.review_clips import clip_path, read_clips
+from drawbar_desktop.state.note_image import ROWS, note_image, octave_ticks
 from drawbar_desktop.state.review import Floats, ReviewDesk
 from drawbar_desktop.widgets.review_view import ReviewWindow
 
@@ -126,9 +127,19 @@ def test_space_plays_both_in_turn_and_the_playhead_follows_from_clip_to_clip(
 
 
 def test_both_clips_stand_on_the_same_time_axis(window: ReviewWindow) -> None:
-    spans = [clip.mel_plot.getViewBox().viewRange()[0] for clip in window.clips]
+    spans = [clip.note_plot.getViewBox().viewRange()[0] for clip in window.clips]
     assert spans[0] == pytest.approx(spans[1])
     assert spans[0] == pytest.approx([0.0, 2.0])
+
+
+def test_a_note_is_seen_at_its_pitch_whatever_its_level() -> None:
+    t = np.arange(RATE) / RATE
+    for hz, tick in ((261.63, "C4"), (523.25, "C5")):
+        for level in (0.5, 0.001):
+            image = note_image((level * np.sin(2 * np.pi * hz * t)).astype(np.float32), RATE)
+            row = int(image[:, 25].argmax())
+            assert abs(row + 0.5 - dict((name, at) for at, name in octave_ticks())[tick]) <= 1
+    assert note_image(np.zeros(10, np.float32), RATE).shape == (ROWS, 1)
 
 
 def test_buttons_do_what_the_keys_do(window: ReviewWindow, folder: Path) -> None:

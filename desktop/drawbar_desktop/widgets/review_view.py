@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 
 from drawbar.horizon.annotations import Annotation
 from drawbar.horizon.review_clips import CONTEXT_S
+from drawbar_desktop.state.note_image import FLOOR_DB, ROWS, note_image, octave_ticks
 from drawbar_desktop.state.review import Floats, ReviewDesk
-from drawbar_desktop.state.spectrum import MelImage, note_ticks
 from drawbar_desktop.theme import SPACE, TYPE, P, font, qcolor
 from drawbar_desktop.widgets.empty_state import EmptyState
 from drawbar_desktop.widgets.logo import mark_pixmap
@@ -45,23 +45,22 @@ POINTS = 900
 
 
 class _Clip:
-    """Waveform and spectrogram of one clip, with the window's edges and a playhead."""
+    """Waveform and notes of one clip, with the window's edges and a playhead."""
 
     def __init__(self, plots: pg.GraphicsLayoutWidget, row: int, title: str) -> None:
-        self.wave_plot, self.mel_plot = (_plot(plots, row + n) for n in range(2))
+        self.wave_plot, self.note_plot = (_plot(plots, row + n) for n in range(2))
         self.wave_plot.setYRange(-1, 1, padding=0.02)
         self.wave_plot.getAxis("left").setTicks([[(0.0, title)]])
-        self.wave, self.mel = WaveItem(), pg.ImageItem(axisOrder="row-major")
-        self.mel.setColorMap(heat_colors())
+        self.wave, self.notes = WaveItem(), pg.ImageItem(axisOrder="row-major")
+        self.notes.setColorMap(heat_colors())
         self.wave_plot.addItem(self.wave)
-        self.mel_plot.addItem(self.mel)
-        image = MelImage()
-        self.mel_plot.setYRange(0, len(image.centres_hz), padding=0)
-        self.mel_plot.getAxis("left").setTicks([note_ticks(image)])
+        self.note_plot.addItem(self.notes)
+        self.note_plot.setYRange(0, ROWS, padding=0)
+        self.note_plot.getAxis("left").setTicks([octave_ticks()])
         edge = pg.mkPen(qcolor(P.accent, 0.8), width=1, style=Qt.PenStyle.DotLine)
         self._lines = []
         self._heads = []
-        for plot in (self.wave_plot, self.mel_plot):
+        for plot in (self.wave_plot, self.note_plot):
             lines = [pg.InfiniteLine(0, angle=90, pen=edge) for _ in range(2)]
             head = pg.InfiniteLine(0, angle=90, pen=pg.mkPen(QColor(P.text), width=1.5))
             for item in (*lines, head):
@@ -77,12 +76,9 @@ class _Clip:
         peaks = np.array([(b.min(), b.max()) for b in blocks], np.float32).reshape(-1, 2)
         self.wave.set_peaks(peaks, 0.0, seconds)
         self.wave.set_played(seconds)
-        image = MelImage(rate_hz)
-        image.push(audio)
-        if image.columns:
-            self.mel.setImage(image.image, levels=(-72.0, -14.0), autoLevels=False)
-            self.mel.setRect(QRectF(0, 0, seconds, image.image.shape[0]))
-        for plot, lines in zip((self.wave_plot, self.mel_plot), self._lines, strict=True):
+        self.notes.setImage(note_image(audio, rate_hz), levels=(FLOOR_DB, 0.0), autoLevels=False)
+        self.notes.setRect(QRectF(0, 0, max(seconds, 0.1), ROWS))
+        for plot, lines in zip((self.wave_plot, self.note_plot), self._lines, strict=True):
             plot.setXRange(0, max(seconds, 0.1), padding=0)
             lines[0].setPos(CONTEXT_S)
             lines[1].setPos(seconds - CONTEXT_S)
@@ -247,7 +243,6 @@ def _plot(plots: pg.GraphicsLayoutWidget, row: int) -> pg.PlotItem:
         axis.setPen(pg.mkPen(QColor(P.line)))
         axis.setTextPen(pg.mkPen(QColor(P.text_soft)))
         axis.setStyle(tickLength=0, tickFont=font(TYPE.caption), tickTextOffset=8)
-    if row != 3:
-        bottom.setStyle(showValues=False)
-        bottom.setHeight(2)
+    bottom.setStyle(showValues=row % 2 == 1)
+    bottom.setHeight(18 if row % 2 else 2)
     return plot
