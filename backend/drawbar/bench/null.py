@@ -164,12 +164,12 @@ def write_report(result: Mapping[str, Any], path: Path) -> None:
     world = result["settings"]
     found = rows(result)
     about = (
-        f"Made by `drawbar bench null --runs {result['runs']} --write docs/null.md`: whole analyses of synthetic studies "
-        f"whose truth is known. Each has {world['sliders']} sliders, {world['directions']} random directions, "
+        f"Made by `drawbar bench null --runs {result['runs']} --write docs/null.md`: whole analyses of synthetic "
+        f"studies whose truth is known. Each has {world['sliders']} sliders, {world['directions']} random directions, "
         f"{world['prompts'] * world['seeds']} pairs ({world['prompts']} prompts, {world['seeds']} seeds each) and "
-        f"{world['measures']} measures whose noise is correlated ({world['correlation']:g}) and heavy-tailed (Student's "
-        f"t with {world['tails']:g} degrees of freedom); every push harms, and moves each measure at random. Sliders "
-        "without an effect are drawn like the pool, but at norms of their own, between the pool's."
+        f"{world['measures']} measures whose noise is correlated ({world['correlation']:g}) and heavy-tailed "
+        f"(Student's t with {world['tails']:g} degrees of freedom); every push harms, and moves each measure "
+        "at random. Sliders without an effect are drawn like the pool, but at norms of their own, between the pool's."
     )
     nothing = (
         f"{result['runs']} studies in which no slider does more than a random direction. Benjamini-Hochberg promises "
