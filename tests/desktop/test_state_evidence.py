@@ -79,8 +79,8 @@ def test_a_mark_stands_only_where_an_effect_is_shown_before_the_sound_breaks(car
 def test_a_sentence_says_what_is_proven_and_what_is_not(card: Card) -> None:
     said = sentences(card, "proven", "drums")
     assert said[0] == (
-        "Proven: turned up, what the detector hears of drums moves by 1.3 sd per 1 (0.94 to 1.7), "
-        "further than random directions of its size (q 0.021)."
+        "Proven: turned up, what the detector hears of drums rises by 1.3 sd per 1 (0.94 to 1.7), "
+        "further than with random directions of its size (q 0.021)."
     )
     assert "Turned down it is not shown to do anything (q 0.44)." in said
     assert "A second judge (descriptor) agrees." in said

@@ -244,12 +244,13 @@ def _verdict_sentence(card: Card, verdict: str, what: str) -> str:
         if card.interval[0] * card.interval[1] > 0:
             size += f" ({low:.2g} to {high:.2g})"
     odds = f"q {_small(card.q)}" if card.q is not None else "q unknown"
+    rises = card.slope is not None and (card.slope > 0) == (card.side == "up")
     if verdict == "proven":
-        return (
-            f"Proven: turned {way}, {what} moves{size}, further than random directions of its size ({odds})."
-        )
+        verb = "rises" if rises else "falls"
+        return f"Proven: turned {way}, {what} {verb}{size}, further than with random directions of its size ({odds})."
     if verdict == "weak":
-        return f"Weak: turned {way}, {what} seems to move{size}, but not beyond doubt ({odds})."
+        verb = "rise" if rises else "fall"
+        return f"Weak: turned {way}, {what} seems to {verb}{size}, but not beyond doubt ({odds})."
     if verdict == "harmful":
         broken = next((g for g in sorted(card.guards, key=lambda g: abs(g.amount)) if not g.holds), None)
         why = f" ({', '.join(broken.broken)} at {broken.amount:+g})" if broken is not None else ""
