@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from drawbar.corpus import CONCEPTS
-from drawbar.evidence.variants import VariantSettings, _combos
-from drawbar.evidence.variants_output import best_by, output_effects, typical_tokens
+from drawbar.evidence.variants import VariantSettings
+from drawbar.evidence.variants_choosing import combinations_of
+from drawbar.evidence.variants_output import best_by, most_specific, output_effects, typical_tokens
 from drawbar.evidence.variants_pushes import RECIPES, Monitor, Push, Recipe, added_norm, steering_for
 from drawbar.evidence.variants_results import Arm, compare
 from drawbar.musicgen import Model, load_model
@@ -138,8 +139,8 @@ def test_combinations_are_made_of_alike_pairs_or_have_none(tmp_path: Path) -> No
     settings = VariantSettings(stack_sizes=(2, 4), unlike=3, alike=2)
     ids = [f"2/{n}" for n in range(12)]
     near = {("2/0", "2/1"): 0.95, ("2/2", "2/3"): 0.92, ("2/4", "2/5"): 0.99, ("2/6", "2/7"): 0.5}
-    combos = _combos(settings, ids, near)
-    assert combos == _combos(settings, ids, near)
+    combos = combinations_of(settings, ids, near)
+    assert combos == combinations_of(settings, ids, near)
     pairs = [set(pair) for pair, cos in near.items() if cos > 0.9]
     for combo in combos:
         inside = sum(pair <= set(combo.ids) for pair in pairs)
@@ -147,3 +148,8 @@ def test_combinations_are_made_of_alike_pairs_or_have_none(tmp_path: Path) -> No
     assert [(len(c.ids), c.alike) for c in combos] == [
         (n, a) for n in (2, 4) for a in (False,) * 3 + (True,) * 2
     ]
+
+
+def test_a_feature_that_does_everything_is_not_chosen_as_the_specific_one() -> None:
+    effects = {"jazz": {"all": 3.0, "jazz": 2.5, "none": 0.0}, "rock": {"all": 3.0, "jazz": 0.1, "none": 0.2}}
+    assert most_specific(effects) == {"jazz": "jazz", "rock": "all"}

@@ -78,6 +78,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
         "takes": write(folder, "takes", [TWIN], 32),
         "screen": write(folder, "screen", [TWIN, *singles], 4),
         "variants": write(folder, "variants", [TWIN, *ways, *singles], 8),
+        "specific": write(folder, "specific", [TWIN, *singles], 8),
         "stacks": write(folder, "stacks", [TWIN, *singles, *stacks], 8),
     }
     return Played(SETTINGS, choice, TARGETS, JUDGED, CONCEPTS, trials)

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from drawbar.evidence.variants import Played, VariantSettings, play_all
+from drawbar.evidence.variants import Played, VariantSettings
+from drawbar.evidence.variants_playing import play_all
 from drawbar.evidence.variants_pushes import RECIPES
 from drawbar.evidence.variants_results import Compared, Figure, choices, recipes
 from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
@@ -62,8 +63,8 @@ class Result:
     """Concept -> the slider of the comparison."""
     recipes: list[Compared]
     concepts: list[str]
-    chosen: dict[str, tuple[str, str, str]]
-    """Concept -> its feature by activation, by output, by a trial."""
+    chosen: dict[str, tuple[str, ...]]
+    """Concept -> its feature by activation, by output, by output and specific, by a trial."""
     choices: list[Compared]
     stacks: list[StackRow]
     rules: list[Compared]
@@ -106,7 +107,12 @@ def result_of(played: Played) -> Result:
         dict(choice.sliders),
         recipes(played),
         concepts,
-        {c: (choice.by_label[c], choice.by_output[c], choice.sliders[c]) for c in concepts},
+        {
+            c: tuple(
+                way[c] for way in (choice.by_label, choice.by_output, choice.by_specific, choice.sliders)
+            )
+            for c in concepts
+        },
         compared,
         stack_rows(played),
         rules_compared(played),
@@ -207,12 +213,13 @@ def markdown(result: Result) -> str:
             "",
             "By activation: the labelled feature whose activation tells the concept best (held-out AUROC). By output: "
             "of all candidates the one that at +1 makes the concept's typical tokens most likely, teacher-forced on "
-            f"{settings.listened} composed clips without a prompt, nothing generated. By a trial: the one that moved "
-            "the detector most while screening.",
+            f"{settings.listened} composed clips without a prompt, nothing generated. Specific: that "
+            "effect times the concept's share of all the feature does to the concepts' tokens. By a trial: the one "
+            "that moved the detector most while screening.",
             "",
             *_table(COLUMNS, rows(result.choices)),
             "",
-            *_table(("concept", "by activation", "by output", "by a trial"), chosen),
+            *_table(("concept", *(one.name for one in result.choices)), chosen),
             "",
             "## Ways to stack",
             "",

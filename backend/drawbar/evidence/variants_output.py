@@ -4,6 +4,7 @@ Features chosen by what they do to the output rather than by what they react to 
 teacher-forced passes: nothing is generated. Knows no judge.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from drawbar.corpus import CONCEPTS
 from drawbar.residuals.composed import Tokens
 from drawbar.steering import Direction, Mixer
 
-__all__ = ["best_by", "output_effects", "typical_tokens"]
+__all__ = ["best_by", "most_specific", "output_effects", "typical_tokens"]
 
 _PRIOR = 1000.0
 """Frames that a token's frequency within a concept is drawn to that in all music with: rare tokens tell little."""
@@ -78,6 +79,25 @@ def output_effects(
         if told is not None:
             told(done + 1)
     return torch.stack(rows)
+
+
+def most_specific(effects: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """Concept -> feature -> effect; for each concept the feature that does much to it and little to the others.
+
+    The effect in units of the concept's root mean square over features, times the share of the concept in the
+    feature's whole effect (root of the sum of squares over concepts).
+    """
+    size = {
+        concept: math.sqrt(sum(v * v for v in row.values()) / len(row)) or 1.0
+        for concept, row in effects.items()
+    }
+    scaled = {concept: {id: v / size[concept] for id, v in row.items()} for concept, row in effects.items()}
+    ids = next(iter(scaled.values()))
+    whole = {id: math.sqrt(sum(row[id] ** 2 for row in scaled.values())) or 1.0 for id in ids}
+    return {
+        concept: best_by({id: v * abs(v) / whole[id] for id, v in row.items()})
+        for concept, row in scaled.items()
+    }
 
 
 def best_by(scores: Mapping[str, float]) -> str:

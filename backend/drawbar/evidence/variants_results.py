@@ -139,16 +139,21 @@ def choices(played: Played) -> tuple[list[str], list[Compared]]:
     """Ways to choose a concept's feature beside the choice by activation; the concepts that were compared."""
     sd, choice = unit_of(played), played.choice
     concepts = [name for name in choice.by_label if name in choice.sliders]
-    ways = {"by activation": choice.by_label, "by output": choice.by_output, "by a trial": choice.sliders}
+    ways = {
+        "by activation": ("variants", choice.by_label),
+        "by output": ("variants", choice.by_output),
+        "by output, specific": ("specific", choice.by_specific),
+        "by a trial": ("variants", choice.sliders),
+    }
     arms = {
         name: arm_of(
-            played.trials["variants"],
+            played.trials[stage],
             [("plain", chosen[concept], played.targets[concept]) for concept in concepts],
             played.settings.choice_amounts,
             sd,
             played.judged,
         )
-        for name, chosen in ways.items()
+        for name, (stage, chosen) in ways.items()
     }
     return concepts, compare(arms, "by activation", seed=played.settings.seed)
 
