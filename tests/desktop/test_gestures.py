@@ -90,7 +90,7 @@ def press(widget: QWidget, kind: Any, at: QPointF, modifier: Qt.KeyboardModifier
 def test_a_strip_shows_range_badge_mode_and_what_it_automates(app: App, ids: list[str]) -> None:
     strip = app.window.rack.strips[ids[0]]
     assert "Proven" in strip.badge.toolTip()
-    assert "Untested" in app.window.rack.strips[ids[1]].badge.toolTip()
+    assert "Untested" in app.window.rack.strips[ids[3]].badge.toolTip()
     assert "quality holds from −1.25 to +1.50" in strip.slider.toolTip()
     app.rack.set_amount(ids[0], 1.8)
     assert "Beyond the usable range" in strip.slider.toolTip()
