@@ -188,7 +188,7 @@ def walk(user: Session) -> dict[str, Any]:
     for step in range(1, 13):
         user.x("mousemove", str(x), str(round(zero + (top - zero) * step / 12)))
     time.sleep(1.2)
-    while user.settings()["rack"][0]["amount"] < 0.6 and top > zero - 200:
+    while user.settings()["rack"][0]["amount"] < 0.9 and top > zero - 200:
         top -= 8
         user.x("mousemove", str(x), str(top))
         time.sleep(1.2)
@@ -268,8 +268,11 @@ def judge(user: Session, take: Path, moments: tuple[float, float, float]) -> dic
     steered = sound.heard[match.lag + pulled + 2 * sound.rate : match.lag + bypassed]
     judges = Detectors.load(assets_dir() / "detectors")
     span = slice(int((pulled + 2 * sound.rate) / ratio), int(bypassed / ratio))
-    with_it = judges.scores(soxr.resample(steered / max(1e-9, match.gain), sound.rate, RATE))["drums"]
-    without = judges.scores(twin[span])["drums"]
+    number = judges.names.index("drums")
+    with_it = judges.logits(soxr.resample(steered / max(1e-9, match.gain), sound.rate, RATE))[
+        ..., number
+    ].mean()
+    without = judges.logits(twin[span])[..., number].mean()
     middle = slice(bypassed + sound.rate, back - sound.rate // 2)
     other = find(sound.heard[match.lag :], soxr.resample(twin, RATE, sound.rate)[middle], sound.rate)
     return {
@@ -277,7 +280,8 @@ def judge(user: Session, take: Path, moments: tuple[float, float, float]) -> dic
             "seconds": round(len(untouched) / sound.rate, 1), "residual_db": round(match.residual_db, 1),
             "longest_gap_ms": round(match.gap_ms, 2), "gain": round(match.gain, 3),
         },
-        "drums_heard_steered": round(with_it, 3), "drums_in_the_unsteered_twin": round(without, 3),
+        "drums_nats_steered": round(float(with_it), 2),
+        "drums_nats_unsteered": round(float(without), 2),
         "bypass_is_the_twin": {"residual_db": round(other.residual_db, 1), "gain": round(other.gain, 3)},
         "underruns": record.get("underruns"), "take_s": round(len(audio) / RATE, 2),
     }  # fmt: skip
@@ -308,7 +312,7 @@ def main(out: Path) -> int:
         "sound within 5 s of the window": result["sound_s_after_window"] <= 5.0,
         "what is heard is the take": result["heard_against_take"]["residual_db"] < -40,
         "no gaps": result["heard_against_take"]["longest_gap_ms"] < 2,
-        "more drums": result["drums_heard_steered"] > result["drums_in_the_unsteered_twin"] + 0.2,
+        "more drums": result["drums_nats_steered"] > result["drums_nats_unsteered"] + 0.5,
         "bypass is the twin": result["bypass_is_the_twin"]["residual_db"] < -20,
         "the export is the take": result["export_is_the_take"],
         "recalled bit-exactly": result["recalled_bit_exactly"],
