@@ -127,6 +127,8 @@ def test_the_keyboard_alone_runs_a_whole_session(qtbot: Any, app: App, engine: F
     assert session.finished
     assert app.window.blind.findChildren(IntervalBar)
     assert "guessing 33%" in app.window.blind.headline.text()
+    press(qtbot, app, ESCAPE)
+    assert not app.window.blind.isVisible()
 
 
 def test_space_plays_the_clip_that_has_the_focus_and_no_take_starts(

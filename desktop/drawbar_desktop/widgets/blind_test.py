@@ -286,6 +286,8 @@ class BlindTestSheet(Sheet):
         if list(self.plays) != list(state.letters):
             self._make_clips(state.letters)
         ready = state.stage.value == "asking"
+        if not ready:
+            self.setFocus()  # a button that is switched off would hand the keys to the window behind
         for widget in (*self.plays.values(), *self.answers.values()):
             widget.setEnabled(ready)
         self.wait.setText("" if ready else "Making the clips \u2026")
@@ -329,6 +331,7 @@ class BlindTestSheet(Sheet):
             widget.setIcon(icon("stop" if letter == playing else "play", on=P.accent_bright))
 
     def _show_result(self) -> None:
+        self.keep.setFocus()
         self.headline.setText(self._state.headline())
         clear(self._rows)
         for line, row in enumerate(self._state.rows()):

@@ -43,7 +43,7 @@ def slider_panel(slider: Slider, sounds: ClipSet | None = None) -> str:
     )
     return (
         f'<article class="slider panel">{head}<p>{escape(sentence(slider))}</p>{dose_plot(slider)}'
-        f"{_clips(sounds) if sounds is not None else ''}{_facts(slider)}</article>"
+        f"{_clips(slider, sounds) if sounds is not None else ''}{_facts(slider)}</article>"
     )
 
 
@@ -90,19 +90,25 @@ def _facts(slider: Slider) -> str:
     return f'<p class="facts">{cells}</p>'
 
 
-def _clips(sounds: ClipSet) -> str:
-    buttons = "".join(_clip(clip) for clip in sounds.clips)
+def _clips(slider: Slider, sounds: ClipSet) -> str:
+    low, high = slider.usable or (float("-inf"), float("inf"))
+    beyond = [
+        not low - 1e-9 <= clip.amount <= high + 1e-9 and clip.title != "random" for clip in sounds.clips
+    ]
+    buttons = "".join(_clip(clip, far) for clip, far in zip(sounds.clips, beyond, strict=True))
+    dashed = "; dashed: beyond the usable range" if any(beyond) else ""
     prompt = escape(sounds.prompt) or "no prompt"
     return (
         f'<div class="clips">{buttons}</div><small>\u201c{prompt}\u201d, seed {sounds.seed}: '
-        "the judged take with the middle effect, not the best</small>"
+        f"the judged take with the middle effect, not the best{dashed}</small>"
     )
 
 
-def _clip(clip: Clip) -> str:
+def _clip(clip: Clip, beyond: bool) -> str:
     title = escape(clip.title)
     return (
-        f'<figure class="clip"><button class="play" type="button" aria-pressed="false">{_GO}{_STOP}{title}</button>'
+        f'<figure class="{"clip beyond" if beyond else "clip"}">'
+        f'<button class="play" type="button" aria-pressed="false">{_GO}{_STOP}{title}</button>'
         f'<figcaption>{title}</figcaption><audio controls preload="none" data-gain="{clip.gain:.4f}" '
         f'src="{clip.uri}"></audio></figure>'
     )

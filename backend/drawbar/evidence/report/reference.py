@@ -73,7 +73,7 @@ def amendments(content: Content) -> str:
     return section(
         "Changed after it was written down",
         "Candidates, concepts, prompts and seeds stayed. This did not:",
-        f'<div class="panel">{items}</div>',
+        f'<div class="panel text">{items}</div>',
     )
 
 

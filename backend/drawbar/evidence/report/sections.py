@@ -43,7 +43,9 @@ _SWITCH = (
 def hero(content: Content) -> str:
     """The headline and the verdicts."""
     summary = content.summary
-    counts = {name: int(summary.get(name.replace(" ", "_"), 0) or 0) for name in VERDICTS[:4]}
+    counts = {name: int(summary.get(name.replace(" ", "_"), 0) or 0) for name in VERDICTS}
+    if not counts["untested"]:
+        del counts["untested"]
     bar = "".join(
         f'<i class="v-{name.replace(" ", "")}" style="flex:{count}"></i>'
         for name, count in counts.items()
@@ -234,7 +236,7 @@ def all_sliders(content: Content) -> str:
     )
     return section(
         "Every candidate",
-        "Those without figures showed too little in the screening to be confirmed; they count as not shown.",
+        "Those without figures showed too little in the screening (not shown), or their turn did not come (untested).",
         f'<details class="panel"><summary>{len(content.sliders)} sliders</summary><div class="scroll" style="margin:0">'
         f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table></div></details>",
     )

@@ -24,6 +24,7 @@ __all__ = ["Clip", "ClipSet", "SoundMaker", "to_mp3"]
 
 Floats = NDArray[np.float32]
 _MOST_LOUDER_DB = 12.0
+_PEAK = 0.9
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Clip:
     """One sound."""
 
     title: str
+    amount: float
     mp3: bytes
     loudness_lufs: float
     gain: float
@@ -76,7 +78,7 @@ class SoundMaker:
         (own,) = directions_from_bank(self._bank, [slider.id])
         other = self._random(slider, own)
         pushes = (
-            ("bypassed", None, 0.0), ("\u22121", own, -1.0), ("+1", own, 1.0), ("random, same push", other, 1.0),
+            ("bypassed", None, 0.0), ("\u22121", own, -1.0), ("+1", own, 1.0), ("random", other, 1.0),
         )  # fmt: skip
         steering = [None if d is None else self._pushed(d, amount) for _, d, amount in pushes]
         tokens = self._model.generate(
@@ -89,13 +91,13 @@ class SoundMaker:
             steering=steering,
         )
         rate = int(self._model.spec.sample_rate_hz)
-        sounds = [self._decoded(row) for row in tokens]
+        sounds = _below_full_scale([self._decoded(row) for row in tokens])
         levels = [loudness_lufs(sound, rate) for sound in sounds]
         audible = [level for level in levels if level > SILENT_LUFS]
         floor = max(min(audible, default=0.0), max(audible, default=0.0) - _MOST_LOUDER_DB)
         clips = tuple(
-            Clip(title, to_mp3(sound, rate), level, float(min(1.0, 10 ** ((floor - level) / 20))))
-            for (title, *_), sound, level in zip(pushes, sounds, levels, strict=True)
+            Clip(title, amount, to_mp3(sound, rate), level, float(min(1.0, 10 ** ((floor - level) / 20))))
+            for (title, _, amount), sound, level in zip(pushes, sounds, levels, strict=True)
         )
         return ClipSet(prompt, seed, 1.0, clips)
 
@@ -142,6 +144,12 @@ class SoundMaker:
     def _decoded(self, tokens: torch.Tensor) -> Floats:
         sound: Floats = self._model.codec.decode(tokens[None])[0, 0].float().cpu().numpy()
         return np.nan_to_num(sound, posinf=0.0, neginf=0.0)
+
+
+def _below_full_scale(sounds: list[Floats]) -> list[Floats]:
+    """All turned down together, so that none is clipped and their levels keep their proportions."""
+    peak = max(float(np.abs(sound).max()) for sound in sounds)
+    return [sound * np.float32(min(1.0, _PEAK / max(peak, 1e-9))) for sound in sounds]
 
 
 def to_mp3(sound: Floats, rate_hz: int) -> bytes:

@@ -86,7 +86,9 @@ svg .point.outside { fill: var(--panel); stroke: var(--fill); stroke-width: 2; }
 svg .chance { stroke: var(--cool); stroke-width: 1.8; stroke-dasharray: 6 5; }
 svg rect.bar { fill: var(--band); } svg rect.bar.first { fill: var(--fill); }
 svg .track { fill: var(--well); } svg .reach { fill: var(--goodfill); }
-.clips { display: grid; grid-template-columns: repeat(auto-fit, minmax(108px, 1fr)); gap: 8px; }
+.clips { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
+.clip.beyond .play { border-style: dashed; border-color: var(--warn); }
+.panel.text { padding: 22px 26px 10px; margin-top: 22px; font-size: 15.5px; }
 .clip { margin: 0; min-width: 0; }
 .clip audio { width: 100%; height: 36px; }
 .clip figcaption { font-size: 13px; color: var(--faint); }
@@ -129,7 +131,8 @@ code, .mono { font-family: ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu San
     font-size: .92em; }
 footer { margin-top: 96px; padding-top: 22px; border-top: 1px solid var(--line); color: var(--faint);
     font-size: 14px; }
-@media (max-width: 640px) { main { padding: 44px 18px 64px; } body { font-size: 16px; } section { margin-top: 64px;
+@media (max-width: 640px) { .clips { grid-template-columns: 1fr 1fr; } main { padding: 44px 18px 64px; } body {
+    font-size: 16px; } section { margin-top: 64px;
     }
   .goal { grid-template-columns: 24px 1fr; } .goal .got { grid-column: 2; text-align: left; } dl {
     grid-template-columns: 1fr; gap: 2px; } dd { margin-bottom: 10px; } }

@@ -11,7 +11,7 @@ _MEANING = {
     "weak": "something is there, but it does not pass when all candidates are counted",
     "harmful": "the sound breaks before the slider has its effect",
     "not shown": "no more than a random push of the same strength",
-    "untested": "not among the candidates",
+    "untested": "its turn did not come in the time that was set; it counts among the candidates",
 }
 _DESCRIPTORS = {
     "loudness_db": "loudness",
