@@ -228,8 +228,6 @@ def scatter(points: Sequence[tuple[float, float, str, str]]) -> str:
             f'<circle class="{name}" cx="{x}" cy="{y}" r="4.5"><title>{escape(told)}</title></circle>'
         )
     parts.append(frame.text(_LEFT + 6, _TOP, "slider \u2191", anchor="start"))
-    parts.append(
-        frame.text(_W - _RIGHT, frame.height - _FOOT - 8, "difference in means \u2192", anchor="end")
-    )
+    parts.append(frame.text(_W - _RIGHT, frame.at(0, 0)[1] - 7, "difference in means \u2192", anchor="end"))
     above = sum(y >= x for x, y, *_ in points)
     return _svg("plot", f"{above} of {len(points)} sliders lie above difference in means", _W, 360, parts)

@@ -35,7 +35,7 @@ section { margin-top: 88px; }
 .verdicts { margin-top: 44px; }
 .stack { display: flex; gap: 3px; height: 22px; border-radius: 11px; overflow: hidden; }
 .stack i { display: block; min-width: 3px; }
-.legend { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 22px 34px;
+.legend { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 22px 34px;
     margin: 22px 0 0; padding: 0; list-style: none; }
 .legend b { font-size: 28px; font-weight: 620; letter-spacing: -.02em; line-height: 1.1;
     font-feature-settings: "tnum" 0; margin-right: 10px; }
@@ -43,7 +43,8 @@ section { margin-top: 88px; }
 .legend small { display: block; max-width: 27ch; line-height: 1.4; margin-top: 7px; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 7px; }
 .v-proven { background: var(--goodfill); } .v-weak { background: var(--weakfill); }
-.v-harmful { background: var(--warnfill); } .v-notshown, .v-untested { background: var(--nonefill); }
+.v-harmful { background: var(--warnfill); } .v-notshown { background: var(--nonefill); }
+.v-untested { background: repeating-linear-gradient(135deg, var(--nonefill) 0 3px, var(--well) 3px 6px); }
 .goals { display: grid; margin: 26px 0 0; padding: 6px 26px; }
 .goal { display: grid; grid-template-columns: 28px 1fr auto; gap: 4px 14px; padding: 17px 0; align-items: baseline;
     }
@@ -93,8 +94,8 @@ svg .track { fill: var(--well); } svg .reach { fill: var(--goodfill); }
 .clip audio { width: 100%; height: 36px; }
 .clip figcaption { font-size: 13px; color: var(--faint); }
 .play { font: inherit; font-size: 14.5px; font-weight: 550; width: 100%; display: flex; align-items: center;
-    gap: 9px; text-align: left;
-  padding: 9px 11px; border-radius: 11px; border: 1px solid var(--line); color: var(--text); cursor: pointer;
+    gap: 7px; text-align: left;
+  padding: 9px; border-radius: 11px; border: 1px solid var(--line); color: var(--text); cursor: pointer;
     line-height: 1.2;
   background: linear-gradient(90deg, var(--usable) 0 0) no-repeat 0 0 / calc(var(--done, 0) * 100%) 100%,
     var(--well); }
