@@ -82,7 +82,7 @@ QToolButton#framed:hover { background: $hover; }
 QToolButton#framed:checked { background: $accent_dim; border-color: $accent; }
 QToolButton#framed:focus { border-color: $accent; }
 
-QListView { background: transparent; border: 0; outline: 0; }
+QListView, QTableView { background: transparent; border: 0; outline: 0; }
 QScrollArea { background: transparent; border: 0; }
 QScrollArea > QWidget > QWidget { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 2px; }

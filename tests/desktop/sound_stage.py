@@ -69,7 +69,7 @@ class SoundStage:
     def record(self) -> None:
         """From now on."""
         command = ["parec", "-d", "drawbar.monitor", "--format=float32le", f"--rate={self.rate}",
-                   "--channels=1", "--latency-msec=10"]  # fmt: skip
+                   "--channels=1", "--latency-msec=60"]  # fmt: skip
         self._recorder = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=self.environment, stderr=subprocess.DEVNULL
         )

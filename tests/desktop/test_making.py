@@ -163,3 +163,14 @@ def test_delete_takes_a_file_off(app: App, maker: Maker, sounds: Path, qtbot: An
     qtbot.keyClick(sheet.lists["like"], Qt.Key.Key_Delete)
     assert [p.name for p in app.making.state.files("like")] == ["with0.wav", "with2.wav", "with3.wav"]
     QApplication.processEvents()
+
+
+def test_the_page_of_an_own_slider_says_what_it_is_made_from(app: App, maker: Maker, sounds: Path) -> None:
+    sheet = filled(app, sounds)
+    maker.go.set()
+    sheet.go.click()
+    settled(app, lambda: app.making.state.made.value is not None)
+    assert app.window.inspector.sections == ["MADE FROM EXAMPLES", "EVIDENCE", "CAVEATS"]
+    app.library.star("mine/grit", True)
+    app.library.hide("mine/grit", True)
+    assert "mine/grit" in app.rack

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from drawbar_desktop.state.making import is_mine
+
 __all__ = [
     "BASELINE", "RANDOM", "Card", "Dose", "Guard", "Second", "Side", "caveats", "marks_of", "read_card", "sentences",
 ]  # fmt: skip
@@ -211,13 +213,13 @@ def caveats(feature: Any, card: Card) -> list[str]:
     """What a careful person would want to know before believing a label."""
     found = list(card.notes)
     row = feature.row
-    if row.verdict == "untested" and not str(row.id).startswith("mine/"):
-        found.append("Untested: the label says when it fires, not what the slider does.")
-    if str(row.id).startswith("mine/"):
+    if is_mine(row.id):
         found.append("Made from your examples: untested beyond telling them apart.")
+    elif row.verdict == "untested":
+        found.append("Untested: the label says when it fires, not what the slider does.")
     if feature.usable_range is None:
         found.append("No usable range is known; large amounts may spoil the sound.")
-    if row.label_score is not None and row.label_score < 0.75:
+    if row.label_score is not None and row.label_score < 0.75 and not is_mine(row.id):
         found.append(f"The label fits loosely (score {row.label_score:.2f}).")
     if not feature.labels:
         found.append("Nobody has named it: listen to the examples.")
@@ -263,7 +265,8 @@ def _verdict_sentence(card: Card, verdict: str, what: str) -> str:
 def _measured(measure: str) -> str:
     """``detector:drums`` -> how a sentence names it."""
     judge, _, what = measure.partition(":")
-    words = what.replace("_", " ") or judge
+    role, _, kind = what.partition(":")
+    words = (f"{kind} {role}" if kind else role).replace("_", " ") or judge
     return f"what the {judge} hears of {words}" if judge in ("detector", "clap") else words
 
 

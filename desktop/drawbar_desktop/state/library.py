@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drawbar_desktop.state.making import is_mine
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.ports import BankPort, FeatureLike
 
@@ -181,7 +182,9 @@ class Library:
         if self._bank is not None and hasattr(self._bank, "facets"):
             builtin = {shelf.name for shelf in SHELVES} | {"hidden"}
             own = tuple(
-                Shelf(name, name, f"Your shelf {name}: {count} features")
+                Shelf(name, "Mine", "Sliders that you made from examples")
+                if name == "mine"
+                else Shelf(name, name, f"Your shelf {name}: {count} features")
                 for name, count in self._bank.facets().shelves.items()
                 if name not in builtin
             )
@@ -210,7 +213,8 @@ class Library:
         self._edit(id, lambda bank: bank.shelve(id, shelf, on))
 
     def _edit(self, id: str, change: Any) -> None:
-        if self._bank is not None:
+        """Sliders made from examples take no marks: they have their own shelf and name."""
+        if self._bank is not None and not is_mine(id):
             change(self._bank)
             self.refresh()
             self.edited.emit(id)

@@ -6,11 +6,16 @@ from pathlib import Path
 
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["LEAST", "SIDES", "LayerLine", "Made", "Making"]
+__all__ = ["LEAST", "SIDES", "LayerLine", "Made", "Making", "is_mine"]
 
 LEAST = 3
 """Files that each side needs: every file is checked by what the others say."""
 SIDES = ("like", "unlike")
+
+
+def is_mine(id: str) -> bool:
+    """Whether an id names a slider that the user made from examples."""
+    return id.startswith("mine/")
 
 
 @dataclass(frozen=True)

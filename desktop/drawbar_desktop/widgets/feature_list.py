@@ -17,12 +17,14 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractItemView,
+    QHeaderView,
     QInputDialog,
-    QListView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QTableView,
 )
 
 from drawbar_desktop.state.library import SHELVES, Library, hits
@@ -186,8 +188,11 @@ class FeatureDelegate(QStyledItemDelegate):
         return right
 
 
-class FeatureList(QListView):
-    """The list itself: double-click or Enter adds, dragging carries the id, resting on a row plays it."""
+class FeatureList(QTableView):
+    """The list itself: double-click or Enter adds, dragging carries the id, resting on a row plays it.
+
+    A table of one column, because QListView asks the model about every row whenever the list changes.
+    """
 
     def __init__(
         self,
@@ -203,7 +208,20 @@ class FeatureList(QListView):
         self._hovered: str | None = None
         self.setModel(FeatureModel(library))
         self.setItemDelegate(FeatureDelegate(rack, library))
-        self.setUniformItemSizes(True)
+        across, down = self.horizontalHeader(), self.verticalHeader()
+        across.hide()
+        across.setStretchLastSection(True)
+        down.hide()
+        down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        down.setDefaultSectionSize(ROW_H)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        self.setCornerButtonEnabled(False)
+        corner = self.findChild(QAbstractButton)  # Qt's, never shown
+        if corner is not None:
+            corner.setAccessibleName("Every row")
+            corner.setToolTip("Every row")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setMouseTracking(True)
         self.setDragEnabled(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)

@@ -18,6 +18,7 @@ from drawbar.errors import DrawbarError
 from drawbar.evidence.groups import group_of
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.evidence import Card, caveats, marks_of, read_card, sentences
+from drawbar_desktop.state.making import is_mine
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.theme import SPACE, P, icon
 from drawbar_desktop.widgets.actions import Actions
@@ -91,13 +92,17 @@ class Inspector(QStackedWidget):
         self.sections = []
         card = read_card(feature.evidence)
         self._head(column, feature)
-        self._labels(column, feature)
-        self._evidence(column, feature, card)
-        self._twins(column, feature)
-        self._figures(column, feature)
-        self._examples(column, feature)
-        self._correlations(column, feature)
-        self._neighbours(column, feature)
+        if is_mine(feature.row.id):
+            self._made_from(column, feature)
+            self._evidence(column, feature, card)
+        else:
+            self._labels(column, feature)
+            self._evidence(column, feature, card)
+            self._twins(column, feature)
+            self._figures(column, feature)
+            self._examples(column, feature)
+            self._correlations(column, feature)
+            self._neighbours(column, feature)
         self._caveats(column, feature, card)
         column.addStretch(1)
         self._scroll.setWidget(page)
@@ -129,8 +134,9 @@ class Inspector(QStackedWidget):
             "eye-outline" if feature.hidden else "eye-off-outline", "Hide from the list", px=17
         )
         hide.clicked.connect(lambda: self._library.hide(row.id, not feature.hidden))
-        head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
-        head.addWidget(hide, 0, Qt.AlignmentFlag.AlignTop)
+        if not is_mine(row.id):
+            head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
+            head.addWidget(hide, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         tags = QHBoxLayout()
         tags.setSpacing(SPACE.xs)
@@ -147,6 +153,13 @@ class Inspector(QStackedWidget):
         self._add_button = button("Add to rack", "primary")
         self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
+
+    def _made_from(self, column: QVBoxLayout, feature: Any) -> None:
+        """Of a slider of the user's own: its examples, and how well they are told apart."""
+        self._section(column, "MADE FROM EXAMPLES")
+        for one in feature.labels:
+            text = str(one.evidence.get("phrase", one.text))
+            column.addWidget(label(text[:1].upper() + text[1:] + ".", "small", wrap=True))
 
     def _labels(self, column: QVBoxLayout, feature: Any) -> None:
         self._section(column, "LABELS")
