@@ -21,7 +21,7 @@ GUARDS = [
 
 
 class OneSlider:
-    """A bank with drums, tested from -0.5 to +1.25."""
+    """A bank with drums, usable from -0.5 to about +1.26."""
 
     def __init__(self, evidence: Any) -> None:
         self.evidence = evidence
@@ -30,7 +30,7 @@ class OneSlider:
         return SimpleNamespace(id="4/1", label="drums")
 
     def feature(self, id: str) -> Any:
-        usable = None if self.evidence is None else (-0.5, 1.25)
+        usable = None if self.evidence is None else (-0.5, 1.2599)
         return SimpleNamespace(usable_range=usable, evidence=self.evidence)
 
 

@@ -96,7 +96,7 @@ def arm(gain: float, cost: float, seed: int = 0, minus: bool = True) -> Arm:
 
 
 def test_more_effect_at_equal_cost_is_better_and_the_same_is_no_difference() -> None:
-    arms = {"plain": arm(1, 0.1), "strong": arm(2, 0.1, 1), "again": arm(1, 0.1, 2), "poor": arm(0.4, 0.1, 3)}
+    arms = {"plain": arm(1, 0.5), "strong": arm(2, 0.5, 1), "again": arm(1, 0.5, 2), "poor": arm(0.4, 0.5, 3)}
     found = {one.name: one for one in compare(arms, "plain", seed=0, draws=200)}
     assert found["strong"].verdict == "better"
     assert found["again"].verdict == "no difference seen"

@@ -12,7 +12,7 @@ import pytest
 from drawbar.bench import variants as bench
 from drawbar.evidence.guards import guard_names
 from drawbar.evidence.trials import Condition, Pair, Plan, Trials
-from drawbar.evidence.variants import TWIN, Choice, Combo, Played, VariantSettings
+from drawbar.evidence.variants import PLAIN_AGAIN, TWIN, WINNER_AGAIN, Choice, Combo, Played, VariantSettings
 from drawbar.evidence.variants_pushes import RECIPES
 from drawbar.steering.stacking import STACKING
 
@@ -72,13 +72,16 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     scores = {concept: {"2/0": 1.0, "2/1": 0.5, "2/2": 0.0} for concept in by_concept}
     choice = Choice(by_concept, dict.fromkeys(CONCEPTS, 1.0), by_concept, by_concept, scores, combos)
     singles = [Condition("plain", id, 2, a) for id in CONCEPTS for a in (-0.5, 0.5)]
+    beside = {"plain": PLAIN_AGAIN, "decay": WINNER_AGAIN}
     ways = [Condition(r.name, id, 2, a) for r in RECIPES for id in CONCEPTS for a in (-0.5, 0.5)]
+    more = [Condition(w, id, 2, a) for id in CONCEPTS for w, some in beside.items() for a in some]
     stacks = [Condition(f"stack {rule}", "+".join(c.ids), 0, 0.5) for rule in STACKING for c in combos]
     trials = {
         "takes": write(folder, "takes", [TWIN], 32),
         "screen": write(folder, "screen", [TWIN, *singles], 4),
         "variants": write(folder, "variants", [TWIN, *ways, *singles], 8),
         "specific": write(folder, "specific", [TWIN, *singles], 8),
+        "again": write(folder, "again", [TWIN, *more], 8),
         "stacks": write(folder, "stacks", [TWIN, *singles, *stacks], 8),
     }
     return Played(SETTINGS, choice, TARGETS, JUDGED, CONCEPTS, trials)
@@ -92,6 +95,9 @@ def test_the_way_that_was_made_to_win_wins_and_the_rest_make_no_difference(playe
     found = verdicts(bench.result_of(played))
     assert found["decay"] == "better"
     assert found["monitor and stop"] == "worse"
+    second = bench.result_of(played).again
+    assert [one.name for one in second] == ["plain", "decay"]
+    assert second[1].added == pytest.approx(0.5 / 1.5)
     others = {name: text for name, text in found.items() if name not in ("decay", "monitor and stop")}
     assert set(others.values()) == {"no difference seen"}
 

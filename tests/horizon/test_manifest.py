@@ -100,6 +100,12 @@ def test_composed_tracks_take_the_kinds_in_turn_and_verify_again() -> None:
     assert [r.id for r in verify([changed, tracks[1]], Path())] == [tracks[0].id]
 
 
+def test_what_is_said_of_a_composed_track_does_not_tell_whether_something_returns() -> None:
+    texts = [track.text for track in composed_tracks(8, 30.0)]
+    assert all(texts)
+    assert not any("motif" in text or "return" in text for text in texts)
+
+
 def test_a_file_that_was_changed_or_lost_no_longer_verifies(tmp_path: Path) -> None:
     _write(tmp_path / "one.wav", 30.0)
     _write(tmp_path / "two.wav", 30.0, 1)

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from drawbar.evidence.variants import Played, VariantSettings
+from drawbar.evidence.variants import PLAIN_AGAIN, WINNER_AGAIN, Played, VariantSettings
 from drawbar.evidence.variants_playing import play_all
 from drawbar.evidence.variants_pushes import RECIPES
-from drawbar.evidence.variants_results import Compared, Figure, choices, recipes
+from drawbar.evidence.variants_results import Compared, Figure, again, choices, recipes, winners
 from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
 
 __all__ = [
@@ -62,6 +62,8 @@ class Result:
     sliders: dict[str, str]
     """Concept -> the slider of the comparison."""
     recipes: list[Compared]
+    again: list[Compared]
+    """The winners among them on fresh seeds; empty without one."""
     concepts: list[str]
     chosen: dict[str, tuple[str, ...]]
     """Concept -> its feature by activation, by output, by output and specific, by a trial."""
@@ -81,8 +83,8 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        compared = (*self.recipes, *self.choices, *self.rules)
-        verdicts = {one.name: one.verdict for one in compared}
+        parts = {"recipes": self.recipes, "again": self.again, "choices": self.choices, "rules": self.rules}
+        verdicts = {part: {one.name: one.verdict for one in rows} for part, rows in parts.items()}
         return {**asdict(self), "verdicts": verdicts, "stacking": self.stacking}
 
 
@@ -102,10 +104,13 @@ def result_of(played: Played) -> Result:
     """Everything that the clips say."""
     choice = played.choice
     concepts, compared = choices(played)
+    ways = recipes(played)
+    better = winners(ways)
     return Result(
         played.settings,
         dict(choice.sliders),
-        recipes(played),
+        ways,
+        again(played, better) if better else [],
         concepts,
         {
             c: tuple(
@@ -191,8 +196,10 @@ def markdown(result: Result) -> str:
             "between unsteered takes, by the detector of the slider's concept, at the largest amount of each sign. "
             "CE ratio: cross-entropy of the first "
             "codebook under the unsteered model, over the twin's. Area: largest effect at each demand on preserving "
-            "every other measure, averaged over demands. `at equal CE`: effect less the first row's where both have "
-            "moved the cross-entropy equally far. Brackets: 95 % intervals, resampling sliders and pairs (prompt and "
+            "every other measure, averaged over demands from 0.5 to 1; `area less plain` over the demands that both "
+            "rows were pushed to. "
+            "`at equal CE`: effect less the first row's where both have moved the cross-entropy as far as both were "
+            "pushed to. Brackets: 95 % intervals, resampling sliders and pairs (prompt and "
             "seed); they are not corrected for the number of rows, and one in forty would leave 0 out to the better "
             "side by chance.",
             "",
@@ -207,8 +214,9 @@ def markdown(result: Result) -> str:
             "",
             *_table(COLUMNS, rows(result.recipes)),
             "",
-            "`norm` is what was added per frame, over what the plain slider adds.",
+            "`norm` is what was added per frame at the largest amount, over what the plain slider adds at its own.",
             "",
+            *_again(result),
             "## Ways to choose a concept's feature",
             "",
             "By activation: the labelled feature whose activation tells the concept best (held-out AUROC). By output: "
@@ -248,6 +256,19 @@ def markdown(result: Result) -> str:
             "",
         ]
     )
+
+
+def _again(result: Result) -> list[str]:
+    if not result.again:
+        return ["No way was better than the plain slider by both comparisons."]
+    return [
+        "Better by both comparisons and so played once more, on fresh seeds and with the plain slider pushed three "
+        f"times as far ({', '.join(f'{a:g}' for a in PLAIN_AGAIN)}; the others "
+        f"{', '.join(f'{a:g}' for a in WINNER_AGAIN)}):",
+        "",
+        *_table(COLUMNS, rows(result.again)),
+        "",
+    ]
 
 
 def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

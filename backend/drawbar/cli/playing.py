@@ -120,7 +120,7 @@ def _warn_beyond(id: str, name: str, value: float, feature: Any) -> None:
     """Says on standard error where an amount lies outside of what the evidence card calls usable."""
     if feature.usable_range is None or feature.usable_range[0] <= value <= feature.usable_range[1]:
         return
-    low, high = feature.usable_range
+    low, high = (math.trunc(edge * 100) / 100 + 0.0 for edge in feature.usable_range)
     edge = low if value < 0 else high
     side = [g for g in (feature.evidence or {}).get("guards", ()) if g["amount"] * value > 0]
     broken = next((g for g in sorted(side, key=lambda g: abs(g["amount"])) if not g["holds"]), None)
@@ -129,10 +129,8 @@ def _warn_beyond(id: str, name: str, value: float, feature: Any) -> None:
         if broken
         else "it was not tested there"
     )
-    say(
-        f"warning: {id} at {value:+g} is outside its usable range, {low:+g} to {high:+g} ({why}); "
-        f"--amount '{name}={edge:+g}' stays inside"
-    )
+    cure = f"--amount '{name}={edge:+g}' stays inside" if edge else "to that side no amount is usable"
+    say(f"warning: {id} at {value:+g} is outside its usable range, {low:+g} to {high:+g} ({why}); {cure}")
 
 
 def _known_words(prompt: str, model: str) -> str:

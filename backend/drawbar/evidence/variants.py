@@ -12,9 +12,14 @@ from drawbar.evidence.preregistration import PROMPTS
 from drawbar.evidence.trials import Condition, Trials
 from drawbar.evidence.variants_output import most_specific
 
-__all__ = ["TWIN", "Choice", "Combo", "Played", "VariantSettings"]
+__all__ = ["PLAIN_AGAIN", "TWIN", "WINNER_AGAIN", "Choice", "Combo", "Played", "VariantSettings"]
 
 TWIN = Condition("unsteered", "", 0, 0.0)
+
+PLAIN_AGAIN = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
+WINNER_AGAIN = (-0.5, -0.25, 0.25, 0.5)
+"""Amounts of the second comparison: three times as far for the plain slider, because a guidance of 3 takes a push of
+the conditional branch threefold and one of both branches once."""
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,9 @@ def chosen(setup: Setup, screen: Trials, takes: Trials, soundfont: Path | None, 
     """Chosen once and kept in the folder, so that a run that is taken up again goes on with the same."""
     path = setup.folder / "choice.json"
     asked = digest_of([asdict(setup.settings), screen.plan.digest, takes.plan.digest])
-    if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.pop("asked") == asked:
-            combos = tuple(Combo(tuple(c["ids"]), bool(c["alike"])) for c in found.pop("combos"))
-            return Choice(combos=combos, **found)
+    kept = _kept(path, asked)
+    if kept is not None:
+        return kept
     effect = _output_scores(setup, soundfont, tell)
     cosines = {
         (a, b): float(setup.directions[a].vector @ setup.directions[b].vector)
@@ -71,7 +69,20 @@ def chosen(setup: Setup, screen: Trials, takes: Trials, soundfont: Path | None, 
     part = path.with_suffix(".part")
     part.write_text(text + "\n", encoding="utf-8")
     part.replace(path)
-    return choice
+    kept = _kept(path, asked)
+    assert kept is not None  # it was just written
+    return kept
+
+
+def _kept(path: Path, asked: str) -> Choice | None:
+    """Read from the file also when it was just chosen: the order of everything that follows is the file's."""
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found.pop("asked") != asked:
+        return None
+    combos = tuple(Combo(tuple(c["ids"]), bool(c["alike"])) for c in found.pop("combos"))
+    return Choice(combos=combos, **found)
 
 
 def choose(

@@ -19,9 +19,10 @@ from drawbar.evidence.playing import Player, Stage, time_block
 from drawbar.evidence.preregistration import ProveSettings, candidates_of
 from drawbar.evidence.sources import save_sources
 from drawbar.evidence.trials import Block, Condition, Pair, Plan, Source, Trials, digest_of
-from drawbar.evidence.variants import TWIN, Choice, Played, VariantSettings
+from drawbar.evidence.variants import PLAIN_AGAIN, TWIN, WINNER_AGAIN, Choice, Played, VariantSettings
 from drawbar.evidence.variants_choosing import Setup, chosen
 from drawbar.evidence.variants_pushes import RECIPES, added_norm, steering_for
+from drawbar.evidence.variants_results import recipes, winners
 from drawbar.musicgen import load_model
 from drawbar.musicgen.ports import Steering
 from drawbar.steering import Mixer, check_site, directions_from_bank
@@ -33,7 +34,7 @@ Tell = Callable[[str, float], None]
 Floats = NDArray[np.float32]
 
 _ADDED = "added_norm"
-_SEEDS = {"screen": 0, "takes": 1000, "variants": 2000, "specific": 2000, "stacks": 3000}
+_SEEDS = {"screen": 0, "takes": 1000, "variants": 2000, "specific": 2000, "stacks": 3000, "again": 4000}
 """How far behind the settings' seed each stage begins."""
 
 
@@ -58,7 +59,11 @@ def play_all(
         trials[name] = _play(setup, _plan(setup, name, conditions), tell)
     judged = tuple(name for name in trials["takes"].measures if ":" in name)
     concepts = {c.id: c.concept for c in setup.labelled}
-    return Played(settings, choice, setup.targets, judged, concepts, trials)
+    played = Played(settings, choice, setup.targets, judged, concepts, trials)
+    tell("comparing", 0.0)
+    conditions = _again(setup, choice, winners(recipes(played)))
+    trials["again"] = _play(setup, _plan(setup, "again", conditions), tell)
+    return played
 
 
 def cost_of(bank: Path, folder: Path, settings: VariantSettings) -> tuple[dict[str, int], float]:
@@ -72,6 +77,8 @@ def cost_of(bank: Path, folder: Path, settings: VariantSettings) -> tuple[dict[s
     stacks = (combos * len(STACKING) + len(setup.labelled)) * len(settings.stack_amounts)
     clips["variants"] = (1 + variants) * settings.pairs
     clips["specific"] = (1 + concepts * len(settings.choice_amounts)) * settings.pairs
+    amounts = len(PLAIN_AGAIN) + len(WINNER_AGAIN)
+    clips["again, for one winner"] = (1 + amounts * sliders) * settings.pairs
     clips["stacks"] = (1 + stacks) * settings.stack_pairs
     return clips, time_block(_stage(setup, _plan(setup, "takes", [TWIN])), processes=1)
 
@@ -197,6 +204,14 @@ def _comparing(setup: Setup, choice: Choice) -> dict[str, list[Condition]]:
     }
 
 
+def _again(setup: Setup, choice: Choice, names: Sequence[str]) -> list[Condition]:
+    layer = {c.id: c.layer for c in setup.candidates}
+    ids = dict.fromkeys(choice.sliders.values())
+    amounts = {"plain": PLAIN_AGAIN} | dict.fromkeys(names, WINNER_AGAIN)
+    played = [Condition(name, id, layer[id], a) for name in amounts for id in ids for a in amounts[name]]
+    return [TWIN, *(played if names else ())]
+
+
 def _plan(setup: Setup, stage: str, conditions: Sequence[Condition]) -> Plan:
     settings = setup.settings
     count = {
@@ -204,6 +219,7 @@ def _plan(setup: Setup, stage: str, conditions: Sequence[Condition]) -> Plan:
         "takes": settings.takes,
         "variants": settings.pairs,
         "specific": settings.pairs,
+        "again": settings.pairs,
         "stacks": settings.stack_pairs,
     }[stage]
     first = settings.seed + _SEEDS[stage]

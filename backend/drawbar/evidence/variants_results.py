@@ -13,10 +13,10 @@ from drawbar.evidence.preservation import Curve, area
 from drawbar.evidence.responses import Floats
 from drawbar.evidence.slopes import interval, take_sd
 from drawbar.evidence.trials import Condition, Trials
-from drawbar.evidence.variants import TWIN, Played
+from drawbar.evidence.variants import PLAIN_AGAIN, TWIN, WINNER_AGAIN, Played
 from drawbar.evidence.variants_pushes import RECIPES
 
-__all__ = ["Arm", "Compared", "Figure", "arm_of", "choices", "compare", "recipes"]
+__all__ = ["Arm", "Compared", "Figure", "again", "arm_of", "choices", "compare", "recipes", "winners"]
 
 _DRAWS = 1000
 _LEVEL = 0.95
@@ -75,9 +75,9 @@ class Compared:
     area: Figure
     """Effect against preservation above 0."""
     area_gain: Figure
-    """Less the baseline's."""
+    """Effect less the baseline's, averaged over the demands on preservation that both were pushed to."""
     matched_up: Figure
-    """Effect less the baseline's where both have moved the cross-entropy equally far."""
+    """Effect less the baseline's where both have moved the cross-entropy as far as both were pushed to."""
     matched_down: Figure | None
 
     @property
@@ -131,6 +131,27 @@ def recipes(played: Played) -> list[Compared]:
             played.judged,
         )
         for recipe in RECIPES
+    }
+    return compare(arms, "plain", seed=played.settings.seed)
+
+
+def winners(compared: Sequence[Compared]) -> list[str]:
+    """Ways that were better than the first by both comparisons."""
+    return [one.name for one in compared[1:] if one.verdict == "better"]
+
+
+def again(played: Played, names: Sequence[str]) -> list[Compared]:
+    """The winners beside the plain slider on fresh seeds, where the plain one was pushed further."""
+    sd = unit_of(played)
+    arms = {
+        name: arm_of(
+            played.trials["again"],
+            [(name, id, played.targets[concept]) for concept, id in played.choice.sliders.items()],
+            PLAIN_AGAIN if name == "plain" else WINNER_AGAIN,
+            sd,
+            played.judged,
+        )
+        for name in ("plain", *names)
     }
     return compare(arms, "plain", seed=played.settings.seed)
 
@@ -190,8 +211,10 @@ class _Sums:
     """``[1 + draws, A]``: mean over units of how far the cross-entropy moved, either way."""
     log_ce: Floats
     """``[1 + draws, A]``"""
-    area: Floats
-    """``[1 + draws]``"""
+    curves: list[list[Curve]]
+    """Draws of units: effect against preservation above 0."""
+    chosen: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    """``[1 + draws, S]``: the units of each resample."""
 
     @classmethod
     def of(
@@ -200,28 +223,48 @@ class _Sums:
         target = np.einsum("sap,dp->dsa", np.nan_to_num(arm.target), weights)
         cross = np.einsum("sap,dp->dsa", arm.log_ce, weights)
         rows = np.arange(len(weights))[:, None]
-        areas = _areas(arm, weights)
         return cls(
             target[rows, chosen].mean(1),
             np.abs(cross)[rows, chosen].mean(1),
             cross[rows, chosen].mean(1),
-            areas[rows, chosen].mean(1),
+            _curves(arm, weights),
+            chosen,
         )
 
+    def area(self) -> Floats:
+        """``[1 + draws]``"""
+        areas = np.array([[area(curve) for curve in units] for units in self.curves])
+        found: Floats = areas[np.arange(len(areas))[:, None], self.chosen].mean(1)
+        return found
 
-def _areas(arm: Arm, weights: Floats) -> Floats:
-    """Area of effect against preservation above 0 per resample and unit, ``[D, S]``."""
+    def above(self, other: "_Sums") -> Floats:
+        """``[1 + draws]``: difference of what both reach, over the demands that both come down to."""
+        gains = np.array(
+            [
+                [_gain(one, two) for one, two in zip(*units, strict=True)]
+                for units in zip(self.curves, other.curves, strict=True)
+            ]
+        )
+        found: Floats = gains[np.arange(len(gains))[:, None], self.chosen].mean(1)
+        return found
+
+
+def _gain(one: Curve, other: Curve) -> float:
+    lowest = max(float(one.preservation.min()), float(other.preservation.min()))
+    demands = np.linspace(lowest, 1.0, 51)
+    return float((one.reach(demands) - other.reach(demands)).mean())
+
+
+def _curves(arm: Arm, weights: Floats) -> list[list[Curve]]:
     side = _side(arm.amounts, 1)
-    found = np.zeros((len(weights), len(arm.columns)))
+    found: list[list[Curve]] = [[] for _ in weights]
     for unit, column in enumerate(arm.columns):
         moved = np.einsum("apm,dp->dam", arm.effects[unit][side], weights)
         others = np.delete(np.abs(moved), column, axis=2)
         preservation = 1 / (1 + np.nanmean(others, axis=2))
         for draw in range(len(weights)):
-            curve = Curve(
-                np.concatenate([[1.0], preservation[draw]]), np.concatenate([[0.0], moved[draw, :, column]])
-            )
-            found[draw, unit] = area(curve)
+            effect = np.concatenate([[0.0], moved[draw, :, column]])
+            found[draw].append(Curve(np.concatenate([[1.0], preservation[draw]]), effect))
     return found
 
 
@@ -237,6 +280,7 @@ def _figure(values: Floats) -> Figure:
 
 def _compared(name: str, arm: Arm, sums: _Sums, base: Arm, beside: _Sums) -> Compared:
     up, down = _side(arm.amounts, 1), _side(arm.amounts, -1)
+    base_up, base_down = _side(base.amounts, 1), _side(base.amounts, -1)
     top = up[-1]
     ratio = _figure(sums.log_ce[:, top])
     return Compared(
@@ -244,25 +288,25 @@ def _compared(name: str, arm: Arm, sums: _Sums, base: Arm, beside: _Sums) -> Com
         _figure(sums.effect[:, top]),
         _figure(sums.effect[:, down[-1]]) if down else None,
         Figure(*(float(np.exp(part)) for part in (ratio.value, ratio.low, ratio.high))),
-        float(arm.added[:, top].mean() / max(base.added[:, top].mean(), _SMALLEST)),
-        _figure(sums.area),
-        _figure(sums.area - beside.area),
-        _figure(_matched(sums, beside, up)),
-        _figure(_matched(sums, beside, down)) if down else None,
+        float(arm.added[:, top].mean() / max(base.added[:, base_up[-1]].mean(), _SMALLEST)),
+        _figure(sums.area()),
+        _figure(sums.above(beside)),
+        _figure(_matched(sums, up, beside, base_up)),
+        _figure(_matched(sums, down, beside, base_down)) if down and base_down else None,
     )
 
 
-def _matched(one: _Sums, other: _Sums, side: list[int]) -> Floats:
+def _matched(one: _Sums, side: list[int], other: _Sums, beside: list[int]) -> Floats:
     """Difference of effects per resample at the largest movement of the cross-entropy that both paths reach."""
-    demand = min(float(sums.moved[0, side].max()) for sums in (one, other))
-    return _reach(one, side, demand) - _reach(other, side, demand)
+    demand = np.minimum(one.moved[:, side].max(1), other.moved[:, beside].max(1))
+    return _reach(one, side, demand) - _reach(other, beside, demand)
 
 
-def _reach(sums: _Sums, side: list[int], most: float) -> Floats:
+def _reach(sums: _Sums, side: list[int], most: Floats) -> Floats:
     found = [
         Curve(-np.concatenate([[0.0], moved[side]]), np.concatenate([[0.0], effect[side]])).reach(
-            np.array([-most])
-        )[0]
-        for moved, effect in zip(sums.moved, sums.effect, strict=True)
+            -limit[None]
+        )
+        for moved, effect, limit in zip(sums.moved, sums.effect, most, strict=True)
     ]
-    return np.array(found)
+    return np.concatenate(found)

@@ -37,7 +37,10 @@ class Refusal:
 def composed_tracks(
     pieces: int, seconds: float = 45.0, first_seed: int = 700_000, plants: Sequence[str] = PLANTS
 ) -> tuple[Track, ...]:
-    """Pieces with planted recurrences, the kinds taken in turn; each is composed once, for its checksum."""
+    """Pieces with planted recurrences, the kinds taken in turn; each is composed once, for its checksum.
+
+    Their text says what plays, and not whether something returns: the control by prompt would be told the answer.
+    """
     if not 1 <= pieces <= 100_000 or not SHORTEST_S <= seconds <= LONGEST_S or first_seed < 0 or not plants:
         raise BadInputError(
             f"{pieces} pieces of {seconds:g} s from seed {first_seed}: ask for 1 to 100000 pieces of "
@@ -49,7 +52,9 @@ def composed_tracks(
         settings = PieceSettings(seed, seconds, plants[seed % len(plants)])
         track = Track(name, split_of(name), seconds, _LICENCE, "composed", "", piece=settings)
         planted = piece_of(track)
-        text = prompt_for(planted.piece)
+        text = prompt_for(
+            replace(planted.piece, motifs=())
+        )  # a prompt may say "returning motif": that is the answer
         tracks.append(replace(track, sha256=_digest(planted.piece.to_json().encode()), text=text))
     return tuple(tracks)
 
