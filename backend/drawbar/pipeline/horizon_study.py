@@ -143,7 +143,7 @@ class HorizonRun:
                 "manifest": Path(s.corpus).read_text("utf-8"),
                 "events": Path(s.events).read_text("utf-8"),
             }
-        stage = self._stage("tracks", 1, **key)
+        stage = self._stage("tracks", 2, **key)
         if not stage.begin():
             return stage
         s.out.mkdir(parents=True, exist_ok=True)
