@@ -37,7 +37,7 @@ FLOW = {
     "packaging": (),
 }
 # The same for packages that are folders of folders.
-INSIDE = {"evidence": ("report",)}
+INSIDE = {"evidence": ("directions", "statistics", "experiment", "blind", "variants", "report")}
 OTHER = {
     "assets/": "The embedded model, its bank, detectors, fonts; NOTICES.md names the licence of each.",
     "tests/": "Mirrors backend/ and desktop/; data/ holds a few composed clips with their truth.",

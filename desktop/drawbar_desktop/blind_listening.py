@@ -35,8 +35,8 @@ class BlindListening:
 
     def begin(self, choice: BlindChoice) -> None:
         """A new session of the bank's best features, or of those in the rack."""
-        from drawbar.evidence.blind import BlindSession
-        from drawbar.evidence.blind_plan import BlindSettings
+        from drawbar.evidence.blind.plan import BlindSettings
+        from drawbar.evidence.blind.session import BlindSession
 
         desk, state = self._links.desk, self.state
         settings = BlindSettings(trials=choice.trials, seconds=choice.seconds, tasks=choice.tasks)  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ class BlindListening:
 
     def resume(self, path: Path) -> None:
         """Go on with a session."""
-        from drawbar.evidence.blind import BlindSession
+        from drawbar.evidence.blind.session import BlindSession
 
         bank: Any = self._links.desk.library.bank
         self._open(lambda: BlindSession.load(path, bank))

@@ -1,6 +1,6 @@
 """The rack and the open bank -> what the evidence says of its strips: noticeable amounts, and sliders that double."""
 
-from drawbar.evidence.groups import alike
+from drawbar.evidence.directions.groups import alike
 from drawbar_desktop.links import Links
 from drawbar_desktop.state.evidence import marks_of, read_card
 

@@ -185,7 +185,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     import torch
 
     from drawbar.corpus import normalise_prompt
-    from drawbar.evidence.blind_clips import ClipMaker
+    from drawbar.evidence.blind.clips import ClipMaker
     from drawbar.live import Engine, TakeSettings
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
@@ -227,7 +227,7 @@ def _make_direction(
     unlike: Sequence[Path],
     tell: Callable[[str, float], None],
 ) -> Made:
-    from drawbar.evidence.examples import from_examples, sound_files
+    from drawbar.evidence.directions.examples import from_examples, sound_files
     from drawbar.steering import OwnDirections
 
     store = OwnDirections()

@@ -17,9 +17,9 @@ import pytest
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
-from drawbar.evidence.blind import BlindSession
-from drawbar.evidence.blind_plan import BlindSettings
-from drawbar.evidence.levels import equally_loud, loudness_lufs
+from drawbar.evidence.blind.levels import equally_loud, loudness_lufs
+from drawbar.evidence.blind.plan import BlindSettings
+from drawbar.evidence.blind.session import BlindSession
 from tests.evidence.evidence_bank import fill, info_of
 
 SETTINGS = BlindSettings(trials=12, seconds=1.0)
@@ -189,7 +189,7 @@ def test_a_slider_is_not_pulled_beyond_its_usable_range(six: Bank, tmp_path: Pat
 def test_clips_are_as_the_key_says_equally_loud_and_the_same_when_they_come_again(
     six_with_model: Bank, six_assets: Path, tmp_path: Path
 ) -> None:
-    from drawbar.evidence.blind_clips import ClipMaker
+    from drawbar.evidence.blind.clips import ClipMaker
     from drawbar.musicgen import load_model
 
     model = load_model(six_assets / "model")
@@ -214,7 +214,7 @@ def test_clips_are_as_the_key_says_equally_loud_and_the_same_when_they_come_agai
 def test_the_bypassed_clip_is_the_unsteered_take(
     six_with_model: Bank, six_assets: Path, tmp_path: Path
 ) -> None:
-    from drawbar.evidence.blind_clips import ClipMaker
+    from drawbar.evidence.blind.clips import ClipMaker
     from drawbar.musicgen import load_model
 
     model = load_model(six_assets / "model")

@@ -13,9 +13,9 @@ from torch import Tensor
 from drawbar.bank import Example
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
-from drawbar.evidence import concept_contrasts as concepts
-from drawbar.evidence.concept_contrasts import ConceptSettings, bank_contrasts, concept_contrasts
-from drawbar.evidence.contrast import ContrastSettings, contrasts, cross_validated, differences
+from drawbar.evidence.directions import concept_contrasts as concepts
+from drawbar.evidence.directions.concept_contrasts import ConceptSettings, bank_contrasts, concept_contrasts
+from drawbar.evidence.directions.contrast import ContrastSettings, contrasts, cross_validated, differences
 from drawbar.residuals import composed
 from drawbar.residuals.composed import Tokens
 from tests.evidence.planted import WIDTH, FakeModel, clips

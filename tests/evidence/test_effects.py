@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 
-from drawbar.evidence.effects import Dose, dose_effects, noticeable_amount, saturation, seeds_needed, slope_of
-from drawbar.evidence.preservation import Curve, area, curve_of, matched
-from drawbar.evidence.responses import Floats, Responses
-from drawbar.evidence.settings import StatisticsSettings
-from drawbar.evidence.side_effects import other_measures, side_effects, specificity, take_correlations
+from drawbar.evidence.statistics.effects import (
+    Dose,
+    dose_effects,
+    noticeable_amount,
+    saturation,
+    seeds_needed,
+    slope_of,
+)
+from drawbar.evidence.statistics.preservation import Curve, area, curve_of, matched
+from drawbar.evidence.statistics.responses import Floats, Responses
+from drawbar.evidence.statistics.settings import StatisticsSettings
+from drawbar.evidence.statistics.side_effects import (
+    other_measures,
+    side_effects,
+    specificity,
+    take_correlations,
+)
 
 PROMPTS = tuple("aaaabbbb")
 SEEDS = (1, 2, 3, 4) * 2

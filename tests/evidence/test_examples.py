@@ -15,8 +15,14 @@ from torch import Tensor
 from drawbar import cli
 from drawbar.cli import directions as commands
 from drawbar.errors import BadInputError
-from drawbar.evidence.contrast import Area, Contrast, ContrastSettings
-from drawbar.evidence.examples import ExampleSettings, best_layer, from_examples, sound_files, tokens_of
+from drawbar.evidence.directions.contrast import Area, Contrast, ContrastSettings
+from drawbar.evidence.directions.examples import (
+    ExampleSettings,
+    best_layer,
+    from_examples,
+    sound_files,
+    tokens_of,
+)
 from drawbar.steering import OwnDirections
 from tests.evidence.planted import FakeModel
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawbar.errors import BadInputError
-from drawbar.evidence.groups import Group, Twin, alike, group_of, groups, twins_of
+from drawbar.evidence.directions.groups import Group, Twin, alike, group_of, groups, twins_of
 
 
 @dataclass

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from drawbar.errors import BadInputError
-from drawbar.evidence.ranking import Null, benjamini_hochberg, rank_p, shared_pairs, standing
-from drawbar.evidence.responses import Pool, Responses
+from drawbar.evidence.statistics.ranking import Null, benjamini_hochberg, rank_p, shared_pairs, standing
+from drawbar.evidence.statistics.responses import Pool, Responses
 
 PROMPTS = ("a", "a", "b", "b")
 SEEDS = (1, 2, 1, 2)

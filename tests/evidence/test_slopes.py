@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from drawbar.evidence.responses import Floats
-from drawbar.evidence.slopes import (
+from drawbar.evidence.statistics.responses import Floats
+from drawbar.evidence.statistics.slopes import (
     bootstrap,
     interval,
     location,

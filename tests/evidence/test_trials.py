@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
-from drawbar.evidence.trials import Block, Condition, Pair, Plan, Trials
+from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Trials
 
 PAIRS = (Pair("piano", 1), Pair("strings", 2), Pair("piano", 3))
 CONDITIONS = tuple(Condition("feature", "2/7", 2, amount) for amount in (-1.0, 1.0))

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from drawbar.corpus import CONCEPTS
-from drawbar.evidence.variants import VariantSettings
-from drawbar.evidence.variants_choosing import combinations_of
-from drawbar.evidence.variants_output import best_by, most_specific, output_effects, typical_tokens
-from drawbar.evidence.variants_pushes import RECIPES, Monitor, Push, Recipe, added_norm, steering_for
-from drawbar.evidence.variants_results import Arm, compare
+from drawbar.evidence.variants.choosing import combinations_of
+from drawbar.evidence.variants.output import best_by, most_specific, output_effects, typical_tokens
+from drawbar.evidence.variants.pushes import RECIPES, Monitor, Push, Recipe, added_norm, steering_for
+from drawbar.evidence.variants.results import Arm, compare
+from drawbar.evidence.variants.settings import VariantSettings
 from drawbar.musicgen import Model, load_model
 from drawbar.residuals.composed import Tokens
 from drawbar.steering import Direction, Mixer

@@ -10,10 +10,18 @@ import numpy as np
 import pytest
 
 from drawbar.bench import variants as bench
-from drawbar.evidence.guards import guard_names
-from drawbar.evidence.trials import Condition, Pair, Plan, Trials
-from drawbar.evidence.variants import PLAIN_AGAIN, TWIN, WINNER_AGAIN, Choice, Combo, Played, VariantSettings
-from drawbar.evidence.variants_pushes import RECIPES
+from drawbar.evidence.experiment.guards import guard_names
+from drawbar.evidence.experiment.trials import Condition, Pair, Plan, Trials
+from drawbar.evidence.variants.pushes import RECIPES
+from drawbar.evidence.variants.settings import (
+    PLAIN_AGAIN,
+    TWIN,
+    WINNER_AGAIN,
+    Choice,
+    Combo,
+    Played,
+    VariantSettings,
+)
 from drawbar.steering.stacking import STACKING
 
 JUDGED = ("detector:a", "detector:b", "detector:c", "descriptor:x")

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from drawbar.evidence.settings import StatisticsSettings
-from drawbar.evidence.verdicts import Outcome, SideOutcome, judge
+from drawbar.evidence.statistics.settings import StatisticsSettings
+from drawbar.evidence.statistics.verdicts import Outcome, SideOutcome, judge
 
 HOW = StatisticsSettings()
 NOTHING = SideOutcome(p=0.6, q=0.9, any_p=0.5, noticeable=None, contradicted=False, beyond=False)

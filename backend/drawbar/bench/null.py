@@ -1,7 +1,8 @@
 """Synthetic studies with known truth -> how often the statistics say "proven" of nothing, and of something.
 
 Every run is a whole analysis (guards, slopes, ranks, corrections, verdicts, cards) of a fresh world of
-`drawbar.evidence.synthetic`. Without effects the rates must not exceed the nominal ones; with effects they are power.
+`drawbar.evidence.statistics.synthetic`. Without effects the rates must not exceed the nominal ones; with
+effects they are power.
 """
 
 import time
@@ -15,10 +16,10 @@ import numpy as np
 from scipy.special import betaincinv
 
 from drawbar.errors import BadInputError
-from drawbar.evidence.analysis import analyse
-from drawbar.evidence.settings import StatisticsSettings
-from drawbar.evidence.synthetic import SyntheticSettings, synthetic_study
-from drawbar.evidence.verdicts import PROVEN
+from drawbar.evidence.statistics.analysis import analyse
+from drawbar.evidence.statistics.settings import StatisticsSettings
+from drawbar.evidence.statistics.synthetic import SyntheticSettings, synthetic_study
+from drawbar.evidence.statistics.verdicts import PROVEN
 
 __all__ = ["EFFECTS", "rows", "run", "write_report"]
 

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from drawbar.evidence.variants import PLAIN_AGAIN, WINNER_AGAIN, Played, VariantSettings
-from drawbar.evidence.variants_playing import play_all
-from drawbar.evidence.variants_pushes import RECIPES
-from drawbar.evidence.variants_results import Compared, Figure, again, choices, recipes, winners
-from drawbar.evidence.variants_stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
+from drawbar.evidence.variants.playing import play_all
+from drawbar.evidence.variants.pushes import RECIPES
+from drawbar.evidence.variants.results import Compared, Figure, again, choices, recipes, winners
+from drawbar.evidence.variants.settings import PLAIN_AGAIN, WINNER_AGAIN, Played, VariantSettings
+from drawbar.evidence.variants.stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
 
 __all__ = [
     "COLUMNS",

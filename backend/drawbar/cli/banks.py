@@ -99,7 +99,7 @@ def _listed(pairs: Sequence[tuple[str, float]]) -> str:
 
 def _grouped(bank: "Bank", feature: str) -> str:
     """The other members of its group, and which of them has the best evidence."""
-    from drawbar.evidence.groups import group_of
+    from drawbar.evidence.directions.groups import group_of
 
     group = group_of(bank, feature)
     others = ", ".join(id for id in group.members if id != feature)

@@ -42,8 +42,8 @@ def bench_variants(
     """Layers, branches, bursts, decay, a monitor; choice by output; stacking rules: each beside the plain slider."""
     from drawbar.bank import find_bank
     from drawbar.bench import variants as bench
-    from drawbar.evidence.variants import VariantSettings
-    from drawbar.evidence.variants_playing import cost_of
+    from drawbar.evidence.variants.playing import cost_of
+    from drawbar.evidence.variants.settings import VariantSettings
     from drawbar.paths import embedded_bank_dir
 
     settings = VariantSettings(model=model, sliders=sliders, pairs=pairs, seconds=seconds)

@@ -341,7 +341,7 @@ def bench_null(
 ) -> None:
     """How often the evidence proves what is not there, and finds what is: synthetic studies of known truth."""
     from drawbar.bench import null as bench
-    from drawbar.evidence.synthetic import SyntheticSettings
+    from drawbar.evidence.statistics.synthetic import SyntheticSettings
 
     world = SyntheticSettings(sliders=sliders, directions=directions, prompts=prompts, seeds=seeds)
     with progress("analysing") as tell:

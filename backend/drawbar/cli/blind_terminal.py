@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.cli.shared import say, status
-from drawbar.evidence.blind import BlindSession
-from drawbar.evidence.blind_clips import ClipMaker
-from drawbar.evidence.blind_plan import Trial
+from drawbar.evidence.blind.clips import ClipMaker
+from drawbar.evidence.blind.plan import Trial
+from drawbar.evidence.blind.session import BlindSession
 
 if TYPE_CHECKING:
     from drawbar.live import Output

@@ -66,8 +66,8 @@ def from_examples(
         raise typer.BadParameter("give the slider a name", param_hint="--name")
     if layer != "auto" and not layer.isdecimal():
         raise typer.BadParameter(f"{layer!r} is neither auto nor a number", param_hint="--layer")
-    from drawbar.evidence.examples import check_sides, sound_files
-    from drawbar.evidence.examples import from_examples as make
+    from drawbar.evidence.directions.examples import check_sides, sound_files
+    from drawbar.evidence.directions.examples import from_examples as make
     from drawbar.steering import OwnDirections
 
     name, store = name.strip(), OwnDirections()

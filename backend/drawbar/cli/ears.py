@@ -23,7 +23,7 @@ from drawbar.cli.shared import (
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:
-    from drawbar.evidence.blind import BlindSession
+    from drawbar.evidence.blind.session import BlindSession
 
 __all__ = ["app", "show"]
 
@@ -62,8 +62,8 @@ def blind(
     if task not in ("both", "steered", "intruder"):
         raise typer.BadParameter(f"{task!r} is not steered, intruder or both", param_hint="--task")
     from drawbar.cli.evidence_report import bank_of
-    from drawbar.evidence.blind import BlindSession
-    from drawbar.evidence.blind_plan import BlindSettings
+    from drawbar.evidence.blind.plan import BlindSettings
+    from drawbar.evidence.blind.session import BlindSession
 
     opened = bank_of(bank)
     path = session or _new_session()
@@ -76,7 +76,7 @@ def blind(
         found = BlindSession.begin(path, opened, settings, wanted)
     if not found.finished:
         from drawbar.cli.blind_terminal import listen
-        from drawbar.evidence.blind_clips import ClipMaker
+        from drawbar.evidence.blind.clips import ClipMaker
 
         maker = ClipMaker(load(model, device), opened, found)
         listen(found, maker, wav, resume=f"drawbar blind {bank + ' ' if bank else ''}--session {path}")

@@ -55,10 +55,10 @@ def prove(
 ) -> None:
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
     from drawbar.bank import Bank, find_bank, next_version
-    from drawbar.evidence import prove as steps
-    from drawbar.evidence.assembling import Stages, amendments, evidence_of, judge
-    from drawbar.evidence.preregistration import ProveSettings
-    from drawbar.evidence.readback import readback
+    from drawbar.evidence.experiment import prove as steps
+    from drawbar.evidence.experiment.assembling import Stages, amendments, evidence_of, judge
+    from drawbar.evidence.experiment.preregistration import ProveSettings
+    from drawbar.evidence.experiment.readback import readback
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_bank_dir
 

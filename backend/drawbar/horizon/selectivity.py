@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import ControlError
-from drawbar.evidence.slopes import bootstrap, interval, location, prompt_weights
+from drawbar.evidence.statistics.slopes import bootstrap, interval, location, prompt_weights
 
 __all__ = ["effect", "selectivity"]
 

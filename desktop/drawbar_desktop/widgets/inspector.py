@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar.errors import DrawbarError
-from drawbar.evidence.groups import group_of
+from drawbar.evidence.directions.groups import group_of
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.evidence import Card, caveats, marks_of, read_card, sentences
 from drawbar_desktop.state.making import is_mine

@@ -1,0 +1,1 @@
+"""Trials -> effects, ranks against random directions, usable ranges, verdicts, cards and the summary."""

@@ -1,0 +1,1 @@
+"""Ways to steer -> which of them does more at the same cost."""
