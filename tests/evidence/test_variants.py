@@ -16,7 +16,7 @@ from drawbar.evidence.variants.results import Arm, compare
 from drawbar.evidence.variants.settings import VariantSettings
 from drawbar.musicgen import Model, load_model
 from drawbar.residuals.composed import Tokens
-from drawbar.steering import Direction, Mixer
+from drawbar.steering import Direction, Mixer, in_mode
 from tests.musicgen.tiny import SPEC, write_checkpoint
 
 UNIT = torch.eye(SPEC.d_model)
@@ -55,10 +55,17 @@ def test_bursts_add_the_norm_in_expectation_and_depend_on_the_seed_alone() -> No
 
 
 def test_the_plain_recipe_is_the_slider_itself(tiny: Model) -> None:
-    mixer = Mixer([SLIDER], spec=tiny.spec)
+    mixer = Mixer([in_mode(SLIDER, "add", "both")], spec=tiny.spec)
     mixer.set("1/0", 1.0)
     found = tiny.generate("slow piano", [3], 0.4, steering=made("plain"))  # type: ignore[arg-type]
     assert torch.equal(found, tiny.generate("slow piano", [3], 0.4, steering=mixer))
+
+
+def test_the_conditional_branch_is_pushed_as_by_a_slider_of_as_many_times_the_guidance(tiny: Model) -> None:
+    mixer = Mixer([SLIDER], spec=tiny.spec)
+    mixer.set("1/0", 3.0)
+    found = tiny.generate("slow piano", [3], 0.4, steering=made("conditional only"))  # type: ignore[arg-type]
+    assert torch.equal(found, tiny.generate("slow piano", [3], 0.4, steering=mixer, guidance=3.0))
 
 
 def test_a_monitored_push_stops_while_the_feature_fires_and_resumes_when_it_falls() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def test_stop_right_after_play_plays_nothing(studio: Any) -> None:
 def test_watched_features_show_their_own_activation(studio: Any, model: Any, bank: Any) -> None:
     room = studio()
     room.engine.watch(["1/1", "1/3"])
-    take = room.play(STEERED)
+    take = room.play(replace(STEERED, branch="both"))
     ids, shown = room.engine.trace.activations()
     assert set(ids) == {"1/1", "1/2", "1/3"}
     assert shown.shape == (3, 100)

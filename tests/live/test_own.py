@@ -30,7 +30,8 @@ def test_it_is_added_at_its_layer_with_or_without_a_bank(model: Any, bank: Any, 
     plain = render(model, None, TakeSettings("", 3, 1.0)).tokens
     alone = render(model, None, TakeSettings("", 3, 1.0, amounts={ID: 1.0})).tokens
     assert not np.array_equal(alone, plain)
-    fixed = FixedSteering({2: torch.from_numpy(20.0 * saved.vector).expand(2, -1)})
+    conditional = torch.from_numpy(20.0 * saved.vector) / TakeSettings().guidance
+    fixed = FixedSteering({2: torch.stack([conditional, torch.zeros_like(conditional)])})
     wanted = model.generate(None, [3], 1.0, steering=fixed)
     np.testing.assert_array_equal(alone, wanted[0].numpy())
     both = render(model, bank, TakeSettings("", 3, 1.0, amounts={ID: 1.0, "1/0": 0.0})).tokens

@@ -61,7 +61,7 @@ def test_nothing_jumps_when_a_second_slider_leaves_rest(rule: str) -> None:
 
 
 def test_sliders_of_all_layers_share_and_the_null_branch_follows_the_conditional_one() -> None:
-    both = [slider("1/0", UNIT[0]), slider("2/0", UNIT[0], branch="conditional")]
+    both = [slider("1/0", UNIT[0], branch="both"), slider("2/0", UNIT[0])]
     found = pushed("mean", {"1/0": 1.0, "2/0": 1.0}, both)
     assert found[1][0, 0, 0] == found[1][1, 0, 0] == pytest.approx(1)
     assert found[2][0, 0, 0] == pytest.approx(1)

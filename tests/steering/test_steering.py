@@ -13,7 +13,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.musicgen import Frame, Model, Stream, load_model
-from drawbar.steering import Automation, Direction, Lane, Mixer, check_site
+from drawbar.steering import Automation, Direction, Lane, Mixer, check_site, in_mode
 from drawbar.steering.ramps import Ramps
 from tests.musicgen.tiny import SPEC, write_checkpoint
 
@@ -154,6 +154,25 @@ def test_the_conditional_branch_alone_can_be_steered(tiny: Model) -> None:
         assert bool(vectors[1].any()) == (branch == "both")
         tokens.append(play(tiny.stream(PROMPT, seed=3, steering=mixer), 20)[0])
     assert not torch.equal(*tokens)
+
+
+def test_an_amount_on_the_conditional_branch_means_the_same_at_every_guidance(tiny: Model) -> None:
+    mixer = Mixer([direction(scale=8.0)], spec=tiny.spec)
+    mixer.set("1/5", 1.0)
+    for guidance, share in ((None, 1.0), (0.5, 1.0), (1.0, 1.0), (3.0, 1 / 3), (10.0, 0.1)):
+        conditional, null = mixer.start(guidance=guidance).added(0, 1)[1][:, 0]
+        assert float(conditional.norm()) == pytest.approx(8.0 * share)
+        assert not null.any()
+
+
+def test_what_holds_an_activation_holds_it_in_both_branches() -> None:
+    assert [direction(mode=mode).branch for mode in ("add", "clamp", "mute")] == [
+        "conditional",
+        "both",
+        "both",
+    ]
+    assert in_mode(in_mode(direction(), "mute"), "add").branch == "conditional"
+    assert in_mode(direction(), "add", "both").branch == "both"
 
 
 def test_clamp_holds_the_activation_and_mute_takes_it_away(tiny: Model) -> None:

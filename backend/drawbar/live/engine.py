@@ -13,7 +13,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from drawbar.live.ports import PlayableModel
 from drawbar.live.take import Take, TakeSettings
 from drawbar.live.threads import playing_threads
 from drawbar.live.trace import Trace
-from drawbar.steering import Mixer, directions_for
+from drawbar.steering import DEFAULT_BRANCH, Mixer, directions_for, in_mode
 
 __all__ = ["BUSY", "Engine", "Snapshot"]
 
@@ -106,6 +106,7 @@ class Engine:
         self.monitor: Monitor | None = None
         self.observer = RowObserver(SLOTS)
         self._rack: dict[str, Any] = {}
+        self._branch: str = DEFAULT_BRANCH["add"]
         self._watched: dict[str, Any] = {}
         self.player = Player(self._second_output, self.clock)
         """Old takes and examples; never interrupted by a new take."""
@@ -206,13 +207,15 @@ class Engine:
         else:
             self._add(id)
 
-    def set_mode(self, id: str, mode: str, branch: str = "both") -> None:
+    def set_mode(self, id: str, mode: str) -> None:
         """How a slider acts: ``add``, ``clamp`` or ``mute`` (`drawbar.steering.Direction`). Raises BadInputError."""
         with self._lock:
             direction = self._rack.get(id)
-            if direction is None or (direction.mode, direction.branch) == (mode, branch):
+            if direction is None:
                 return
-            changed = replace(direction, mode=mode, branch=branch)
+            changed = in_mode(direction, mode, self._branch)
+            if (changed.mode, changed.branch) == (direction.mode, direction.branch):
+                return
             self.mixer.remove(id)
             self.mixer.add(changed, self.controls.amounts().get(id, 0.0))
             self._rack[id] = changed
@@ -426,6 +429,7 @@ class Engine:
 
     def _prepare(self, settings: TakeSettings, laned: Iterable[str] = ()) -> None:
         """Sliders as the settings say; features that have a slider keep it, at 0 if not named."""
+        self._branch = settings.branch
         for id in [*settings.amounts, *laned]:
             self._add(id)
         for id in self._rack:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
-from drawbar.steering import Mixer, directions_for
+from drawbar.steering import Mixer, directions_for, in_mode
 
 __all__ = ["render"]
 
@@ -103,9 +102,9 @@ def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> An
     )
     if not ids:
         return None
-    modes: dict[str, Any] = settings.modes
+    modes = settings.modes
     directions = [
-        replace(direction, mode=modes.get(direction.id, "add"))
+        in_mode(direction, modes.get(direction.id, "add"), settings.branch)
         for direction in directions_for(model, bank, ids)
     ]
     mixer = Mixer(directions, spec=model.spec, site=model.fingerprint, stacking=settings.stacking)

@@ -52,6 +52,9 @@ class TakeSettings:
     stacking: str = "none"
     """How sliders that push together are added up (the mixer's default, see drawbar.steering.stacking); takes of
     before it was written down were plain sums."""
+    branch: str = "conditional"
+    """Guidance branches that sliders which add act on, ``conditional`` or ``both``; takes of before it was written
+    down acted on both."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds <= 86_400:
@@ -64,6 +67,8 @@ class TakeSettings:
             raise BadInputError(f"guidance {self.guidance}: use a number from 0 to 100")
         if not math.isfinite(self.temperature) or not 0 <= self.temperature <= 100:
             raise BadInputError(f"temperature {self.temperature}: use a number from 0 to 100")
+        if self.branch not in ("both", "conditional"):
+            raise BadInputError(f"branch {self.branch!r}: sliders act on 'conditional' or 'both'")
         if self.top_k < 0:
             raise BadInputError(f"top_k {self.top_k}: use 0 (no limit) or more")
         for id, amount in self.amounts.items():
@@ -96,6 +101,7 @@ class TakeSettings:
             kept["modes"] = {str(id): str(mode) for id, mode in dict(kept.get("modes") or {}).items()}
             kept["twin"] = bool(kept.get("twin", False))
             kept["stacking"] = str(kept.get("stacking", "none"))
+            kept["branch"] = str(kept.get("branch", "both"))
             return cls(**kept)
         except (TypeError, ValueError) as error:
             raise BadInputError(f"stored settings cannot be used: {error}") from error

@@ -229,7 +229,7 @@ class Model:
         kept = None if automation is None else automation.kept
 
         def begin() -> tuple[Generation, SteeringRun | None]:
-            run = None if steering is None else steering.start(automation)
+            run = None if steering is None else steering.start(automation, guidance)
             text = self._text([prompt], settings)
             return Generation(self._stepper, text, sampler, settings, [run], forced, layers, kept), run
 
@@ -277,7 +277,7 @@ class Model:
             part = slice(first, min(first + batch, clips))
             settings = GenerationSettings(tuple(int(s) for s in numbers[part]), guidance, frames)
             chosen = [shared] if each is None else each[part]
-            runs = [None if one is None else one.start(automation) for one in chosen]
+            runs = [None if one is None else one.start(automation, guidance) for one in chosen]
             text = self._text(texts[part], settings)
             generation = Generation(
                 self._stepper,

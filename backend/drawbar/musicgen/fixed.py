@@ -49,7 +49,7 @@ class FixedSteering:
             result[layer] = lambda x, vectors=vectors: x + vectors[:, None].to(x)  # type: ignore[misc]
         return result
 
-    def start(self, lanes: Lanes | None = None) -> Self:
+    def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> Self:
         """See Steering."""
         return self
 

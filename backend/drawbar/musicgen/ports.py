@@ -94,8 +94,8 @@ class SteeringRun(Protocol):
 class Steering(Protocol):
     """Something that steers, such as a mixer of sliders."""
 
-    def start(self, lanes: Lanes | None = None) -> SteeringRun:
-        """The steering of one stream; a lane overrides its slider."""
+    def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> SteeringRun:
+        """The steering of one stream; a lane overrides its slider. ``guidance`` None: there is no null branch."""
         ...
 
     def settled(self, lanes: Lanes | None = None) -> SteeringRun:

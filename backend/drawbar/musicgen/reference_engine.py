@@ -70,7 +70,7 @@ class ReferenceEngine:
                     f"model {self.spec.name!r} has no text encoder here: only null prompts (None) work"
                 )
             text = self._text.encode([prompt])
-        run = None if steering is None else steering.start(automation)
+        run = None if steering is None else steering.start(automation, guidance)
         kept = {} if automation is None else automation.kept
         sampler = Sampler(self._reference.card, temperature, top_k, self._reference.device)
         frames = self.spec.frames(seconds)

@@ -123,7 +123,7 @@ class _Splice:
     def __init__(self, layer: int, replace: Callable[[Tensor], Tensor]) -> None:
         self._layer, self._replace = layer, replace
 
-    def start(self, lanes: object = None) -> "_Splice":
+    def start(self, lanes: object = None, guidance: float | None = None) -> "_Splice":
         return self
 
     def settled(self, lanes: object = None) -> "_Splice":

@@ -1,12 +1,13 @@
 """Sliders and automation -> what is added to the residual, at which layer and position."""
 
 from drawbar.steering.automation import Automation, Lane
-from drawbar.steering.directions import Direction, check_site, directions_from_bank
+from drawbar.steering.directions import DEFAULT_BRANCH, Direction, check_site, directions_from_bank, in_mode
 from drawbar.steering.mixer import Mixer, MixerRun
 from drawbar.steering.own import OwnDirection, OwnDirections, directions_for
 from drawbar.steering.palette import Palette
 
 __all__ = [
+    "DEFAULT_BRANCH",
     "Automation",
     "Direction",
     "Lane",
@@ -18,4 +19,5 @@ __all__ = [
     "check_site",
     "directions_for",
     "directions_from_bank",
+    "in_mode",
 ]

@@ -6,18 +6,22 @@ Knows nothing of sliders or of time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, SiteMismatchError
 
-__all__ = ["Branch", "Direction", "Mode", "check_site", "directions_from_bank"]
+__all__ = ["DEFAULT_BRANCH", "Branch", "Direction", "Mode", "check_site", "directions_from_bank", "in_mode"]
 
 Mode = Literal["add", "clamp", "mute"]
 Branch = Literal["both", "conditional"]
+
+DEFAULT_BRANCH: dict[Mode, Branch] = {"add": "conditional", "clamp": "both", "mute": "both"}
+"""A push of the conditional branch alone keeps more of everything else for the same effect (docs/variants.md); what
+holds an activation has to hold it in both, or guidance would multiply the difference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +44,8 @@ class Direction:
     mode: Mode = "add"
     """``add``: amount in units of ``scale``; ``clamp``: hold the activation at ``amount * scale``; ``mute``: take
     the share ``amount`` (0 to 1) of the activation away."""
-    branch: Branch = "both"
-    """Which guidance branches it acts on."""
+    branch: Branch | None = None
+    """Which guidance branches it acts on; None is what ``DEFAULT_BRANCH`` says of its mode."""
 
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
@@ -53,6 +57,8 @@ class Direction:
             raise BadInputError(f"direction {self.id}: its vector has length {length:.3g}; divide it by that")
         if not 0 <= self.scale < float("inf"):
             raise BadInputError(f"direction {self.id}: scale {self.scale} must be a finite number, 0 or more")
+        if self.branch is None:
+            object.__setattr__(self, "branch", DEFAULT_BRANCH.get(self.mode, "both"))
         if self.mode not in ("add", "clamp", "mute") or self.branch not in ("both", "conditional"):
             raise BadInputError(
                 f"direction {self.id}: mode {self.mode!r}, branch {self.branch!r} are not known"
@@ -61,6 +67,12 @@ class Direction:
             raise BadInputError(
                 f"direction {self.id}: {self.mode} needs the feature's encoder row; use add instead"
             )
+
+
+def in_mode(direction: Direction, mode: str, branch: str = DEFAULT_BRANCH["add"]) -> Direction:
+    """The same slider acting otherwise; ``branch`` is where it acts if it adds. Raises BadInputError."""
+    chosen = branch if mode == "add" else DEFAULT_BRANCH.get(cast("Mode", mode))
+    return replace(direction, mode=cast("Mode", mode), branch=cast("Branch | None", chosen))
 
 
 class _Bank(Protocol):
@@ -82,7 +94,7 @@ def check_site(bank: _Bank, model: Any) -> None:
 
 
 def directions_from_bank(
-    bank: _Bank, ids: Sequence[str], *, mode: Mode = "add", branch: Branch = "both"
+    bank: _Bank, ids: Sequence[str], *, mode: Mode = "add", branch: Branch | None = None
 ) -> list[Direction]:
     """Feature ids -> their directions. Raises BankError or BadInputError for an id that the bank does not have."""
     if not ids:

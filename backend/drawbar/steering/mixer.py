@@ -129,9 +129,13 @@ class Mixer:
         with self._lock:
             return tuple(self._directions.values())
 
-    def start(self, lanes: Lanes | None = None) -> MixerRun:
-        """The steering of one stream: amounts as set now from position 0 on, later moves ramped."""
-        return MixerRun(self, lanes, live=True)
+    def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> MixerRun:
+        """The steering of one stream: amounts as set now from position 0 on, later moves ramped.
+
+        Guidance multiplies what the conditional branch alone is given, so such a slider adds its amount divided by
+        ``guidance`` (where that is above 1): the amount means the same at every guidance.
+        """
+        return MixerRun(self, lanes, live=True, guidance=guidance)
 
     def settled(self, lanes: Lanes | None = None) -> MixerRun:
         """Today's amounts (or the lanes') at every position."""
@@ -185,8 +189,11 @@ class _Held(Hold):
 class MixerRun:
     """One stream's view of a mixer (see ``musicgen.ports.SteeringRun``)."""
 
-    def __init__(self, mixer: Mixer, lanes: Lanes | None, *, live: bool) -> None:
+    def __init__(
+        self, mixer: Mixer, lanes: Lanes | None, *, live: bool, guidance: float | None = None
+    ) -> None:
         self._mixer, self._lanes = mixer, lanes
+        self._alone = 1 / max(1.0, guidance or 1.0)
         self._live, self._stacking = live, mixer.stacking
         self._version, directions, amounts = mixer.state()
         self._directions: dict[str, Direction] = {}
@@ -232,15 +239,18 @@ class MixerRun:
             if not any(any(row) for row in amounts):
                 continue
             vectors = torch.stack([self._directions[id].vector.float() for id in ids])
-            only = torch.tensor([0.0 if self._directions[id].branch == "conditional" else 1.0 for id in ids])
-            parts[layer] = torch.tensor(amounts), vectors, only
+            both = [self._directions[id].branch == "both" for id in ids]
+            branches = torch.tensor(
+                [[1.0 if one else self._alone for one in both], [float(one) for one in both]]
+            )
+            parts[layer] = torch.tensor(amounts), vectors, branches
         if not parts:
             return {}
         weights = torch.cat([weights for weights, _, _ in parts.values()], 1)
         share = shares(self._stacking, weights, torch.cat([vectors for _, vectors, _ in parts.values()]))
         result = {}
-        for layer, (weights, vectors, only) in parts.items():
-            pushed = torch.stack([weights, weights * only]) @ vectors
+        for layer, (weights, vectors, branches) in parts.items():
+            pushed = (weights * branches[:, None]) @ vectors
             result[layer] = pushed if bool((share == 1).all()) else pushed * share[:, None]
         return result
 

@@ -46,6 +46,8 @@ class Stage:
     guidance: float | None = 3.0
     temperature: float = 1.0
     top_k: int = 250
+    branch: str = "conditional"
+    """Guidance branches that directions are added to."""
     clap: str = ""
     anchors: Path | None = None
     """CLAP's anchors, a safetensors file."""
@@ -76,7 +78,7 @@ class Player:
 
     def steering(self, condition: Condition, pair: Pair) -> Steering | None:
         """What steers a clip; None for a twin."""
-        return steering_of(condition, self._sources, self._rebuilt, self.model.spec)
+        return steering_of(condition, self._sources, self._rebuilt, self.model.spec, self.stage.branch)
 
     def play(self, block: Block) -> tuple[NDArray[np.uint16], Floats]:
         """Generate and judge a block -> tokens ``[B, K, T]``, values ``[B, M]``.

@@ -77,6 +77,8 @@ class ProveSettings:
     guidance: float | None = 3.0
     temperature: float = 1.0
     top_k: int = 250
+    branch: str = "conditional"
+    """Guidance branches that directions are added to, ``conditional`` or ``both``: that of the sliders."""
     batch: int = 32
     clap: str = ""
     seed: int = 20_000

@@ -267,6 +267,7 @@ def _stage(run: Run, plan: Plan) -> Stage:
         settings.guidance,
         settings.temperature,
         settings.top_k,
+        settings.branch,
         settings.clap,
         run.folder / ANCHORS if settings.clap else None,
     )
@@ -281,7 +282,9 @@ def _plan(
         "site": run.prereg.site,
         "judges": run.prereg.judges,
         "directions": {f"{k}\t{i}": [sources[k, i].digest, sources[k, i].scale] for k, i in sorted(used)},
-        "generation": [getattr(run.prereg.settings, name) for name in ("guidance", "temperature", "top_k")],
+        "generation": [
+            getattr(run.prereg.settings, name) for name in ("guidance", "temperature", "top_k", "branch")
+        ],
     }
     return Plan(stage, seconds, run.prereg.settings.batch, tuple(pairs), tuple(conditions), digest_of(basis))
 

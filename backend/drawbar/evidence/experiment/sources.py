@@ -17,7 +17,7 @@ from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.trials import KINDS, Condition, Source
 from drawbar.musicgen.ports import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.steering import Automation, Direction, Mixer
+from drawbar.steering import DEFAULT_BRANCH, Automation, Direction, Mixer, in_mode
 
 __all__ = ["PassThrough", "load_sources", "pass_through", "save_sources", "steering_of"]
 
@@ -57,9 +57,13 @@ def load_sources(path: Path) -> Sources:
 
 
 def steering_of(
-    condition: Condition, sources: Sources, rebuilt: Mapping[int, "PassThrough"], spec: ModelSpec
+    condition: Condition,
+    sources: Sources,
+    rebuilt: Mapping[int, "PassThrough"],
+    spec: ModelSpec,
+    branch: str = DEFAULT_BRANCH["add"],
 ) -> Steering | None:
-    """A condition -> its steering; None for the unsteered twin."""
+    """A condition -> its steering, on one or both guidance branches; None for the unsteered twin."""
     if condition.kind == "unsteered":
         return None
     if condition.kind == "pass-through":
@@ -67,7 +71,7 @@ def steering_of(
     source = sources[condition.kind, condition.id]
     vector = torch.from_numpy(np.array(source.vector, np.float32))
     direction = Direction(condition.id, source.layer, vector / vector.norm(), source.scale)
-    mixer = Mixer([direction], spec=spec)
+    mixer = Mixer([in_mode(direction, "add", branch)], spec=spec)
     mixer.set(condition.id, condition.amount)
     return mixer
 
@@ -95,11 +99,13 @@ class PassThrough:
     def __init__(self, layer: int, hold: Hold) -> None:
         self.layer, self._hold = layer, hold
 
-    def start(self, lanes: Lanes | None = None) -> "PassThrough":
+    def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> "PassThrough":
         """See Steering."""
         return self
 
-    settled = start
+    def settled(self, lanes: Lanes | None = None) -> "PassThrough":
+        """See Steering."""
+        return self
 
     def advance(self, position: int) -> bool:
         """See SteeringRun: the same at every position."""

@@ -18,7 +18,7 @@ from drawbar.bank import Bank
 from drawbar.evidence.blind.levels import SILENT_LUFS, loudness_lufs
 from drawbar.evidence.experiment.preregistration import PROMPTS, random_sources
 from drawbar.evidence.report.content import Content, Slider
-from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
+from drawbar.steering import Direction, Mixer, check_site, directions_from_bank, in_mode
 
 __all__ = ["Clip", "ClipSet", "SoundMaker", "to_mp3"]
 
@@ -136,7 +136,8 @@ class SoundMaker:
         return Direction("random", own.layer, torch.from_numpy(np.array(chosen.vector)), own.scale)
 
     def _pushed(self, direction: Direction, amount: float) -> Mixer:
-        mixer = Mixer([direction], spec=self._model.spec)
+        branch = self._settings.get("branch", "both")  # results of before it was written down
+        mixer = Mixer([in_mode(direction, "add", branch)], spec=self._model.spec)
         mixer.set(direction.id, amount)
         return mixer
 

@@ -153,7 +153,7 @@ def _setup_of(path: Path, folder: Path, settings: VariantSettings) -> Setup:
         measures = tuple(name for judge in judges for name in judge.measures)
         found = candidates_of(bank, prove, measures)
         ids = [candidate.id for candidate, _ in found]
-        directions = {d.id: d for d in directions_from_bank(bank, ids)}
+        directions = {d.id: d for d in directions_from_bank(bank, ids, branch="both")}
         pages = {id: bank.feature(id) for id in ids}
     levels = {id: 0.5 * page.quantiles.p50 for id, page in pages.items()}
     auroc = {

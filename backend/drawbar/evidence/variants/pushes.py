@@ -17,7 +17,7 @@ from torch import Tensor
 from drawbar.errors import BadInputError
 from drawbar.musicgen.ports import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.steering import Automation, Direction, Mixer
+from drawbar.steering import Automation, Direction, Mixer, in_mode
 
 __all__ = ["RECIPES", "Monitor", "Push", "Recipe", "added_norm", "steering_for"]
 
@@ -54,7 +54,9 @@ class Recipe:
     @property
     def plain(self) -> bool:
         """Whether the slider itself can do this."""
-        return not (self.layer_fall or self.half_life_s or self.monitored_s or self.share < 1)
+        return not (
+            self.layer_fall or self.half_life_s or self.monitored_s or self.share < 1 or self.conditional
+        )
 
 
 RECIPES = (
@@ -97,20 +99,27 @@ class Push:
         gain: Callable[[int], float] = lambda position: 1.0,
         monitor: Monitor | None = None,
         up: bool = True,
+        null: float = 1.0,
     ) -> None:
-        """``vectors``: layer -> ``[D]``, of the norm that is added; one layer if there is a monitor."""
+        """``vectors``: layer -> ``[D]``, of the norm that is added; one layer if there is a monitor.
+
+        ``null`` is the share of it that the null branch takes (without a monitor).
+        """
         if monitor is not None and len(vectors) != 1:
             raise BadInputError(f"a monitor watches one layer, not {len(vectors)}")
         self.vectors, self.gain, self.monitor, self.up = dict(vectors), gain, monitor, up
+        self.null = null
         self.run: PushRun | None = None
         """The last one that began."""
 
-    def start(self, lanes: Lanes | None = None) -> PushRun:
+    def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> PushRun:
         """See Steering."""
         self.run = PushRun(self)
         return self.run
 
-    settled = start
+    def settled(self, lanes: Lanes | None = None) -> PushRun:
+        """See Steering."""
+        return self.start(lanes)
 
 
 class PushRun:
@@ -136,7 +145,7 @@ class PushRun:
         gains = torch.tensor([self._push.gain(p) for p in range(first, first + count)])
         if self._push.monitor is not None or not bool(gains.any()):
             return {}
-        both = gains[None, :, None].expand(2, count, 1)
+        both = torch.stack([gains, gains * self._push.null])[:, :, None]
         return {layer: both * vector for layer, vector in self._push.vectors.items()}
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
@@ -206,8 +215,7 @@ def steering_for(
     fires. Raises BadInputError for a monitor on a direction without an encoder.
     """
     if recipe.plain:
-        branch = "conditional" if recipe.conditional else "both"
-        mixer = Mixer([_with_branch(direction, branch)], spec=spec)
+        mixer = Mixer([in_mode(direction, "add", "both")], spec=spec)
         mixer.set(direction.id, amount)
         return mixer
     norm = amount * direction.scale
@@ -223,6 +231,8 @@ def steering_for(
             max(1, round(recipe.monitored_s * spec.frame_rate_hz)),
         )
         return Push({direction.layer: vector}, monitor=monitor, up=amount > 0)
+    if recipe.conditional:
+        return Push({direction.layer: vector}, null=0.0)
     frames = spec.frames(seconds) + spec.max_delay
     if recipe.layer_fall is not None:
         weights = [
@@ -250,16 +260,6 @@ def _drawn(share: float, strength: float, seed: int) -> Callable[[int], float]:
         return blocks[block][position % _DRAWN]
 
     return gain
-
-
-def _with_branch(direction: Direction, branch: str) -> Direction:
-    return Direction(
-        direction.id,
-        direction.layer,
-        direction.vector,
-        direction.scale,
-        branch="conditional" if branch == "conditional" else "both",
-    )
 
 
 def added_norm(steering: Steering | None, frames: int) -> float:
