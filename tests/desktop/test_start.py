@@ -21,6 +21,33 @@ from fakes import FakeEngine, fake_load
 sys.exit(smoke_test(Path(sys.argv[1]), fake_load(FakeEngine(real_time=True))))
 """
 
+FIRST_SOUND = """
+import sys
+import drawbar_desktop.app
+from drawbar_desktop.loading import load_embedded
+loaded = load_embedded(lambda line: None)
+loaded.engine.play(loaded.settings("slow piano", 7, 0.2))
+loaded.engine.wait(120)
+assert loaded.engine.take is not None
+print("IMPORTED", *sorted(sys.modules))
+loaded.engine.close()
+"""
+# What took most of the start once: other people's models, compilers and statistics.
+NOT_FOR_THE_FIRST_SOUND = {
+    "huggingface_hub", "librosa", "numba", "scipy", "sklearn", "sympy", "torch._dynamo", "torchvision",
+    "transformers",
+}  # fmt: skip
+
+
+def test_from_the_start_to_the_first_sound_only_what_plays_is_imported() -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_SOUND], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("IMPORTED "))
+    assert not set(line.split()) & NOT_FOR_THE_FIRST_SOUND
+
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can lack a display server")
 def test_without_a_display_one_line_says_what_to_do_instead() -> None:

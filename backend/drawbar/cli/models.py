@@ -133,11 +133,12 @@ def model_show(
 
 def obtain(name: str) -> None:
     """Downloads a model that is not here, if nobody has to accept its licence first; else says how to get it."""
-    from drawbar.musicgen import hub
     from drawbar.musicgen.folder import local
 
     if local(name) is not None:
         return
+    from drawbar.musicgen import hub
+
     there = hub.listing(name)
     if not there.licence.free:
         raise BadInputError(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
-from transformers import EncodecConfig, EncodecModel
 
 from drawbar.errors import BadInputError, CheckpointError, NotSupportedError
 from drawbar.musicgen.encodec_stream import PRECISIONS, StreamedDecoder, delay_samples
 from drawbar.musicgen.tensorfiles import compare
+
+if TYPE_CHECKING:  # transformers takes seconds to import; only a released codec needs it
+    from transformers import EncodecModel
 
 __all__ = ["EncodecCodec", "EncodecStream", "load_encodec"]
 
@@ -168,6 +170,8 @@ def load_encodec(
 
     Raises CheckpointError for tensors that do not fit, NotSupportedError for a codec that cannot be streamed.
     """
+    from transformers import EncodecConfig, EncodecModel
+
     settings = {k: v for k, v in config.items() if k != "_name_or_path"}
     if settings.get("norm_type", "weight_norm") != "weight_norm" or settings.get("num_lstm_layers", 2) == 0:
         raise NotSupportedError(

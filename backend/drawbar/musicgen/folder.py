@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from drawbar.errors import CheckpointError
-from drawbar.musicgen import hub
 from drawbar.musicgen.audiocraft_layout import CODEC_FILE, STATE_FILE, open_audiocraft, read_audiocraft
 from drawbar.musicgen.hf_layout import open_hf, read_hf
 from drawbar.musicgen.parts import Opened, Parts, Room
 from drawbar.musicgen.tensorfiles import weight_files
 from drawbar.paths import embedded_model_dir
 
+if TYPE_CHECKING:
+    from drawbar.musicgen.hub import Progress
+
 __all__ = ["layout_of", "local", "open_folder", "read_folder", "resolve"]
 
 
-def resolve(name: str | Path, progress: hub.Progress | None = None) -> tuple[Path, str]:
+def resolve(name: str | Path, progress: Progress | None = None) -> tuple[Path, str]:
     """``"embedded"``, a folder, or a Hub name (from the local cache, else downloaded) -> the folder and its label.
 
     ``progress`` hears of bytes while something is downloaded. Raises CheckpointError that says where it looked and
@@ -37,6 +40,8 @@ def resolve(name: str | Path, progress: hub.Progress | None = None) -> tuple[Pat
     here = local(name)
     if here is not None:
         return here, here.resolve().name if Path(name).expanduser().is_dir() else str(name)
+    from drawbar.musicgen import hub
+
     return hub.fetch(str(name), progress), str(name)
 
 
@@ -54,6 +59,8 @@ def local(name: str | Path) -> Path | None:
         raise CheckpointError(
             f"{path} is not a folder: give a model folder, 'embedded', or a name like facebook/musicgen-small"
         )
+    from drawbar.musicgen import hub
+
     return hub.cached(text)
 
 
@@ -92,12 +99,19 @@ def read_folder(
     if layout == "hf":
         parts = read_hf(folder, label, device, dtype, room)
     else:
-        parts = read_audiocraft(folder, label, device, dtype, room, hub.find)
+        parts = read_audiocraft(folder, label, device, dtype, room, _elsewhere)
     return replace(parts, notes=(note, *parts.notes)) if note else parts
 
 
 def open_folder(folder: Path, label: str) -> Opened:
     """A model folder, looked into without loading its decoder. Raises CheckpointError or NotSupportedError."""
     layout, note = layout_of(folder)
-    opened = open_hf(folder, label) if layout == "hf" else open_audiocraft(folder, label, hub.find)
+    opened = open_hf(folder, label) if layout == "hf" else open_audiocraft(folder, label, _elsewhere)
     return replace(opened, notes=(note, *opened.notes)) if note else opened
+
+
+def _elsewhere(name: str) -> Path:
+    """What an audiocraft folder only names -> its folder (the library of the Hub is loaded for it alone)."""
+    from drawbar.musicgen import hub
+
+    return hub.find(name)

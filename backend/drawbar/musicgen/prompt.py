@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models
 from torch import Tensor
-from transformers import T5Config, T5EncoderModel
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.musicgen.blank import blank
+from drawbar.musicgen.t5 import T5Encoder, T5Settings
 from drawbar.musicgen.tensorfiles import compare
 
 __all__ = ["MAX_WORDS", "TextEncoder", "load_text_encoder"]
@@ -27,12 +28,10 @@ MAX_WORDS = 512
 class TextEncoder:
     """A tokenizer and a T5 encoder; remembers the prompts it has encoded last."""
 
-    def __init__(
-        self, encoder: T5EncoderModel, tokenizer: Tokenizer, text_dim: int, device: torch.device | str = "cpu"
-    ):
+    def __init__(self, encoder: T5Encoder, tokenizer: Tokenizer, device: torch.device | str = "cpu") -> None:
         self.encoder = encoder.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
-        self.text_dim = text_dim
+        self.text_dim = encoder.settings.d_model
         self._device = torch.device(device)
         self._closed = isinstance(tokenizer.model, models.WordLevel)
         self._unknown = tokenizer.token_to_id("<unk>")
@@ -87,9 +86,7 @@ class TextEncoder:
                 )
             if len(self._seen) > 256:
                 self._seen.clear()
-            batch = torch.tensor([ids], device=self._device)
-            hidden = self.encoder(input_ids=batch, attention_mask=torch.ones_like(batch)).last_hidden_state
-            self._seen[prompt] = hidden[0].float()
+            self._seen[prompt] = self.encoder(torch.tensor([ids], device=self._device))[0]
         return self._seen[prompt]
 
 
@@ -106,14 +103,12 @@ def load_text_encoder(
             "the folder mixes two models; copy it again"
         )
     try:
-        settings = T5Config.from_dict({k: v for k, v in config.items() if k != "_name_or_path"})
-        with torch.device("meta"):
-            encoder = T5EncoderModel(settings)
-    except Exception as error:  # transformers checks a configuration with errors of its own making
-        reason = " ".join(str(error).split())[:200]
+        settings = T5Settings.read(config)
+    except BadInputError as error:
         raise CheckpointError(
-            f"the text encoder's configuration in {folder} does not describe a T5 ({reason}): copy it again"
+            f"the text encoder's configuration in {folder} does not describe a T5 ({error}): copy it again"
         ) from error
+    encoder = blank(lambda: T5Encoder(settings))
     # Copied, so that no tensor still lies in the file.
     state = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
     shared = state.get("shared.weight", state.get("encoder.embed_tokens.weight"))
@@ -121,15 +116,14 @@ def load_text_encoder(
         state["shared.weight"] = state["encoder.embed_tokens.weight"] = shared
     compare(state, encoder.state_dict(), "text_encoder.", "the text encoder")
     encoder.load_state_dict(state, assign=True)
-    encoder.tie_weights()
+    encoder.encoder.embed_tokens = encoder.shared
     tokenizer = _tokenizer(folder)
-    words = int(settings.vocab_size)
-    if tokenizer.get_vocab_size() > words:
+    if tokenizer.get_vocab_size() > settings.vocab_size:
         raise CheckpointError(
-            f"the tokenizer in {folder} has {tokenizer.get_vocab_size()} words, its T5 {words}: "
+            f"the tokenizer in {folder} has {tokenizer.get_vocab_size()} words, its T5 {settings.vocab_size}: "
             "the folder mixes two models; copy it again"
         )
-    return TextEncoder(encoder, tokenizer, int(settings.d_model), device)
+    return TextEncoder(encoder, tokenizer, device)
 
 
 def _tokenizer(folder: Path) -> Tokenizer:

@@ -17,6 +17,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.musicgen.blank import blank
 from drawbar.musicgen.names import Names, audiocraft_names, hf_names
 from drawbar.musicgen.network import Decoder
 from drawbar.musicgen.spec import ModelSpec
@@ -186,11 +187,11 @@ def fill_decoder(
     The fingerprint is that of the float32 weights, whatever ``dtype`` they are kept in. Raises CheckpointError that
     names a tensor with numbers that are not finite.
     """
-    with torch.device("meta"):
-        empty = Decoder(spec)
-    decoder = empty.to(dtype).to_empty(device=device)
-    decoder.restore_buffers()
-    places, digest = decoder.state_dict(), hashlib.sha256()
+    decoder, digest = blank(lambda: Decoder(spec)), hashlib.sha256()
+    places = {
+        name: torch.empty(shape.shape, dtype=dtype, device=device)
+        for name, shape in decoder.state_dict().items()
+    }
     for name in sorted(state):
         tensor = state[name]
         if not bool(torch.isfinite(tensor).all()):
@@ -199,6 +200,8 @@ def fill_decoder(
             )
         _add(digest, name, tensor)
         places[name].copy_(tensor)
+    decoder.load_state_dict(places, assign=True)
+    decoder.restore_buffers()
     return decoder.eval().requires_grad_(False), digest.hexdigest()
 
 
@@ -236,8 +239,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _check(given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:
-    with torch.device("meta"):
-        shapes = {name: tuple(p.shape) for name, p in Decoder(spec).state_dict().items()}
+    shapes = {name: tuple(p.shape) for name, p in blank(lambda: Decoder(spec)).state_dict().items()}
     wanted = {theirs for group in names.values() for theirs in group}
     missing = sorted(wanted - given.keys())
     surplus = sorted(given.keys() - wanted)
