@@ -14,6 +14,8 @@ from drawbar.evidence.variants.pushes import RECIPES
 from drawbar.evidence.variants.results import Compared, Figure, again, choices, recipes, winners
 from drawbar.evidence.variants.settings import PLAIN_AGAIN, WINNER_AGAIN, Played, VariantSettings
 from drawbar.evidence.variants.stacks import RuleTotal, StackRow, rule_totals, rules_compared, stack_rows
+from drawbar.steering import DEFAULT_BRANCH
+from drawbar.steering.mixer import DEFAULT_STACKING
 
 __all__ = [
     "COLUMNS",
@@ -217,6 +219,10 @@ def markdown(result: Result) -> str:
             "`norm` is what was added per frame at the largest amount, over what the plain slider adds at its own.",
             "",
             *_again(result),
+            f"What sliders do: those that add act on the {DEFAULT_BRANCH['add']} branch, divided by the guidance, so "
+            "that an amount moves the guided logits as far as on both branches; those that clamp or mute act on "
+            f"{DEFAULT_BRANCH['mute']}.",
+            "",
             "## Ways to choose a concept's feature",
             "",
             "By activation: the labelled feature whose activation tells the concept best (held-out AUROC). By output: "
@@ -252,7 +258,8 @@ def markdown(result: Result) -> str:
             "",
             *_table(COLUMNS, rows(result.rules)),
             "",
-            f"The rule with the largest usable effect, if it beats the plain sum beyond chance: **{result.stacking}**.",
+            f"The rule with the largest usable effect, if it beats the plain sum beyond chance: **{result.stacking}**. "
+            f"The rule that the sliders follow: **{DEFAULT_STACKING}**.",
             "",
         ]
     )
