@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,6 +195,24 @@ def test_searching_and_shelves_narrow_the_list() -> None:
     library.text.set("nothing like it")
     assert library.count == 0
     assert library.nearest()
+
+
+def test_doubles_are_offered_as_one_but_on_shelves_that_somebody_filled() -> None:
+    asked: list[bool] = []
+
+    class Asked(FakeBank):
+        def count(self, text: str = "", **filters: Any) -> int:
+            asked.append(bool(filters.pop("fold", False)))
+            return super().count(text, **filters)
+
+    library = Library()
+    library.open(Asked())
+    for shelf in ("proven", "starred", "all"):
+        library.shelf.set(shelf)
+    library.doubles.set(True)
+    assert library.active_filters() == 1
+    library.clear_filters()
+    assert asked[-5:] == [True, False, True, False, True]
 
 
 def test_the_best_features_have_different_labels() -> None:

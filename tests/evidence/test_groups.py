@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawbar.errors import BadInputError
-from drawbar.evidence.directions.groups import Group, Twin, alike, group_of, groups, twins_of
+from drawbar.evidence.directions.groups import Group, Twin, alike, group_of, twins_of
 
 
 @dataclass
@@ -65,12 +65,6 @@ def test_a_group_offers_its_best_member(bank: FakeBank) -> None:
     assert group_of(bank, "2/5") == Group(("2/1", "4/2", "2/5"))
     assert group_of(bank, "2/5").representative == "2/1"
     assert group_of(bank, "2/6").members == ("2/6",)
-
-
-def test_all_groups_come_in_the_order_of_the_evidence(bank: FakeBank) -> None:
-    told: list[tuple[int, int]] = []
-    assert groups(bank, lambda done, total: told.append((done, total))) == [Group(("4/2", "2/1", "2/5"))]
-    assert told[-1] == (4, 4)
 
 
 def test_sliders_that_double_one_another_are_named_on_both_sides(bank: FakeBank) -> None:

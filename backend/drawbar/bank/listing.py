@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.bank.alike import representatives
 from drawbar.bank.database import Database
 from drawbar.bank.words import words_of
 
@@ -106,7 +107,7 @@ def _write_columns(database: Database) -> None:
         shelf[part] = [0 if name == PROVEN else 1 + bare for name, bare in zip(names, unnamed, strict=True)]
         at += len(chunk)
     columns: dict[str, NDArray[Any]] = {"layer": layer, "index": index, "density": density, "p99": p99}
-    columns |= {"verdict": verdict, "shelf": shelf}
+    columns |= {"verdict": verdict, "shelf": shelf, "alike": representatives(database)}
     by_label = "SELECT rank FROM listing ORDER BY label_key = '', label_key, rank"
     columns["by_label"] = np.fromiter((r - 1 for c in database.chunks(by_label) for (r,) in c), np.int32, n)
     for name, values in columns.items():

@@ -199,6 +199,8 @@ class FeatureRow:
     tags: tuple[str, ...]
     consistency: float | None = None
     """How well the sound alone predicts where it fires (AUROC): what an unnamed feature has for a score."""
+    twins: int = 0
+    """How many other features are the same slider."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class Query:
     sort: Sort = "score"
     kind: str | None = None
     """One of `KINDS`: features with a word of that kind."""
+    fold: bool = False
+    """Of matches that are one slider several times over (see ``alike``) only the best-ranked."""
 
     def __post_init__(self) -> None:
         """Raises BadInputError for an unknown order or kind."""
@@ -59,7 +61,7 @@ class Query:
 class Finder:
     """Search over one listing and one user's edits; a *place* is a feature's rank, from 0.
 
-    Words come from FTS5; filters and orders are array operations over a few columns (24 bytes a feature).
+    Words come from FTS5; filters and orders are array operations over a few columns (28 bytes a feature).
     """
 
     def __init__(self, database: Database, edits: UserEdits) -> None:
@@ -94,6 +96,8 @@ class Finder:
             self._results.move_to_end(query)
             return self._results[query]
         mask = self._match(query)
+        if query.fold:
+            mask = self._folded(mask)
         order = self._order(query.sort)
         found = np.flatnonzero(mask) if order is None else order[mask[order]]
         self._results[query] = found
@@ -229,6 +233,25 @@ class Finder:
         if query.max_density is not None:
             mask &= self._columns["density"] <= np.float32(query.max_density)
         return mask
+
+    def _folded(self, mask: Mask) -> Mask:
+        """The first match of every group; a bank of before groups were stored is left as it is."""
+        if "alike" not in self._columns:
+            return mask
+        found = np.flatnonzero(mask)
+        folded = self._none()
+        folded[found[np.unique(self._columns["alike"][found], return_index=True)[1]]] = True
+        return folded
+
+    def twins(self, places: Iterable[int]) -> list[int]:
+        """How many other features are the same slider as the one at each place."""
+        with self._lock:
+            self._catch_up()
+            alike = self._columns.get("alike")
+            if alike is None:
+                return [0 for _ in places]
+            sizes = np.bincount(alike, minlength=len(alike))
+            return [int(sizes[alike[place]]) - 1 for place in places]
 
     def _none(self) -> Mask:
         return np.zeros(len(self._columns["layer"]), bool)

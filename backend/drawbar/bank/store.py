@@ -134,12 +134,16 @@ class Bank:
         min_density: float | None = None,
         max_density: float | None = None,
         kind: str | None = None,
+        fold: bool = False,
         sort: Sort = "score",
         limit: int = 100,
         offset: int = 0,
     ) -> list[FeatureRow]:
-        """Features whose labels, tags and authors have words that start like those of ``text``, any text."""
-        query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort, kind)
+        """Features whose labels, tags and authors have words that start like those of ``text``, any text.
+
+        ``fold`` offers one of those that are the same slider (collinear, or firing together).
+        """
+        query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort, kind, fold)
         return self.find(query, limit=limit, offset=offset).rows
 
     def count(
@@ -153,9 +157,10 @@ class Bank:
         min_density: float | None = None,
         max_density: float | None = None,
         kind: str | None = None,
+        fold: bool = False,
     ) -> int:
         """How many features ``search`` would find without a limit."""
-        query = Query(text, layer, author, verdict, shelf, min_density, max_density, kind=kind)
+        query = Query(text, layer, author, verdict, shelf, min_density, max_density, kind=kind, fold=fold)
         return self.find(query, limit=0).total
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
@@ -364,7 +369,9 @@ class Bank:
             self.finish()
 
     def _rows(self, places: list[int]) -> list[FeatureRow]:
-        return reading.read_rows(self._database, self._edits, places)
+        rows = reading.read_rows(self._database, self._edits, places)
+        twins = self._finder.twins(places)
+        return [replace(row, twins=n) if n else row for row, n in zip(rows, twins, strict=True)]
 
     def _reader(self, name: str) -> TensorReader:
         if name not in self._files:

@@ -31,6 +31,8 @@ SHELVES = (
     Shelf("unnamed", "Unnamed", "Consistent, but nobody has named them yet"),
     Shelf("starred", "Starred", "Your favourites"),
 )
+FOLDED = ("all", "proven", "named", "unnamed")
+"""Shelves that nobody has filled by hand: of doubles, one is offered."""
 SORTS = (
     ("score", "Best evidence first"),
     ("strength", "Strongest label first"),
@@ -86,6 +88,8 @@ class Library:
         self.verdict: Value[str | None] = Value(None)
         self.density = Value(0)
         """Which of `DENSITIES`."""
+        self.doubles = Value(False)
+        """Whether features that are one slider several times over are all listed, not the best of them only."""
         self.sort = Value("score")
         self.selected: Value[str | None] = Value(None)
         self.count = 0
@@ -94,7 +98,8 @@ class Library:
         self.edited: Event[[str]] = Event()
         """A feature's labels or marks were edited."""
         watched: tuple[Value[Any], ...] = (
-            self.text, self.shelf, self.kind, self.layer, self.author, self.verdict, self.density, self.sort,
+            self.text, self.shelf, self.kind, self.layer, self.author, self.verdict, self.density, self.doubles,
+            self.sort,
         )  # fmt: skip
         for value in watched:
             value.changed.connect(lambda _: self.refresh())
@@ -145,10 +150,12 @@ class Library:
             return ()
         found: dict[str, FeatureLike] = {}
         for filters in ({"shelf": "proven"}, {}):
-            for feature in self._bank.search("", sort="score", limit=40 * limit, offset=0, **filters):
+            for feature in self._bank.search(
+                "", sort="score", limit=40 * limit, offset=0, fold=True, **filters
+            ):
                 if feature.label and len(found) < limit:
                     found.setdefault(feature.label, feature)
-        for feature in self._bank.search("", sort="score", limit=limit, offset=0):
+        for feature in self._bank.search("", sort="score", limit=limit, offset=0, fold=True):
             if not feature.label and len(found) < limit:
                 found.setdefault(feature.id, feature)
         return tuple(found.values())
@@ -163,16 +170,18 @@ class Library:
                 self.author.value is not None,
                 self.verdict.value is not None,
                 self.density.value != 0,
+                self.doubles.value,
             )
         )
 
     def clear_filters(self) -> None:
-        """Any layer, labeller, verdict and density."""
+        """Any layer, labeller, verdict and density; doubles as one."""
         self._quiet = True
         self.layer.set(None)
         self.author.set(None)
         self.verdict.set(None)
         self.density.set(0)
+        self.doubles.set(False)
         self._quiet = False
         self.refresh()
 
@@ -221,6 +230,8 @@ class Library:
 
     def _filters(self) -> dict[str, Any]:
         filters: dict[str, Any] = {}
+        if not self.doubles.value and self.shelf.value in FOLDED:
+            filters["fold"] = True
         if self.shelf.value != "all":
             filters["shelf"] = self.shelf.value
         for name, value in (

@@ -35,6 +35,11 @@ class FeatureLike(Protocol):
         ...
 
     @property
+    def twins(self) -> int:
+        """How many other features are the same slider."""
+        ...
+
+    @property
     def label_score(self) -> float | None:
         """How well it predicts the activation."""
         ...

@@ -162,12 +162,14 @@ class Browser(QFrame):
         grid.setContentsMargins(SPACE.s, SPACE.s, SPACE.s, SPACE.s)
         grid.setSpacing(6)
         self.layer, self.author, self.verdict, self.density = Menu(), Menu(), Menu(), Menu()
+        self.doubles = Menu()
         for row, (name, menu) in enumerate(
             (
                 ("Layer", self.layer),
                 ("Named by", self.author),
                 ("Proof", self.verdict),
                 ("Fires", self.density),
+                ("Doubles", self.doubles),
             )
         ):
             grid.addWidget(label(name, "faint"), row, 0)
@@ -177,13 +179,17 @@ class Browser(QFrame):
         grid.setColumnStretch(1, 1)
         self.clear = button("Clear", "quiet", "Any layer, labeller, proof and activity")
         self.clear.clicked.connect(self._clear)
-        grid.addWidget(self.clear, 4, 1)
+        grid.addWidget(self.clear, 5, 1)
         for i, (title, _, _) in enumerate(DENSITIES):
             self.density.addItem(title, i)
+        self.doubles.addItem("One of each", False)
+        self.doubles.addItem("All of them", True)
+        self.doubles.setToolTip("Features that fire together or point the same way are one slider")
         self.layer.activated.connect(lambda: self._library.layer.set(self.layer.currentData()))
         self.author.activated.connect(lambda: self._library.author.set(self.author.currentData()))
         self.verdict.activated.connect(lambda: self._library.verdict.set(self.verdict.currentData()))
         self.density.activated.connect(lambda: self._library.density.set(self.density.currentData()))
+        self.doubles.activated.connect(lambda: self._library.doubles.set(self.doubles.currentData()))
         box.hide()
         return box
 
@@ -205,7 +211,7 @@ class Browser(QFrame):
     # -- doing ----------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        for menu in (self.layer, self.author, self.verdict, self.density):
+        for menu in (self.layer, self.author, self.verdict, self.density, self.doubles):
             menu.setCurrentIndex(0)
         self._library.clear_filters()
 

@@ -122,6 +122,8 @@ class FeatureDelegate(QStyledItemDelegate):
         below = f"Layer {feature.layer}   {feature.id}"
         if feature.label_author:
             below += f"   {feature.label_author}"
+        if feature.twins:
+            below += f"   +{feature.twins} alike"
         box = QRect(left, rect.top() + 26, right - left - 8, 16)
         text = QFontMetrics(painter.font()).elidedText(below, Qt.TextElideMode.ElideRight, box.width())
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)

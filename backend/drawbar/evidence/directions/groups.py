@@ -1,23 +1,20 @@
-"""A bank's features -> groups that are one slider several times over, each with the member to offer.
+"""A feature -> the group of features that are the same slider, with the one to offer, and what doubles what.
 
 Two features are the same slider when their directions at one layer are nearly collinear (cosine above 0.9), or when
 they fire at the same moments at different layers (correlation above 0.9). It needs no model.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from drawbar.bank.alike import COLLINEAR, TOGETHER
 from drawbar.errors import BadInputError
 
-__all__ = ["COLLINEAR", "TOGETHER", "Group", "Twin", "alike", "group_of", "groups", "twins_of"]
+__all__ = ["Group", "Twin", "alike", "group_of", "twins_of"]
 
-COLLINEAR = 0.9
-"""Cosine of two directions at one layer (DESIGN: merge, do not orthogonalise)."""
-TOGETHER = 0.9
-"""Correlation in time of two features at different layers."""
 _MOST = 64
 """Members of one group that are looked at; beyond it the bank is at fault, not the user."""
 _RANKS = {"proven": 0, "weak": 1, "untested": 2, "not shown": 3, "harmful": 4}
@@ -69,29 +66,6 @@ def group_of(bank: _Bank, id: str) -> Group:
         seen.update(fresh)
         waiting += fresh
     return _ranked(bank, seen)
-
-
-def groups(bank: Any, progress: Callable[[int, int], None] | None = None) -> list[Group]:
-    """Every group of two or more in a bank, best first; ``progress`` is told features looked at and in all."""
-    ids = [row.id for row in bank.search(limit=bank.count() + 1)]
-    owner = {id: id for id in ids}
-
-    def root(id: str) -> str:
-        while owner[id] != id:
-            owner[id] = owner[owner[id]]
-            id = owner[id]
-        return id
-
-    for number, id in enumerate(ids):
-        for twin in twins_of(bank, id):
-            if twin.id in owner:
-                owner[root(twin.id)] = root(id)
-        if progress is not None:
-            progress(number + 1, len(ids))
-    found: dict[str, list[str]] = {}
-    for id in ids:  # in the order of the evidence, which is that of the search
-        found.setdefault(root(id), []).append(id)
-    return [Group(tuple(members)) for members in found.values() if len(members) > 1]
 
 
 def alike(bank: _Bank, ids: Sequence[str], layers: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
