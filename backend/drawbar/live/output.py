@@ -46,7 +46,7 @@ class Output(Protocol):
 
     @property
     def underruns(self) -> int:
-        """How often the queue ran dry since `start`, before `finish`."""
+        """How often the queue or the device ran dry since `start`, before `finish`."""
         ...
 
     @property
@@ -79,7 +79,7 @@ class Output(Protocol):
         ...
 
     def stop(self) -> None:
-        """Silence now; what is queued is dropped. `start` may follow."""
+        """Silence now; what is queued is dropped, what is over is heard to its end. `start` may follow."""
         ...
 
     def close(self) -> None:

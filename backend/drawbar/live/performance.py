@@ -353,7 +353,6 @@ class Performance:
         patience = itertools.count()
         while self.output.queued() and next(patience) < 400 and not self.output.failed:
             engine.clock.wait(threading.Event(), 0.005)
-        engine.clock.wait(engine.interrupt, self.output.latency_s)
         self.output.stop()
 
     def _fade_out(self) -> None:

@@ -95,6 +95,23 @@ class _Device:
         """Device frames -> samples at the model's rate, rounded down."""
         return max(0, frames) * self.sample_rate_hz // self._device_rate
 
+    def _heard_out(self) -> bool:
+        """Whether all was written and has left the ring: the device may play what it still holds."""
+        return self._finished and not self.failed and not self.queued()
+
+    def queued(self) -> int:
+        """Samples written that have not left the ring."""
+        raise NotImplementedError
+
+    def played(self) -> int:
+        """Samples that have left the ring since `start`."""
+        return self._written - self.queued()
+
+    @property
+    def underruns(self) -> int:
+        """How often it ran dry, or the device did, since `start`, before `finish`."""
+        return self._underruns
+
     def _inside_resampler(self) -> float:
         return 0.0 if self._resampler is None else float(self._resampler.delay())
 
@@ -117,6 +134,7 @@ class RtmixerOutput(_Device):
                 f"rtmixer is not installed ({error}): pip install rtmixer"
             ) from error
         self._action: Any = None
+        self._missed = 0
         self._lock = threading.RLock()
         size = 1 << int(np.ceil(np.log2(CAPACITY_S * self._device_rate + RESERVE)))
         self._ring = rtmixer.RingBuffer(4 * self._channels, size)
@@ -154,31 +172,30 @@ class RtmixerOutput(_Device):
                 self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
             self._watch()
             if self._action is None and self._ring.read_available:
+                self._missed = self._late()
                 self._action = self._stream.play_ringbuffer(self._ring)
 
     def _watch(self) -> None:
-        """The callback ends its action when the ring is empty: that is how an under-run shows."""
+        """The callback ends its action when the ring is empty: so an under-run shows; the device counts its own."""
         with self._lock:
+            if self._action is not None and not self._finished:
+                self._underruns += self._late() - self._missed
+                self._missed = self._late()
             if self._action is not None and self._action not in self._stream.actions:
                 self._action = None
                 self._underruns += not self._finished
             if not self._stream.active and not self._stream.stopped:
                 self.failed = f"{self.name} stopped: was it unplugged?"
 
-    @property
-    def underruns(self) -> int:
-        """How often it ran dry since `start`, before `finish`."""
-        return self._underruns
+    def _late(self) -> int:
+        """How often the callback came too late for the device since it was opened."""
+        return int(self._stream._state.stats.output_underflows)
 
     def queued(self) -> int:
         """Samples written that have not left the ring."""
         self._watch()
         waiting = self._ring.read_available + (0.0 if self._finished else self._inside_resampler())
         return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
-
-    def played(self) -> int:
-        """Samples that have left the ring since `start`."""
-        return self._written - self.queued()
 
     def finish(self) -> None:
         """Nothing more will be written."""
@@ -187,11 +204,11 @@ class RtmixerOutput(_Device):
             self._put(self._resampled(np.zeros(0, np.float32), last=True))
 
     def stop(self) -> None:
-        """Silence now."""
+        """Silence now; what is finished and has left the ring is heard to its end."""
         with self._lock:
-            self._finished = True
             if not self._stream.stopped:
-                self._stream.abort()
+                (self._stream.stop if self._heard_out() else self._stream.abort)()
+            self._finished = True
             self._action = None
             self._stream._drain_result_q()
             self._stream._actions.clear()
@@ -245,19 +262,21 @@ class SoundDeviceOutput(_Device):
         count = round(BLOCK_S * self._device_rate)
         while not self._halt.is_set():
             block = self._ring.read(count)
-            if len(block) < count:
-                if self._playing and not self._finished:
-                    self._underruns += 1
-                self._playing = False
-                block = np.concatenate([block, np.zeros(count - len(block), np.float32)])
-            else:
-                self._playing = True
+            before = self._playing
+            self._playing = len(block) == count
+            if before and not self._playing and not self._finished:
+                self._underruns += 1
+            full = np.concatenate([block, np.zeros(count - len(block), np.float32)])
             try:
-                self._stream.write(np.ascontiguousarray(np.repeat(block[:, None], self._channels, axis=1)))
+                late = self._stream.write(np.repeat(full[:, None], self._channels, axis=1))
             except self._sd.PortAudioError as error:
                 if not self._halt.is_set():
                     self.failed = f"{self.name} stopped ({error}): was it unplugged?"
                 return
+            if (
+                late and before and len(block)
+            ):  # the device had nothing left between the last block and this one
+                self._underruns += 1
 
     def available(self) -> int:
         """Samples that `write` would take now."""
@@ -270,19 +289,10 @@ class SoundDeviceOutput(_Device):
         self._written += len(taken)
         return len(taken)
 
-    @property
-    def underruns(self) -> int:
-        """How often it ran dry since `start`, before `finish`."""
-        return self._underruns
-
     def queued(self) -> int:
         """Samples written that have not left the ring."""
         waiting = self._ring.readable + (0.0 if self._finished else self._inside_resampler())
         return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
-
-    def played(self) -> int:
-        """Samples that have left the ring since `start`."""
-        return self._written - self.queued()
 
     def finish(self) -> None:
         """Nothing more will be written."""
@@ -291,14 +301,17 @@ class SoundDeviceOutput(_Device):
             self._ring.write(self._resampled(np.zeros(0, np.float32), last=True))
 
     def stop(self) -> None:
-        """Silence now."""
+        """Silence now; what is finished and has left the ring is heard to its end."""
+        heard_out = self._heard_out()
         self._finished = True
         self._halt.set()
-        if not self._stream.stopped:
+        if not self._stream.stopped and not heard_out:
             self._stream.abort()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if not self._stream.stopped:
+            self._stream.stop()
         self._ring.clear()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -14,13 +15,21 @@ from drawbar.errors import BadInputError
 from drawbar.horizon.events import Event, Track
 from drawbar.horizon.features_at import Units
 from drawbar.horizon.gate import foresees, passed
-from drawbar.horizon.interventions import Condition, InterventionSettings, conditions
+from drawbar.horizon.interventions import BYPASS, Condition, InterventionSettings, conditions
 from drawbar.horizon.rows import Rows
 from drawbar.horizon.twins import Acted, twin
 from drawbar.pipeline.horizon_positions import audio_of
 from drawbar.pipeline.horizon_settings import HorizonSettings
 
-__all__ = ["acted_of", "acted_on", "beginnings", "planned", "read_condition", "save_condition"]
+__all__ = [
+    "acted_of",
+    "acted_on",
+    "beginnings",
+    "planned",
+    "read_condition",
+    "save_condition",
+    "write_examples",
+]
 
 Doubles = NDArray[np.float64]
 
@@ -110,3 +119,33 @@ def read_condition(path: Path) -> tuple[torch.Tensor, Doubles] | None:
             return tokens, file.get_tensor("outcomes")
     except (OSError, SafetensorError):
         return None
+
+
+def write_examples(
+    folder: Path, all_: Sequence[Condition], names: Sequence[str], model: Any, how: InterventionSettings
+) -> list[dict[str, Any]]:
+    """Clips to listen to: a few beginnings, left alone and acted on, as MP3 files of the folder."""
+    rate = model.codec.sample_rate_hz
+    found = []
+    for condition in all_:
+        if condition.role not in (BYPASS, "feature"):
+            continue
+        kept = read_condition(folder / f"{condition.name}.safetensors")
+        if kept is None:
+            raise BadInputError(f"{folder / condition.name} is gone; run the study again")
+        for clip in range(min(how.examples, len(names))):
+            with torch.inference_mode():
+                audio = model.codec.decode(kept[0][clip][None])[0, 0].float().cpu().numpy()
+            file = f"{condition.name}.{clip}.mp3"
+            soundfile.write(folder / file, audio, rate, format="MP3", subtype="MPEG_LAYER_III")
+            made = audio[round(how.prefix_s * rate) :]
+            found.append(
+                {
+                    "file": file,
+                    "feature": condition.candidate,
+                    "way": condition.way or BYPASS,
+                    "track": names[clip],
+                    "silent": bool(float(np.sqrt(np.mean(made**2))) < 1e-3),
+                }
+            )
+    return found

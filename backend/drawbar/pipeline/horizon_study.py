@@ -4,15 +4,13 @@ A stage whose inputs, settings or version changed is run anew, others are left a
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
-import torch
 
 from drawbar.bank import Bank, find_bank
 from drawbar.errors import BadInputError
@@ -20,7 +18,7 @@ from drawbar.horizon.composed_truth import returns
 from drawbar.horizon.events import Event, Track, load_events, load_tracks, save_events, save_tracks
 from drawbar.horizon.features_at import Units, encoder_look_ahead
 from drawbar.horizon.gate import acts, audible, foresees, passed, verdict
-from drawbar.horizon.interventions import BYPASS, Condition, play, weigh
+from drawbar.horizon.interventions import play, weigh
 from drawbar.horizon.manifest import composed_tracks, verify
 from drawbar.horizon.nulls import null_control
 from drawbar.horizon.outcomes import HeardReturns, ReturnDetector
@@ -29,7 +27,14 @@ from drawbar.horizon.probes import Probes
 from drawbar.horizon.rows import Rows
 from drawbar.musicgen import load_model
 from drawbar.paths import embedded_bank_dir
-from drawbar.pipeline.horizon_acting import acted_on, beginnings, planned, read_condition, save_condition
+from drawbar.pipeline.horizon_acting import (
+    acted_on,
+    beginnings,
+    planned,
+    read_condition,
+    save_condition,
+    write_examples,
+)
 from drawbar.pipeline.horizon_positions import TrackFile, collected, write_track
 from drawbar.pipeline.horizon_settings import HorizonSettings
 from drawbar.pipeline.manifest import Stage, write_json
@@ -287,41 +292,11 @@ class HorizonRun:
             stage.folder / "interventions.json",
             {"tracks": names, "features": weighed, "clips": len(all_) * len(names)},
         )
-        examples = self._examples(stage.folder, all_, names)
+        examples = write_examples(stage.folder, all_, names, self.model, how)
         write_json(stage.folder / "examples.json", examples)
         outputs = [stage.folder / "interventions.json", stage.folder / "examples.json"]
         stage.finish([*outputs, *(stage.folder / one["file"] for one in examples)])
         return stage
-
-    def _examples(
-        self, folder: Path, all_: Sequence[Condition], names: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        """Clips to listen to: a few beginnings, left alone and acted on, from shortly before the border."""
-        how = self.settings.interventions
-        rate = self.model.codec.sample_rate_hz
-        found = []
-        for condition in all_:
-            if condition.role not in (BYPASS, "feature"):
-                continue
-            kept = read_condition(folder / f"{condition.name}.safetensors")
-            if kept is None:
-                raise BadInputError(f"{folder / condition.name} is gone; run the study again")
-            for clip in range(min(how.examples, len(names))):
-                with torch.inference_mode():
-                    audio = self.model.codec.decode(kept[0][clip][None])[0, 0].float().cpu().numpy()
-                file = f"{condition.name}.{clip}.mp3"
-                soundfile.write(folder / file, audio, rate, format="MP3", subtype="MPEG_LAYER_III")
-                made = audio[round(how.prefix_s * rate) :]
-                found.append(
-                    {
-                        "file": file,
-                        "feature": condition.candidate,
-                        "way": condition.way or BYPASS,
-                        "track": names[clip],
-                        "silent": bool(float(np.sqrt(np.mean(made**2))) < 1e-3),
-                    }
-                )
-        return found
 
     def _gate(self) -> Stage:
         probes_settings = self.settings.probes
