@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 SINK_RATE = 48_000
+SILENT = 3e-5
+"""Below this (-90 dB) a sample is silence: a resampler rings a little before and after a sound."""
 
 
 def missing() -> str:
@@ -130,23 +132,60 @@ def find(heard: Floats, sound: Floats, rate: int) -> Match:
     """Where `sound` is in `heard`, to a fraction of a sample, and how exactly it is the same."""
     size = 1 << int(np.ceil(np.log2(len(heard) + len(sound))))
     spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sound, size))
-    cross = np.fft.irfft(spectrum, size)[: len(heard)]
-    lag = int(np.argmax(cross))
-    left, mid, right = cross[max(0, lag - 1)], cross[lag], cross[min(len(cross) - 1, lag + 1)]
+    cross = np.fft.irfft(spectrum, size)
+    lag = int(np.argmax(cross[: len(heard)]))
+    left, mid, right = cross[lag - 1], cross[lag], cross[(lag + 1) % size]
     part = heard[lag : lag + len(sound)]
     best: tuple[float, float] = (np.inf, 0.0)
+    nearest = 0.0
     bend = left - 2 * mid + right
     middle = 0.5 * (left - right) / bend if bend else 0.0
-    for shift in middle + np.linspace(-0.2, 0.2, 41):
-        moved = _shifted(sound[: len(part)], shift)
-        gain = float(part @ moved) / max(1e-12, float(moved @ moved))
-        error = float(np.linalg.norm(part - gain * moved)) / max(
-            1e-12, abs(gain) * float(np.linalg.norm(moved))
-        )
-        best = min(best, (error, gain))
+    for reach, steps in ((0.2, 21), (0.02, 21), (0.002, 21)):  # the finer, the nearer
+        for shift in middle + np.linspace(-reach, reach, steps):
+            moved = _shifted(sound[: len(part)], shift)
+            gain = float(part @ moved) / max(1e-12, float(moved @ moved))
+            error = float(np.linalg.norm(part - gain * moved)) / max(
+                1e-12, abs(gain) * float(np.linalg.norm(moved))
+            )
+            if error < best[0]:
+                best, nearest = (error, gain), shift
+        middle = nearest
     return Match(
         lag, best[1], 20 * np.log10(max(best[0], 1e-9)), _longest_gap(part, sound[: len(part)], rate)
     )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What was heard without a break, found again in the sound that was played."""
+
+    start: int
+    """Its first sample in the sound."""
+    length: int
+    residual_db: float
+    gain: float
+
+
+def stretches(heard: Floats, sound: Floats, rate: int) -> list[Stretch]:
+    """A recording -> its stretches between silences of 1 ms or more, each with its place in `sound`.
+
+    Stretches below 10 ms say too little to be found and are left out.
+    """
+    loud = np.flatnonzero(np.abs(heard) > SILENT)
+    if not len(loud):
+        return []
+    breaks = np.flatnonzero(np.diff(loud) > rate // 1000)
+    firsts, lasts = [loud[0], *loud[breaks + 1]], [*loud[breaks], loud[-1]]
+    found = []
+    edge = np.zeros(rate // 100, np.float32)  # a resampler's ringing reaches beyond the sound
+    around = np.concatenate([edge, sound, edge])
+    for first, last in zip(firsts, lasts, strict=True):
+        part = heard[first : last + 1]
+        if len(part) < rate // 100:
+            continue
+        match = find(around, part, rate)
+        found.append(Stretch(match.lag - len(edge), len(part), match.residual_db, 1 / match.gain))
+    return found
 
 
 def _shifted(sound: Floats, by: float) -> Floats:

@@ -10,12 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live import NullOutput, list_devices, open_output
+from drawbar.live.portaudio import SoundDeviceOutput
 
 SINK_RATE = 48_000
 PLAY = """
@@ -109,6 +111,103 @@ def test_a_sine_arrives_at_the_sound_card(pulse: dict[str, str], tmp_path: Path,
     assert len(sounding) > SINK_RATE
     spectrum = np.abs(np.fft.rfft(heard))
     assert abs(np.argmax(spectrum) * SINK_RATE / len(heard) - 440) < 3
+
+
+class Card:
+    """A sound device that takes 10 ms for 10 ms and remembers; `late` blocks come after it ran dry."""
+
+    time = 0.0
+
+    def __init__(self, **_: object) -> None:
+        self.latency, self.stopped, self.active = 0.05, True, False
+        self.blocks: list[float] = []
+        self.ends: list[str] = []
+        self.late: set[int] = set()
+        self.write_available = 0
+        self.heard = threading.Event()
+
+    def start(self) -> None:
+        self.stopped = False
+
+    def write(self, block: np.ndarray) -> bool:
+        level = float(np.abs(block).max())
+        self.blocks.append(level)
+        self.heard.wait(0.001)
+        return len([one for one in self.blocks if one]) in self.late and level > 0
+
+    def stop(self) -> None:
+        self.ends.append("played out")
+        self.stopped = True
+
+    def abort(self) -> None:
+        self.ends.append("cut")
+        self.stopped = True
+
+    def close(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Card:
+    found = Card()
+    device = {"index": 0, "name": "card", "default_samplerate": 32_000.0, "max_output_channels": 2}
+    library = SimpleNamespace(
+        query_devices=lambda *_: device, OutputStream=lambda **_: found, PortAudioError=RuntimeError
+    )
+    monkeypatch.setattr("drawbar.live.portaudio._sounddevice", lambda: library)
+    return found
+
+
+def sound_out(output: SoundDeviceOutput, seconds: float) -> None:
+    """Write a sound and wait until it has left the queue."""
+    output.start()
+    output.write(np.full(round(32_000 * seconds), 0.5, np.float32))
+
+
+def test_a_device_gets_silence_first_and_plays_what_it_holds_at_the_end(card: Card) -> None:
+    output = SoundDeviceOutput()
+    sound_out(output, 0.2)
+    output.finish()
+    while output.queued():
+        card.heard.wait(0.001)
+    output.stop()
+    first = next(place for place, level in enumerate(card.blocks) if level)
+    assert first == 15
+    assert len([level for level in card.blocks if level]) == 20
+    assert card.ends == ["played out"]
+    output.close()
+
+
+def test_a_sound_that_is_stopped_is_cut(card: Card) -> None:
+    output = SoundDeviceOutput()
+    sound_out(output, 0.4)
+    output.stop()
+    assert card.ends == ["cut"]
+
+
+def test_what_the_device_says_it_missed_is_an_under_run(card: Card) -> None:
+    card.late, card.write_available = {4, 9}, -(10**9)
+    output = SoundDeviceOutput()
+    sound_out(output, 0.2)
+    output.finish()
+    while output.queued():
+        card.heard.wait(0.001)
+    output.stop()
+    assert output.underruns == 2
+
+
+def test_a_thread_that_comes_after_the_device_must_be_dry_counts_it(
+    card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter(np.arange(0.0, 1e6, 60.0))  # a minute passes between two looks at the clock
+    monkeypatch.setattr("drawbar.live.portaudio.time", SimpleNamespace(monotonic=lambda: next(now)))
+    output = SoundDeviceOutput()
+    sound_out(output, 0.2)
+    output.finish()
+    while output.queued():
+        card.heard.wait(0.001)
+    output.stop()
+    assert output.underruns == 20
 
 
 def test_without_portaudio_the_null_output_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ that writes and waits. PortAudio is imported when a player is opened, never befo
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = ["RtmixerOutput", "SoundDeviceOutput", "device_names"]
 
 CAPACITY_S = 0.5
 BLOCK_S = 0.01
+WARM_S = 0.15
+"""Silence that a device gets first: a sound server that has just begun swallows up to 20 ms while its buffer fills."""
 RESERVE = 4096
 """Frames of the device's ring that `available` keeps free: the resampler hands its output out in lumps."""
 
@@ -134,7 +137,7 @@ class RtmixerOutput(_Device):
                 f"rtmixer is not installed ({error}): pip install rtmixer"
             ) from error
         self._action: Any = None
-        self._missed = 0
+        self._missed, self._warm_at = 0, 0.0
         self._lock = threading.RLock()
         size = 1 << int(np.ceil(np.log2(CAPACITY_S * self._device_rate + RESERVE)))
         self._ring = rtmixer.RingBuffer(4 * self._channels, size)
@@ -154,6 +157,7 @@ class RtmixerOutput(_Device):
             self._stream.start()
         except self._sd.PortAudioError as error:
             raise DeviceError(f"{self.name} does not start: {error}") from error
+        self._warm_at = self._stream.time + WARM_S
 
     def available(self) -> int:
         """Samples that `write` would take now."""
@@ -173,7 +177,7 @@ class RtmixerOutput(_Device):
             self._watch()
             if self._action is None and self._ring.read_available:
                 self._missed = self._late()
-                self._action = self._stream.play_ringbuffer(self._ring)
+                self._action = self._stream.play_ringbuffer(self._ring, start=self._warm_at)
 
     def _watch(self) -> None:
         """The callback ends its action when the ring is empty: so an under-run shows; the device counts its own."""
@@ -221,7 +225,11 @@ class RtmixerOutput(_Device):
 
 
 class SoundDeviceOutput(_Device):
-    """Plays from a thread that writes 10 ms at a time and waits for the device."""
+    """Plays from a thread that writes 10 ms at a time and waits for the device.
+
+    A sound server may run dry without telling PortAudio, and then swallows what comes late: so the thread also counts
+    by the clock, from how much the device held after the last block.
+    """
 
     def __init__(
         self,
@@ -259,24 +267,24 @@ class SoundDeviceOutput(_Device):
         self._thread.start()
 
     def _play(self) -> None:
-        count = round(BLOCK_S * self._device_rate)
+        count, silence = round(BLOCK_S * self._device_rate), round(WARM_S / BLOCK_S)
+        room = max(self._stream.write_available, round(self._latency * self._device_rate))
+        dry_at = float("inf")
         while not self._halt.is_set():
-            block = self._ring.read(count)
-            before = self._playing
+            block = self._ring.read(count if silence <= 0 else 0)
+            silence -= 1
+            ran_dry = self._playing and len(block) < count and not self._finished
             self._playing = len(block) == count
-            if before and not self._playing and not self._finished:
-                self._underruns += 1
             full = np.concatenate([block, np.zeros(count - len(block), np.float32)])
+            late = time.monotonic() > dry_at
             try:
-                late = self._stream.write(np.repeat(full[:, None], self._channels, axis=1))
+                late |= bool(self._stream.write(np.repeat(full[:, None], self._channels, axis=1)))
             except self._sd.PortAudioError as error:
                 if not self._halt.is_set():
                     self.failed = f"{self.name} stopped ({error}): was it unplugged?"
                 return
-            if (
-                late and before and len(block)
-            ):  # the device had nothing left between the last block and this one
-                self._underruns += 1
+            dry_at = time.monotonic() + (room - self._stream.write_available) / self._device_rate
+            self._underruns += ran_dry or (late and len(block) > 0)
 
     def available(self) -> int:
         """Samples that `write` would take now."""
