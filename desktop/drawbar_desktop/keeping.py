@@ -5,7 +5,7 @@ from typing import Any
 
 from drawbar.live.take import TakeSettings
 from drawbar_desktop.links import Links
-from drawbar_desktop.playing import Playing
+from drawbar_desktop.playing import Playing, Recalled
 from drawbar_desktop.state.export import ExportChoice, export_take
 from drawbar_desktop.state.rack import Strip
 from drawbar_desktop.state.recording import Leftover, leftovers, recovered_take
@@ -64,7 +64,9 @@ class Keeping:
         }
         desk.lanes.restore(lanes)
         desk.rack.restore("restore settings", strips)
-        self._playing.recalled = (self._playing.fingerprint(), automation) if automation else None
+        self._playing.recalled = Recalled(
+            self._playing.fingerprint(), automation or None, settings.stacking, settings.branch
+        )
         words = f"Restored: seed {settings.seed}"
         site = str(record.get("site", ""))
         if missing:

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,21 @@ from drawbar_desktop.state.ports import SnapshotLike
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
 
-__all__ = ["Playing"]
+__all__ = ["Playing", "Recalled"]
 
 WATCHED = 10
 SOUNDING = ("playing", "finishing")
 MEASURED_S = 8.0
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What makes the next take the restored one, as long as the desk says what it said then."""
+
+    fingerprint: str
+    automation: Mapping[str, Any] | None
+    stacking: str
+    branch: str
 
 
 class Playing:
@@ -33,8 +44,8 @@ class Playing:
         self._slot_since = 0
         self._twin_gains_db = (0.0, 0.0)
         self._measuring = False
-        self.recalled: tuple[str, Mapping[str, Any]] | None = None
-        """What the desk said when a take was restored, and that take's exact automation."""
+        self.recalled: Recalled | None = None
+        """The take that was restored last."""
         desk = self.desk
         desk.rack.effective_changed.connect(self._send_amount)
         desk.rack.mode_changed.connect(self._send_mode)
@@ -98,8 +109,12 @@ class Playing:
             modes=desk.rack.modes(),
             twin=transport.twin.value,
         )
-        exact = self.recalled[1] if self.recalled is not None and self.recalled[0] == fingerprint else None
-        stored = exact if exact is not None else self._lanes(loaded.frame_rate_hz)
+        recalled = self.recalled
+        exact = recalled is not None and recalled.fingerprint == fingerprint
+        if recalled is not None and exact:
+            settings = replace(settings, stacking=recalled.stacking, branch=recalled.branch)
+        played = recalled.automation if recalled is not None and exact else None
+        stored = played if played is not None else self._lanes(loaded.frame_rate_hz)
         automation = loaded.automation(stored) if stored is not None else None
         desk.timeline.start(seconds)
         self._slot_since, self._twin_gains_db = 0, (0.0, 0.0)

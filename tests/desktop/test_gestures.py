@@ -1,5 +1,7 @@
 """Every gesture of the window that the musicians' conventions ask for, over a fake engine."""
 
+import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QSlider,
     QWidget,
@@ -22,11 +25,13 @@ from PySide6.QtWidgets import (
 from drawbar.errors import DrawbarError
 from drawbar_desktop.app import App, remembered
 from drawbar_desktop.loading import load_embedded
+from drawbar_desktop.logs import start_log
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
 from drawbar_desktop.state.grid import Grid
 from drawbar_desktop.widgets.amount_slider import AmountSlider
 from drawbar_desktop.widgets.feature_list import FEATURE_MIME
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.inspector import Inspector
 from drawbar_desktop.widgets.strip import STRIP_MIME
 from drawbar_desktop.widgets.take_list import TakeList
@@ -606,6 +611,25 @@ def test_restoring_gives_the_same_settings_and_the_exact_automation(
     assert engine.played[0] == first
 
 
+def test_a_take_of_before_sliders_acted_on_one_branch_comes_back_as_it_was(
+    qtbot: Any, app: App, engine: FakeEngine, ids: list[str]
+) -> None:
+    app.rack.set_amount(ids[0], 0.5)
+    id = play_a_take(qtbot, app, engine)
+    assert engine.played[0].branch == "conditional"
+    item, store = app.desk.history.get(id), app.desk.history.store
+    assert item is not None
+    assert store is not None
+    record = store.record(item)
+    app.keeping.restore({**record, "settings": replace(record["settings"], branch="both")})
+    app.toggle_play()
+    assert engine.played[0].branch == "both"
+    app.toggle_play()
+    app.rack.set_amount(ids[0], 0.6)
+    app.toggle_play()
+    assert engine.played[0].branch == "conditional", "a moved slider makes it a new take"
+
+
 def test_settings_come_back_from_an_exported_file(
     qtbot: Any, app: App, engine: FakeEngine, tmp_path: Path
 ) -> None:
@@ -1081,10 +1105,92 @@ def test_the_faders_of_the_transport_obey_the_same_gestures(qtbot: Any, app: App
     assert app.rack.strip(ids[0]).amount == 0.0
 
 
-def test_ctrl_click_brings_a_number_back(qtbot: Any, app: App) -> None:
+def test_a_number_is_overtyped_after_a_click_and_brought_back_by_a_double_or_ctrl_click(
+    qtbot: Any, app: App
+) -> None:
     app.window.transport.advanced.click()
     guidance = app.window.transport.fold.guidance
-    guidance.setValue(7.0)
-    qtbot.mouseClick(guidance.lineEdit(), LEFT, Qt.KeyboardModifier.ControlModifier)
-    assert app.transport.guidance.value == 3.0
+    for modifier, click in (
+        (NONE, qtbot.mouseDClick),
+        (Qt.KeyboardModifier.ControlModifier, qtbot.mouseClick),
+    ):
+        guidance.setValue(7.0)
+        click(guidance.lineEdit(), LEFT, modifier)
+        assert app.transport.guidance.value == 3.0
     assert "back to 3.0" in guidance.toolTip()
+    guidance.clearFocus()
+    guidance.setFocus(Qt.FocusReason.MouseFocusReason)
+    qtbot.mouseClick(guidance.lineEdit(), LEFT)
+    qtbot.keyClicks(guidance.lineEdit(), "4.5")
+    qtbot.keyClick(guidance.lineEdit(), Qt.Key.Key_Return)
+    assert app.transport.guidance.value == 4.5
+
+
+def test_every_file_dialog_opens_in_the_folder_that_was_used_last(
+    qtbot: Any, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs, tables = tmp_path / "songs", tmp_path / "tables"
+    songs.mkdir()
+    tables.mkdir()
+    opened: list[str] = []
+
+    def chosen(answer: object) -> Any:
+        return lambda parent, title, place="", *more: (opened.append(str(place)), answer)[1]
+
+    dialogs = "drawbar_desktop.widgets.file_dialogs.QFileDialog"
+    monkeypatch.setattr(f"{dialogs}.getOpenFileNames", chosen(([str(songs / "a.wav")], "")))
+    monkeypatch.setattr(f"{dialogs}.getSaveFileName", chosen((str(tables / "x.csv"), "")))
+    monkeypatch.setattr(f"{dialogs}.getExistingDirectory", chosen(""))
+    app.window.making._browse("like")
+    app.window.settings._folder(opened.append, "A model")
+    FileDialogs(app.desk.settings).save_file(app.window, "Export the table", "t.csv", "")
+    app.window.making._browse_folder("like")
+    assert opened == [str(Path.home()), str(songs), str(songs / "t.csv"), str(tables)]
+    app.save_settings(places=True)
+    again = Desk(app.desk.home)
+    assert FileDialogs(again.settings).folder == tables
+    tables.rmdir()
+    assert FileDialogs(again.settings).folder == Path.home()
+
+
+def test_drop_outs_are_counted_in_the_read_out_and_marked(app: App, engine: FakeEngine) -> None:
+    app.toggle_play()
+    engine.step(0.5, ahead=0.3)
+    poll(app)
+    shown = app.window.transport.underruns
+    assert (shown.text(), shown.property("alarm")) == ("0", None)
+    engine._snapshot = replace(engine._snapshot, underruns=2)
+    poll(app)
+    assert (shown.text(), shown.property("alarm")) == ("2", "true")
+    assert "not ready in time" in shown.toolTip()
+
+
+def test_what_nobody_caught_lies_in_the_log_and_on_a_card_that_names_it(
+    qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sys.excepthook
+    log = start_log(tmp_path)
+    assert log is not None
+    app = App(fake_load(FakeEngine(), FakeBank()), Desk(tmp_path / "home"), log_file=log)
+    try:
+        hook = app.caught(sys.excepthook)
+        try:
+            raise KeyError("residual 3")
+        except KeyError as error:
+            hook(type(error), error, error.__traceback__)
+    finally:
+        sys.excepthook = before
+        for handler in [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+    assert "residual 3" in log.read_text()
+    assert "test_gestures.py" in log.read_text()
+    card = app.window.errors
+    assert not card.isHidden()
+    words = " ".join(one.text() for one in card.findChildren(QLabel))
+    assert str(log) in words
+    assert "residual 3" in words
+    card.copy_button.click()
+    assert "Traceback" in QApplication.clipboard().text()
+    assert card.copy_button.text() == "Copied"
+    app.window.close()

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from drawbar.musicgen import Stream
 from drawbar_desktop.app import App
 from drawbar_desktop.loading import load_embedded
 from drawbar_desktop.state.desk import Desk
@@ -98,6 +100,41 @@ def test_a_take_is_played_steered_stopped_and_exported(qtbot: Any, whole: App, t
     assert rate == 32_000
     assert len(audio) / rate >= 0.5
     assert np.isfinite(audio).all()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB")])
+def test_when_memory_runs_out_the_take_so_far_is_kept_and_the_window_says_what_helps(
+    qtbot: Any, whole: App, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    app = whole
+    real = Stream.__next__
+
+    def short_of_memory(self: Stream) -> Any:
+        frame = real(self)
+        if frame.index == 60:
+            raise error
+        return frame
+
+    monkeypatch.setattr(Stream, "__next__", short_of_memory)
+    app.transport.seconds.set(8.0)
+    app.toggle_play()
+
+    def kept() -> bool:
+        app.poll_plots()
+        app.poll_text()
+        return app.desk.history.total == 1
+
+    qtbot.waitUntil(kept, timeout=60_000)
+    words = app.window.status.text.text()
+    assert "memory ran out" in words
+    assert "close other programs" in words
+    assert "load a smaller model" in words
+    item = app.desk.history.shown()[0]
+    assert 0.2 < item.seconds < 1.3
+    assert not app.transport.playing.value
+    monkeypatch.setattr(Stream, "__next__", real)
+    app.toggle_play()
+    play_until(app, qtbot, 0.1)
 
 
 def test_every_page_of_the_inspector_opens(whole: App) -> None:

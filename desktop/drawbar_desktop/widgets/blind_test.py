@@ -8,7 +8,6 @@ from typing import Protocol
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QProgressBar,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from drawbar_desktop.state.blind_test import LENGTHS_S, TASKS, TRIALS, BlindChoice, BlindTest, Row
 from drawbar_desktop.theme import SPACE, P, icon, icon_size, qcolor
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.parts import Menu, Tag, button, clear, label
 from drawbar_desktop.widgets.sheet import Sheet
 
@@ -112,9 +112,9 @@ class IntervalBar(QWidget):
 class BlindTestSheet(Sheet):
     """Letters play, digits answer, U takes back, S stops, Escape closes and keeps."""
 
-    def __init__(self, parent: QWidget, listener: Listener) -> None:
+    def __init__(self, parent: QWidget, listener: Listener, files: FileDialogs) -> None:
         super().__init__(parent, "Blind listening test", width=720, height=560)
-        self._listener, self._state = listener, listener.state
+        self._listener, self._state, self._files = listener, listener.state, files
         self._pages = QStackedWidget()
         for build in (self._setup_page, self._trial_page, self._complete_page, self._result_page):
             page = QWidget()
@@ -359,10 +359,9 @@ class BlindTestSheet(Sheet):
             self._listener.resume(self._left)
 
     def _export(self) -> None:
-        place = str(Path.home() / "blind-test.csv")
-        path, _ = QFileDialog.getSaveFileName(self, "Export the table", place, "Table (*.csv)")
-        if path:
-            self._listener.export(Path(path))
+        path = self._files.save_file(self, "Export the table", "blind-test.csv", "Table (*.csv)")
+        if path is not None:
+            self._listener.export(path)
 
     # -- keys -----------------------------------------------------------------------------------------
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QWidget
 
 from drawbar_desktop.state.export import FORMATS, ExportChoice
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.transport import format_time
 from drawbar_desktop.theme import SPACE
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.parts import Menu, button, label
 from drawbar_desktop.widgets.sheet import Sheet
 
@@ -21,6 +22,7 @@ class ExportSheet(Sheet):
     def __init__(self, parent: QWidget, settings: Settings, write: Callable[[ExportChoice], object]) -> None:
         super().__init__(parent, "Export", width=600)
         self._settings, self._write = settings, write
+        self._files = FileDialogs(settings)
         self._about = label("", "small", wrap=True)
         self.path = QLineEdit()
         self.path.setAccessibleName("File")
@@ -58,11 +60,10 @@ class ExportSheet(Sheet):
 
     def ask(self, name: str, about: str, seconds: float, *, has_twin: bool) -> None:
         """Offer to export a take."""
-        folder = Path(self._settings["last_folder"] or Path.home())
         ending = self._settings["export_format"]
         place = list(FORMATS).index(ending) if ending in FORMATS else 0
         self.format.setCurrentIndex(place)
-        self.path.setText(str(folder / f"{name}.{list(FORMATS)[place]}"))
+        self.path.setText(str(self._files.folder / f"{name}.{list(FORMATS)[place]}"))
         self._about.setText(f"{about}   \u00b7   {format_time(seconds)}")
         self.bypassed.setEnabled(has_twin)
         self.bypassed.setChecked(False)
@@ -80,11 +81,10 @@ class ExportSheet(Sheet):
         self.path.setText(str(path.with_suffix(f".{self.format.currentData()}")))
 
     def _browse(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(
+        chosen = self._files.save_file(
             self, "Export the take", self.path.text(), "Sound (*.wav *.flac *.ogg)"
         )
-        if path:
-            chosen = Path(path)
+        if chosen is not None:
             if chosen.suffix.lower().lstrip(".") in FORMATS:
                 self.format.setCurrentIndex(list(FORMATS).index(chosen.suffix.lower().lstrip(".")))
             self.path.setText(str(chosen))
@@ -92,6 +92,6 @@ class ExportSheet(Sheet):
     def _export(self) -> None:
         choice = self.choice()
         self._settings.set("export_format", choice.ending)
-        self._settings.set("last_folder", str(choice.path.parent))
+        self._files.note(choice.path)
         self.dismiss()
         self._write(choice)

@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 from drawbar_desktop.state.making import LEAST, SIDES, Making
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.theme import SPACE, P
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.meters import ScoreBar
 from drawbar_desktop.widgets.parts import clear, label, tool_button
 from drawbar_desktop.widgets.sheet import Sheet
@@ -61,9 +61,9 @@ class Maker(Protocol):
 class MakingSheet(Sheet):
     """Files on both sides, a name, and one button."""
 
-    def __init__(self, parent: QWidget, maker: Maker) -> None:
+    def __init__(self, parent: QWidget, maker: Maker, files: FileDialogs) -> None:
         super().__init__(parent, "Make a slider from examples", width=720, height=560)
-        self._maker, self._state = maker, maker.state
+        self._maker, self._state, self._files = maker, maker.state, files
         self.body.addWidget(
             label(
                 "The slider is what your examples have in common and the others lack. Ten files of each, alike in "
@@ -135,15 +135,13 @@ class MakingSheet(Sheet):
         return column
 
     def _browse(self, side: str) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(
-            self, _TITLES[side], "", "Sound (*.wav *.flac *.mp3 *.ogg *.aif *.aiff *.opus);;All files (*)"
-        )
-        self._state.add(side, [Path(path) for path in paths])
+        kinds = "Sound (*.wav *.flac *.mp3 *.ogg *.aif *.aiff *.opus);;All files (*)"
+        self._state.add(side, self._files.open_files(self, _TITLES[side], kinds))
 
     def _browse_folder(self, side: str) -> None:
-        path = QFileDialog.getExistingDirectory(self, _TITLES[side])
-        if path:
-            self._state.add(side, [Path(path)])
+        path = self._files.open_folder(self, _TITLES[side])
+        if path is not None:
+            self._state.add(side, [path])
 
     def _go(self) -> None:
         if self._state.made.value is not None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import (
     QAction,
     QColor,
+    QFocusEvent,
     QFontMetrics,
     QMouseEvent,
     QPainter,
@@ -91,24 +92,38 @@ def number_box(
     result.setAccessibleName(name)
     result.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     result.default = value
-    result.setToolTip(f"{name}. Ctrl-click: back to {result.text()}")
+    result.setToolTip(f"{name}. Double- or Ctrl-click: back to {result.text()}")
     return result
 
 
 class _NumberBox(QDoubleSpinBox):
+    """A click makes ready to overtype, a double or Ctrl-click brings back the value it began with."""
+
     default = 0.0
 
     def __init__(self) -> None:
         super().__init__()
+        self._fresh = False
         self.lineEdit().installEventFilter(self)
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """The click that brings the focus will select the number."""
+        super().focusInEvent(event)
+        self._fresh = event.reason() == Qt.FocusReason.MouseFocusReason
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Ctrl-click: the value it began with."""
-        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonPress:
+        """Mouse gestures in the text."""
+        if isinstance(event, QMouseEvent):
             ctrl = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier
-            if event.modifiers() & ctrl:
+            pressed = event.type() == QEvent.Type.MouseButtonPress
+            if event.type() == QEvent.Type.MouseButtonDblClick or (pressed and event.modifiers() & ctrl):
                 self.setValue(self.default)
+                self.selectAll()
                 return True
+            if event.type() == QEvent.Type.MouseButtonRelease and self._fresh:
+                self._fresh = False
+                if not self.lineEdit().hasSelectedText():
+                    self.selectAll()
         return super().eventFilter(watched, event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:

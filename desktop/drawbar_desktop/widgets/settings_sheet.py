@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
@@ -25,6 +24,7 @@ from drawbar_desktop.state.models import BankEntry, ModelEntry
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.state.settings import SCALES, THEMES
 from drawbar_desktop.theme import SPACE
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.parts import ElidedLabel, Menu, Tag, button, clear, label, separator, tool_button
 from drawbar_desktop.widgets.sheet import Sheet
 
@@ -70,7 +70,7 @@ class SettingsSheet(Sheet):
         refresh: Callable[[], object],
     ) -> None:
         super().__init__(parent, "Settings", width=720, height=560)
-        self._desk, self._managing = desk, managing
+        self._desk, self._managing, self._files = desk, managing, FileDialogs(desk.settings)
         self._choose_device, self._refresh = choose_device, refresh
         self.tabs = QButtonGroup(self)
         row = QHBoxLayout()
@@ -350,14 +350,14 @@ class SettingsSheet(Sheet):
             self._bank_rows.addLayout(row)
 
     def _install(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Install a bank", str(Path.home()), "Banks (*.drawbank)")
-        if path:
-            self._managing.add_bank(Path(path))
+        path = self._files.open_file(self, "Install a bank", "Banks (*.drawbank)")
+        if path is not None:
+            self._managing.add_bank(path)
 
     def _folder(self, use: Callable[[Path], object], title: str) -> None:
-        path = QFileDialog.getExistingDirectory(self, title, str(Path.home()))
-        if path:
-            use(Path(path))
+        path = self._files.open_folder(self, title)
+        if path is not None:
+            use(path)
 
     # -- appearance and about -------------------------------------------------------------------------
 
@@ -395,7 +395,9 @@ class SettingsSheet(Sheet):
         about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(about)
         if self._managing.log_file is not None:
-            column.addWidget(label(f"Log: {self._managing.log_file}", "faint", wrap=True))
+            log = label(f"Log: {self._managing.log_file}", "faint", wrap=True)
+            log.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            column.addWidget(log)
         text = QTextBrowser()
         text.setMarkdown(self._managing.licences)
         text.setOpenExternalLinks(True)

@@ -25,6 +25,7 @@ from drawbar_desktop.widgets.blind_test import BlindTestSheet, Listener
 from drawbar_desktop.widgets.browser import Browser
 from drawbar_desktop.widgets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.export_sheet import ExportSheet
+from drawbar_desktop.widgets.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.logo import mark_pixmap
 from drawbar_desktop.widgets.making_sheet import Maker, MakingSheet
 from drawbar_desktop.widgets.parts import LEARN, Item, popup
@@ -93,8 +94,8 @@ class MainWindow(QMainWindow):
         self.errors = ErrorSheet(root, managing.log_file)
         self.export = ExportSheet(root, desk.settings, lambda choice: self.write_export(choice))
         self.write_export: Callable[..., object] = lambda choice: None
-        self.blind = BlindTestSheet(root, listener)
-        self.making = MakingSheet(root, maker)
+        self.blind = BlindTestSheet(root, listener, FileDialogs(desk.settings))
+        self.making = MakingSheet(root, maker, FileDialogs(desk.settings))
         self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
         self._keys()
