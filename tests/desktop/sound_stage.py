@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -167,25 +167,59 @@ class Stretch:
 
 
 def stretches(heard: Floats, sound: Floats, rate: int) -> list[Stretch]:
-    """A recording -> its stretches between silences of 1 ms or more, each with its place in `sound`.
+    """A recording -> its stretches, each with its place in `sound`: they end where it is silent for 1 ms or jumps.
 
-    Stretches below 10 ms say too little to be found and are left out.
+    Stretches below 20 ms say too little to be found and are left out.
     """
     loud = np.flatnonzero(np.abs(heard) > SILENT)
     if not len(loud):
         return []
     breaks = np.flatnonzero(np.diff(loud) > rate // 1000)
     firsts, lasts = [loud[0], *loud[breaks + 1]], [*loud[breaks], loud[-1]]
-    found = []
-    edge = np.zeros(rate // 100, np.float32)  # a resampler's ringing reaches beyond the sound
+    edge = np.zeros(rate // 50, np.float32)  # a resampler's ringing reaches beyond the sound
     around = np.concatenate([edge, sound, edge])
+    found: list[Stretch] = []
     for first, last in zip(firsts, lasts, strict=True):
         part = heard[first : last + 1]
-        if len(part) < rate // 100:
-            continue
-        match = find(around, part, rate)
-        found.append(Stretch(match.lag - len(edge), len(part), match.residual_db, 1 / match.gain))
+        while len(part) >= rate // 50:
+            one = _placed(part, around, rate)
+            found.append(replace(one, start=one.start - len(edge)))
+            part = part[one.length + rate // 100 :]
     return found
+
+
+def _placed(part: Floats, around: Floats, rate: int) -> Stretch:
+    """Where a stretch begins in the sound, and how far it goes on from there."""
+    block, margin = rate // 100, 64
+    head = part[: 4 * block]
+    size = 1 << int(np.ceil(np.log2(len(around) + len(head))))
+    cross = np.fft.irfft(np.fft.rfft(around, size) * np.conj(np.fft.rfft(head, size)), size)
+    lag = int(np.argmax(cross[: len(around)]))
+    wide = np.pad(around, margin)[lag : lag + len(part) + 2 * margin]
+    part = part[: len(wide) - 2 * margin]
+
+    def model(shift: float, length: int) -> Floats:
+        return _shifted(wide[: length + 2 * margin], shift)[margin : margin + length]
+
+    shift = 0.0
+    for reach in (0.5, 0.05, 0.005):
+        shift = min(
+            shift + np.linspace(-reach, reach, 21),
+            key=lambda by: float(np.linalg.norm(model(by, len(head)) - head)),
+        )
+    expected = model(shift, len(part))
+    blocks = range(0, len(part) - block + 1, block)
+    floor = 0.1 * float(np.sqrt(np.mean(expected**2)))
+    errors = [np.sqrt(np.mean((part[at : at + block] - expected[at : at + block]) ** 2)) for at in blocks]
+    levels = [max(floor, np.sqrt(np.mean(expected[at : at + block] ** 2))) for at in blocks]
+    torn = next(
+        (n for n, (error, level) in enumerate(zip(errors, levels, strict=True)) if error > 0.03 * level), None
+    )
+    length = len(part) if not torn else torn * block
+    a, b = part[:length], expected[:length]
+    gain = float(a @ b) / max(1e-12, float(b @ b))
+    error = float(np.linalg.norm(a - gain * b)) / max(1e-12, float(np.linalg.norm(b)))
+    return Stretch(lag, length, 20 * np.log10(max(error, 1e-9)), gain)
 
 
 def _shifted(sound: Floats, by: float) -> Floats:

@@ -63,15 +63,17 @@ def test_what_is_heard_is_the_take(tmp_path: Path, kind: str) -> None:
     if "no sound device" in played.stderr:
         pytest.skip("PortAudio does not see PulseAudio: apt install libasound2-plugins")
     assert played.returncode == 0, played.stderr
-    expected = np.asarray(soxr.resample(take, RATE, SINK_RATE), np.float32)
+    # With silence around it, as it was played: a resampler rings before the first sample and after the last.
+    expected = np.asarray(soxr.resample(np.pad(take, RATE // 100), RATE, SINK_RATE), np.float32)
     drops = int(played.stdout)
     parts = stretches(sound.heard, expected, SINK_RATE)
-    assert 1 <= len(parts) <= 1 + drops, (drops, parts)
+    # One drop-out may tear twice: where the device runs dry, and where the server swallows what came late.
+    assert 1 <= len(parts) <= 1 + 2 * drops, (drops, parts)
     for part in parts:
         assert part.residual_db < -40, (drops, parts)
         assert part.gain == pytest.approx(1.0, abs=0.01)
     assert [part.start for part in parts] == sorted(part.start for part in parts)
-    lost = len(expected) - sum(part.length for part in parts)
+    lost = len(take) * SINK_RATE // RATE - sum(part.length for part in parts)
     if not drops:  # the limiter looks 1.5 ms ahead: so long is the whisper before the take
         assert abs(lost) < SINK_RATE // 500, parts
 
@@ -83,6 +85,12 @@ def test_the_comparison_finds_every_stretch_between_two_drop_outs() -> None:
     first, second = stretches(heard.astype(np.float32), sound, 48_000)
     assert (first.start, first.length, second.start, second.length) == (0, 30_000, 31_000, 65_000)
     assert max(first.residual_db, second.residual_db) < -60
+    jumped = np.concatenate([sound[:30_000], sound[31_000:]])
+    one, two = stretches(jumped, sound, 48_000)
+    assert one.start == 0
+    assert 30_000 - 480 <= one.length <= 30_000
+    assert 31_000 <= two.start <= 31_000 + 480
+    assert max(one.residual_db, two.residual_db) < -40
     wrong = heard.astype(np.float32)
     wrong[60_000:] *= -1
     assert max(part.residual_db for part in stretches(wrong, sound, 48_000)) > -10
