@@ -18,6 +18,7 @@ import pytest
 from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live import NullOutput, list_devices, open_output
 from drawbar.live.portaudio import SoundDeviceOutput
+from drawbar.live.ring import Floats
 
 SINK_RATE = 48_000
 PLAY = """
@@ -129,7 +130,7 @@ class Card:
     def start(self) -> None:
         self.stopped = False
 
-    def write(self, block: np.ndarray) -> bool:
+    def write(self, block: Floats) -> bool:
         level = float(np.abs(block).max())
         self.blocks.append(level)
         self.heard.wait(0.001)
