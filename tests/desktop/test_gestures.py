@@ -1135,14 +1135,18 @@ def test_every_file_dialog_opens_in_the_folder_that_was_used_last(
     opened: list[str] = []
 
     def chosen(answer: object) -> Any:
-        return lambda parent, title, place="", *more: (opened.append(str(place)), answer)[1]
+        def dialog(parent: object, title: str, place: object = "", *more: object) -> object:
+            opened.append(str(place))
+            return answer
+
+        return dialog
 
     dialogs = "drawbar_desktop.widgets.file_dialogs.QFileDialog"
     monkeypatch.setattr(f"{dialogs}.getOpenFileNames", chosen(([str(songs / "a.wav")], "")))
     monkeypatch.setattr(f"{dialogs}.getSaveFileName", chosen((str(tables / "x.csv"), "")))
     monkeypatch.setattr(f"{dialogs}.getExistingDirectory", chosen(""))
     app.window.making._browse("like")
-    app.window.settings._folder(opened.append, "A model")
+    app.window.settings._folder(lambda path: opened.append(str(path)), "A model")
     FileDialogs(app.desk.settings).save_file(app.window, "Export the table", "t.csv", "")
     app.window.making._browse_folder("like")
     assert opened == [str(Path.home()), str(songs), str(songs / "t.csv"), str(tables)]
