@@ -22,6 +22,10 @@ SILENT = 3e-5
 """Below this (-90 dB) a sample is silence: a resampler rings a little before and after a sound."""
 
 
+NOT_IT = -15.0
+"""dB: what is left of a stretch that is found, at most."""
+
+
 def missing() -> str:
     """The first tool that is not here; empty when all are."""
     tools = ("pulseaudio", "pactl", "parec")
@@ -166,10 +170,11 @@ class Stretch:
     gain: float
 
 
-def stretches(heard: Floats, sound: Floats, rate: int) -> list[Stretch]:
+def stretches(heard: Floats, sound: Floats, rate: int, within_s: float | None = None) -> list[Stretch]:
     """A recording -> its stretches, each with its place in `sound`: they end where it is silent for 1 ms or jumps.
 
-    Stretches below 20 ms say too little to be found and are left out.
+    Stretches below 20 ms say too little to be found and are left out. ``within_s``: each is looked for so near to
+    where the one before would have gone on, for music that repeats itself.
     """
     loud = np.flatnonzero(np.abs(heard) > SILENT)
     if not len(loud):
@@ -179,12 +184,25 @@ def stretches(heard: Floats, sound: Floats, rate: int) -> list[Stretch]:
     edge = np.zeros(rate // 50, np.float32)  # a resampler's ringing reaches beyond the sound
     around = np.concatenate([edge, sound, edge])
     found: list[Stretch] = []
+    goes_on: int | None = None  # the place in `around` that would stand at the recording's beginning
     for first, last in zip(firsts, lasts, strict=True):
-        part = heard[first : last + 1]
-        while len(part) >= rate // 50:
-            one = _placed(part, around, rate)
-            found.append(replace(one, start=one.start - len(edge)))
-            part = part[one.length + rate // 100 :]
+        at = int(first)
+        while last + 1 - at >= rate // 50:
+            part, begins = heard[at : last + 1], 0
+            near = around
+            if goes_on is not None and within_s is not None:
+                begins = max(0, goes_on + at - round(within_s * rate))
+                near = around[begins : goes_on + at + round(within_s * rate) + len(part)]
+            if len(near) < rate // 25:
+                break
+            one = _placed(part, near, rate)
+            if within_s is not None and one.residual_db > NOT_IT:
+                at += rate // 100  # the edge of a drop-out; what stays unfound is missing from the lengths
+                continue
+            found.append(replace(one, start=one.start + begins - len(edge)))
+            if one.length >= rate // 10:
+                goes_on = one.start + begins - at
+            at += one.length + rate // 100
     return found
 
 
@@ -194,7 +212,7 @@ def _placed(part: Floats, around: Floats, rate: int) -> Stretch:
     head = part[: 4 * block]
     size = 1 << int(np.ceil(np.log2(len(around) + len(head))))
     cross = np.fft.irfft(np.fft.rfft(around, size) * np.conj(np.fft.rfft(head, size)), size)
-    lag = int(np.argmax(cross[: len(around)]))
+    lag = int(np.argmax(cross[: max(1, len(around) - len(head) + 1)]))
     wide = np.pad(around, margin)[lag : lag + len(part) + 2 * margin]
     part = part[: len(wide) - 2 * margin]
 

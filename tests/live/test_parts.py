@@ -11,7 +11,7 @@ import pytest
 from drawbar.errors import BadInputError
 from drawbar.live.bypass import Bypass
 from drawbar.live.controls import Controls
-from drawbar.live.lead import LeadPolicy
+from drawbar.live.lead import MOST_SPARE_S, LeadPolicy
 from drawbar.live.monitor import Gain, Limiter, Monitor
 from drawbar.live.output import NullOutput
 from drawbar.live.ring import Floats, Ring
@@ -146,8 +146,13 @@ def test_the_lead_follows_slow_frames_and_underruns() -> None:
     for _ in range(600):
         lead.note(0.005)
     assert lead.target_s == pytest.approx(short)
+    assert lead.spare_s == 0
     lead.note_underrun()
     assert lead.target_s > short + 0.05
+    once = lead.spare_s
+    for _ in range(9):
+        lead.note_underrun()
+    assert once < lead.spare_s <= MOST_SPARE_S
 
 
 def test_the_null_output_plays_by_the_clock_and_counts_each_gap_once() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["LeadPolicy"]
+__all__ = ["MOST_SPARE_S", "LeadPolicy"]
+
+MOST_SPARE_S = 0.18
 
 
 class LeadPolicy:
@@ -31,6 +33,14 @@ class LeadPolicy:
     def note_underrun(self) -> None:
         """The queue ran dry: stay further ahead for the next half minute."""
         self._penalty_s = min(self.most_s, self._penalty_s + 0.06)
+
+    @property
+    def spare_s(self) -> float:
+        """What the output holds beyond its least: nothing until it ran dry, more after every time, half in half a minute.
+
+        The thread that fills it may be held up as well, by a window that paints.
+        """
+        return min(MOST_SPARE_S, self._penalty_s)
 
     @property
     def mean_s(self) -> float:

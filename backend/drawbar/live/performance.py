@@ -269,7 +269,11 @@ class Performance:
     def _low_water_s(self) -> float:
         """What must stay ready while frames are decided again: their first needs one position per delay."""
         delays = self.engine.model.spec.delays
-        return max(self.output.min_fill_s, self.engine.lead.redo_s(max(delays) + 1))
+        return max(self._fill_s(), self.engine.lead.redo_s(max(delays) + 1))
+
+    def _fill_s(self) -> float:
+        """What the output is kept filled with: it cannot be recalled, so no more than this machine needs."""
+        return self.output.min_fill_s + self.engine.lead.spare_s
 
     def _rewind(self) -> int | None:
         """Go back to the first frame that can be redone in time -> it, or None when there is none."""
@@ -302,7 +306,7 @@ class Performance:
                 if self.pending.samples < FIRST_S * self.rate and not self._complete:
                     return
                 self._waiting = False
-            goal = self.output.min_fill_s if self.engine.rollback else self.engine.lead.most_s
+            goal = self._fill_s() if self.engine.rollback else self.engine.lead.most_s
             while len(self.pending) and self.output.queued() < goal * self.rate:
                 if self.output.available() < len(self.pending.first().steered) + 64:  # type: ignore[union-attr]
                     return
