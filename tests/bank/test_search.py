@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from drawbar.bank import Bank, FeatureRow, Query, Sort
 from drawbar.bank.words import key_of, wanted, words_of
 from drawbar.errors import BadInputError
-from tests.bank.small_bank import INFO, fill
+from tests.bank.small_bank import INFO, fill, record
 
 SORTS: tuple[Sort, ...] = ("score", "label", "density", "strength", "id")
 
@@ -55,6 +56,13 @@ def test_ids_are_found_as_they_are_typed(small: Bank) -> None:
 
 def test_proven_features_come_first_then_the_best_labelled_then_the_unnamed(small: Bank) -> None:
     assert ids(small.search()) == ["1/7", "3/2", "3/1", "3/0", "3/10", "1/0", "3/5"]
+
+
+def test_of_proven_features_those_with_a_name_come_first(tmp_path: Path) -> None:
+    bank = Bank.create(tmp_path / "bank", INFO)
+    fill(bank)
+    bank.write_features([replace(record("1/0"), verdict="proven", proof=9.0)])
+    assert ids(bank.search())[:4] == ["1/7", "3/2", "1/0", "3/1"]
 
 
 def test_each_filter_narrows_the_list_and_the_count(small: Bank) -> None:

@@ -27,12 +27,13 @@ SHELVES = ("proven", "named", "unnamed")
 FIRST_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 """One such letter matches so much that FTS5 takes long to say it all: these answers are stored as bits."""
 
-# The order in which proof counts: proven, then strength of the evidence, the best label's score, consistency.
+# The order in which proof counts: proven (those with a name first), then strength of the evidence, the best label's
+# score, consistency.
 _RANKED = """
 INSERT INTO listing (rank, feature, label, label_key, author, score)
 SELECT row_number() OVER (
-           ORDER BY f.verdict = 'proven' DESC, f.proof DESC, b.n IS NULL, b.score DESC, f.consistency DESC,
-                    f.layer, f.idx),
+           ORDER BY f.verdict = 'proven' DESC, f.verdict = 'proven' AND b.n IS NULL, f.proof DESC, b.n IS NULL,
+                    b.score DESC, f.consistency DESC, f.layer, f.idx),
        f.n, coalesce(b.text, ''), coalesce(b.text_key, ''), coalesce(b.author, ''), b.score
 FROM feature f LEFT JOIN (
     SELECT n, feature, text, text_key, author, score,

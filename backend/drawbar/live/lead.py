@@ -36,7 +36,7 @@ class LeadPolicy:
 
     @property
     def spare_s(self) -> float:
-        """What the output holds beyond its least: nothing until it ran dry, more after every time, half in half a minute.
+        """What the output holds beyond its least: nothing until it ran dry, more after every time, less with time.
 
         The thread that fills it may be held up as well, by a window that paints.
         """
