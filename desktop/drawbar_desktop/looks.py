@@ -121,7 +121,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
         app.add(row.id)
         app.rack.set_amount(row.id, amount)
     desk.macros.make(list(app.rack.ids())[1:3], "Band")
-    desk.history.mark(desk.history.shown()[0].id, starred=True, notes="drums come in at bar 2")
+    desk.history.mark(desk.history.shown()[0].id, starred=True, notes="the piano comes in at bar 2")
     app.transport.prompt.set(PROMPT)
     app.transport.set_seed(7)
     app.actions.play_take(desk.history.shown()[0].id)

@@ -81,7 +81,7 @@ class _Tour:
         self.take_picture("automation")
         app.toggle_play()
         self.wait("the second take", lambda: desk.history.total == 2)
-        desk.history.mark(desk.history.shown()[0].id, starred=True, notes="drums come in at bar 2")
+        desk.history.mark(desk.history.shown()[0].id, starred=True, notes="the piano comes in at bar 2")
         app.window.side.show_tab(2)
         self.take_picture("takes")
         app.export()
@@ -94,7 +94,9 @@ class _Tour:
         app.window.overlay.present()
         self.take_picture("keys")
         app.window.overlay.dismiss()
+        size = app.window.size()
         app.set_theme("light" if desk.settings["theme"] == "dark" else "dark")
+        app.window.resize(size)  # a platform without a screen forgets it
         app.window.settings.dismiss()
         app.actions.play_take(desk.history.shown()[0].id)
         self.wait("the other theme", lambda: bool(app.timeline.title))

@@ -3,6 +3,7 @@
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -29,6 +30,8 @@ from drawbar_desktop.widgets.value_edit import ValueEdit
 __all__ = ["TransportBar", "length_title"]
 
 ALARM_HOLD_MS = 5_000
+GAIN_W, LEVEL_W = (44, 84), (36, 104)
+"""Least and full width: what is not needed to play gives way in a narrow window."""
 
 
 def length_title(seconds: float | None) -> str:
@@ -201,10 +204,10 @@ class TransportBar(QFrame):
     def _output_group(self) -> QHBoxLayout:
         transport = self._transport
         self.level = LevelMeter()
-        self.level.setFixedWidth(104)
+        self.level.setFixedWidth(LEVEL_W[1])
         self.gain = Fader(-360, 60, lambda: transport.gain_db.set(0.0))
         self.gain.setSingleStep(5)
-        self.gain.setFixedWidth(84)
+        self.gain.setFixedWidth(GAIN_W[1])
         self.gain.setAccessibleName("Monitor gain")
         self.gain.setToolTip(
             "Monitor gain, before a true-peak limiter; takes are not touched. Double-click: 0 dB"
@@ -348,6 +351,16 @@ class TransportBar(QFrame):
         self.underruns.setText(str(readout.underruns))
         self.device.setToolTip(f"Output device: {readout.output_name or 'opens with the first take'}")
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the level meter gives way first, then the monitor's gain."""
+        super().resizeEvent(event)
+        layout = self.layout()
+        assert layout is not None  # the constructor made it
+        rest = layout.minimumSize().width() - self.level.width() - self.gain.width()
+        room = self.width() - rest - LEVEL_W[0]
+        self.gain.setFixedWidth(max(GAIN_W[0], min(GAIN_W[1], room)))
+        self.level.setFixedWidth(max(LEVEL_W[0], min(LEVEL_W[1], self.width() - rest - self.gain.width())))
+
     def minimumSizeHint(self) -> QSize:
         """Fits a window 1280 wide."""
-        return QSize(1100, 110)
+        return QSize(1140, 110)

@@ -53,7 +53,7 @@ class MainWindow(QMainWindow):
         self._shown = False
         self.setWindowTitle("Drawbar")
         self.setWindowIcon(QIcon(mark_pixmap(128)))
-        self.setMinimumSize(1120, 660)
+        self.setMinimumSize(1160, 660)
         self.resize(1440, 900)
 
         self.transport = TransportBar(desk, actions)
