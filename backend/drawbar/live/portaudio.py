@@ -20,7 +20,7 @@ __all__ = ["RtmixerOutput", "SoundDeviceOutput", "device_names"]
 
 CAPACITY_S = 0.5
 BLOCK_S = 0.01
-WARM_S = 0.15
+WARM_S = 0.25
 """Silence that a device gets first: a sound server that has just begun swallows up to 20 ms while its buffer fills."""
 RESERVE = 4096
 """Frames of the device's ring that `available` keeps free: the resampler hands its output out in lumps."""
