@@ -83,7 +83,9 @@ def environment(torch: str, find_links: str) -> None:
     requirements = BUILD / "requirements.txt"
     requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run.must([str(run.PYTHON), "-m", "venv", "--without-pip", str(BUILD / "venv")])
-    install = [str(run.PYTHON), "-m", "uv", "pip", "install", "-q", "--python", str(PYTHON), "--no-deps"]
+    # Without the project's own settings: their overrides would bring the lock's PyTorch back.
+    install = [str(run.PYTHON), "-m", "uv", "pip", "install", "--no-config", "-q", "--python", str(PYTHON)]
+    install.append("--no-deps")
     os.environ |= {k: v for k, v in run.pip_settings_for_uv().items() if k not in os.environ}
     run.must([*install, "--require-hashes", "-r", str(requirements)])
     if torch:
