@@ -35,7 +35,8 @@ class Direction:
     vector: Tensor
     """``[D]`` float32, unit length."""
     scale: float
-    """99th percentile of the activation where the feature fires: amount 1 adds ``scale * vector``."""
+    """99th percentile of the activation where the feature fires: amount 1 adds ``scale * vector`` (on the conditional
+    branch alone divided by the guidance, see ``Mixer.start``)."""
     encoder: Tensor | None = None
     """``[D]``: the activation is ``relu(encoder . x + bias)``; ``clamp`` and ``mute`` need it."""
     bias: float = 0.0

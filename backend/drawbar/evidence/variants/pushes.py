@@ -1,6 +1,7 @@
 """A recipe, a direction and an amount -> steering that spreads the push over layers, over time, or stops by itself.
 
-Each recipe differs from the plain slider (one layer, both guidance branches, the same at every frame) in one thing.
+Each recipe differs from the plain push (one layer, both guidance branches, the same at every frame) in one thing; the
+sliders themselves act on the conditional branch (``steering.DEFAULT_BRANCH``), which this comparison found.
 Knows no judge and no statistics.
 """
 
@@ -53,7 +54,7 @@ class Recipe:
 
     @property
     def plain(self) -> bool:
-        """Whether the slider itself can do this."""
+        """Whether it is what the others are compared with."""
         return not (
             self.layer_fall or self.half_life_s or self.monitored_s or self.share < 1 or self.conditional
         )
@@ -209,7 +210,7 @@ def steering_for(
     seconds: float,
     level: float = 0.0,
 ) -> Steering:
-    """A recipe as steering of one clip; the plain one is the slider itself.
+    """A recipe as steering of one clip; the plain one is a slider on both branches.
 
     ``seed`` decides which frames an intermittent push takes, ``level`` is where a monitor says that the feature
     fires. Raises BadInputError for a monitor on a direction without an encoder.
