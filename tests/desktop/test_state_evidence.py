@@ -83,6 +83,8 @@ def test_a_sentence_says_what_is_proven_and_what_is_not(card: Card) -> None:
         "further than with random directions of its size (q 0.021)."
     )
     assert "Turned down it is not shown to do anything (q 0.44)." in said
+    broken = sentences(replace(card, down=replace(card.down, usable=0.0)), "proven", "drums")
+    assert "Turned down it costs quality at every amount tested, so nothing is shown there." in broken
     assert "A second judge (descriptor) agrees." in said
     assert said[-1] == "For the same loss of the rest it moves more than a difference of means."
     other = sentences(read_card(changed(label_judged=False)), "proven", "warm pads")

@@ -191,8 +191,10 @@ def sentences(card: Card, verdict: str, label: str) -> list[str]:
                 f"The label itself ({label}) was not put to a judge: what holds is that {what} moves."
             )
         other = card.down if card.side == "up" else card.up
-        if other.q is not None:
-            name = "Turned down" if card.side == "up" else "Turned up"
+        name = "Turned down" if card.side == "up" else "Turned up"
+        if other.usable == 0:
+            said.append(f"{name} it costs quality at every amount tested, so nothing is shown there.")
+        elif other.q is not None:
             shown = (
                 "does the opposite, and that is shown too"
                 if other.q < LEVEL
