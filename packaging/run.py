@@ -222,7 +222,7 @@ def pip_settings_for_uv() -> "dict[str, str]":
 
 def play() -> int:
     """Open the window; where there is no display, say so and render a take to a file instead."""
-    from drawbar_desktop.display import why_no_window
+    from drawbar_desktop.services.display import why_no_window
 
     why = why_no_window()
     if why is None:

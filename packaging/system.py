@@ -1,7 +1,7 @@
 """A bare machine -> the system libraries and tools that Drawbar needs, installed or named.
 
 Standard library only, and it knows nothing of Python packages. Only Linux lacks anything: the wheels for
-macOS and Windows carry their own libraries. What the window needs is listed in ``drawbar_desktop.display``.
+macOS and Windows carry their own libraries. What the window needs is listed in ``drawbar_desktop.services.display``.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "desktop"))
-from drawbar_desktop.display import BASE_LIBRARIES, XCB_LIBRARIES  # plain Python, no Qt
+from drawbar_desktop.services.display import BASE_LIBRARIES, XCB_LIBRARIES  # plain Python, no Qt
 
 __all__ = ["ensure", "ensure_venv_module", "missing"]
 

@@ -15,7 +15,10 @@ import soundfile
 
 from drawbar import cli
 from drawbar.bench.synthetic import synthetic_bank
-from drawbar.cli import banks, discovery, playing, shared
+from drawbar.cli import compose_and_analyse as discovery
+from drawbar.cli import features_and_bank as banks
+from drawbar.cli import output as shared
+from drawbar.cli import render_and_doctor as playing
 from drawbar.errors import DeviceError
 
 Run = Callable[..., tuple[int, str, str]]

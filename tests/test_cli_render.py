@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drawbar import cli
-from drawbar.cli import playing
+from drawbar.cli import render_and_doctor as playing
 
 GUARDS = [
     {"amount": -2, "holds": False, "broken": ["silence"]},

@@ -20,19 +20,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         return _window(Path(given[1]))
     if given[:2] == ["bench", "window"]:
-        from drawbar_desktop.bench_window import main as bench_window
+        from drawbar_desktop.devtools.bench_window import main as bench_window
 
         return bench_window(given[2:])
     if given[:2] == ["pictures", "guide"]:
-        from drawbar_desktop.pictures import main as pictures
+        from drawbar_desktop.devtools.guide_pictures import main as pictures
 
         return pictures(given[2:])
     if given[:2] == ["review", "window"]:
-        from drawbar_desktop.reviewing import main as reviewing
+        from drawbar_desktop.review.app import main as reviewing
 
         return reviewing(given[2:])
     if given[:2] == ["pictures", "looks"]:
-        from drawbar_desktop.looks import main as looks
+        from drawbar_desktop.devtools.theme_pictures import main as looks
 
         return looks(given[2:])
     from drawbar.cli import main as command_line
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _window(shot: Path | None) -> int:
-    from drawbar_desktop.display import why_no_window
+    from drawbar_desktop.services.display import why_no_window
 
     why = why_no_window()
     if why is not None:
@@ -57,7 +57,7 @@ def _window(shot: Path | None) -> int:
         )
         return 1
     if shot is not None:
-        from drawbar_desktop.smoke import smoke_test
+        from drawbar_desktop.devtools.smoke import smoke_test
 
         return smoke_test(shot)
     from drawbar_desktop.app import run

@@ -13,29 +13,29 @@ from PySide6.QtWidgets import QApplication
 
 from drawbar.errors import CancelledError, DrawbarError
 from drawbar.paths import assets_dir, user_dir
-from drawbar_desktop.blind_listening import BlindListening
-from drawbar_desktop.keeping import Keeping
-from drawbar_desktop.links import Links
-from drawbar_desktop.listening import Listening
-from drawbar_desktop.loading import EnginePort, Jobs, Load, Loaded, load, load_embedded
-from drawbar_desktop.logs import start_log
-from drawbar_desktop.making import MakingLink
-from drawbar_desktop.managing import SCANS_MS, Machinery
-from drawbar_desktop.midi_ports import MidiPorts
-from drawbar_desktop.playing import Playing
+from drawbar_desktop.controllers.audition import Listening
+from drawbar_desktop.controllers.blind_test import BlindListening
+from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.controllers.device_and_model_settings import SCANS_MS, Machinery
+from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.controllers.slider_maker import MakingLink
+from drawbar_desktop.controllers.take_actions import Keeping
+from drawbar_desktop.services.logs import start_log
+from drawbar_desktop.services.midi_ports import MidiPorts
+from drawbar_desktop.services.model_loading import EnginePort, Jobs, Load, Loaded, load, load_embedded
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
+from drawbar_desktop.state.beat_grid import Grid, track_tempo
 from drawbar_desktop.state.blind_test import BlindTest
 from drawbar_desktop.state.desk import Desk
-from drawbar_desktop.state.grid import Grid, track_tempo
-from drawbar_desktop.state.making import Making
 from drawbar_desktop.state.observable import subscriptions
 from drawbar_desktop.state.presets import Preset, macros_from, strips_from
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.state.settings import Settings
-from drawbar_desktop.theme import DARK, LIGHT, apply_theme
-from drawbar_desktop.widgets.accessible import install
-from drawbar_desktop.widgets.actions import Actions
-from drawbar_desktop.widgets.settings_sheet import Managing
+from drawbar_desktop.state.slider_making import Making
+from drawbar_desktop.style.theme import DARK, LIGHT, apply_theme
+from drawbar_desktop.widgets.common.accessible import install
+from drawbar_desktop.widgets.common.actions import Actions
+from drawbar_desktop.widgets.sheets.settings_sheet import Managing
 from drawbar_desktop.widgets.window import MainWindow
 
 __all__ = ["App", "make_application", "run"]

@@ -207,7 +207,7 @@ def test_folders_of_saes_are_read_and_another_models_are_refused(tmp_path: Path)
 
 
 def test_the_command_refuses_layers_that_are_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    from drawbar.cli import benchmarks
+    from drawbar.cli import bench as benchmarks
 
     monkeypatch.setattr(benchmarks, "load", lambda *_: FakeModel())
     found = CliRunner().invoke(benchmarks.app, ["concepts", "--layers", "one", "--sae", "nowhere"])

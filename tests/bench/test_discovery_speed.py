@@ -9,7 +9,7 @@ import torch
 from drawbar.bench import harvest, sae, score
 from drawbar.errors import BadInputError, DrawbarError, MissingDependencyError
 from drawbar.musicgen import Model
-from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.network.decoder import Decoder
 from tests.musicgen.tiny import SPEC
 
 FAKE_SAELENS = """

@@ -13,7 +13,7 @@ from drawbar.bench import codec, ear, live, soak
 from drawbar.errors import BadInputError
 from drawbar.live import NullOutput
 from drawbar.musicgen import load_model
-from drawbar.musicgen.encodec import EncodecCodec
+from drawbar.musicgen.codec.encodec import EncodecCodec
 from tests.live.fakes import SteppedClock, TinyBank, tiny_model
 from tests.musicgen.tiny import encodec, write_checkpoint
 

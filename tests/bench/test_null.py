@@ -5,7 +5,7 @@ import pytest
 
 from drawbar.bench import null
 from drawbar.errors import BadInputError
-from drawbar.evidence.statistics.synthetic import SyntheticSettings, synthetic_study
+from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, synthetic_study
 
 SMALL = SyntheticSettings(sliders=4, directions=160, measures=6)
 

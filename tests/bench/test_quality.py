@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.audio_analysis import Detectors, FactorReport
 from drawbar.bench import clips, model, steering
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.corpus import compose
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.listening import Detectors, FactorReport
 from drawbar.musicgen.spec import ModelSpec
 
 NAMES = ("drums", "bass", "lead", "chords:piano")

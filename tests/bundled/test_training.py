@@ -14,7 +14,7 @@ from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import HELD_OUT_SEED, CodecSettings, DecoderSettings
 from drawbar.bundled.text import make_tokenizer
 from drawbar.corpus import CONCEPTS, annotate, compose
-from drawbar.musicgen.spectral import SpectralConfig
+from drawbar.musicgen.codec.spectral import SpectralConfig
 
 CODEC = CodecSettings(
     config=SpectralConfig(encoder_width=16, decoder_width=16, encoder_blocks=1, decoder_blocks=1, latent=8, card=16),

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from drawbar.corpus import Motif, Note, Piece, compose
-from drawbar.corpus.harmony import SCALES, chord_pitch_classes
-from drawbar.corpus.instruments import BASSES, CHORD_INSTRUMENTS, DRUM_STYLES, LEADS, PATTERNS
+from drawbar.corpus.composer.harmony import SCALES, chord_pitch_classes
+from drawbar.corpus.composer.instruments import BASSES, CHORD_INSTRUMENTS, DRUM_STYLES, LEADS, PATTERNS
 from drawbar.errors import BadInputError
 
 # Changes when the music changes: shipped clips, models and banks were made from exactly these pieces.

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from drawbar.corpus import Note
-from drawbar.corpus.planting import PLANTS, Occurrence, Planted, plant
+from drawbar.corpus.composer.planting import PLANTS, Occurrence, Planted, plant
 from drawbar.errors import BadInputError
 
 SEEDS = range(700_000, 700_012)

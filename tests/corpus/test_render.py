@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from drawbar.corpus import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Piece, compose, render_audio
-from drawbar.corpus.instruments import DRUM_STYLES
-from drawbar.corpus.render import Renderer, level
+from drawbar.corpus.composer.instruments import DRUM_STYLES
+from drawbar.corpus.composer.render import Renderer, level
 from drawbar.errors import BadInputError
 
 needs_soundfont = pytest.mark.skipif(

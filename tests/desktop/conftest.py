@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QApplication
 
 from drawbar_desktop.app import App, make_application
-from drawbar_desktop.midi_ports import MidiPorts
+from drawbar_desktop.services.midi_ports import MidiPorts
 from drawbar_desktop.state.desk import Desk
 from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeBank, FakeEngine, fake_load

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from drawbar.bank.kinds import KINDS
 from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram, Label, Quantiles
 from drawbar.errors import BadInputError
-from drawbar.live.take import Take, TakeSettings
-from drawbar_desktop.ear import HeardFile
-from drawbar_desktop.loading import Loaded
+from drawbar.live.takes.take import Take, TakeSettings
+from drawbar_desktop.services.feature_listener import HeardFile
+from drawbar_desktop.services.model_loading import Loaded
 
 RATE = 32_000
 LABELS = (

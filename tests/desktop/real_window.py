@@ -252,7 +252,7 @@ def walk(user: Session) -> dict[str, Any]:
 
 def limited(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the take is at the window's output: under the true-peak ceiling."""
-    from drawbar.live.monitor import Monitor
+    from drawbar.live.audio_out.limiter import Monitor
 
     monitor = Monitor(RATE)
     return np.concatenate([monitor.process(np.asarray(audio, np.float32)), monitor.flush()])
@@ -260,7 +260,7 @@ def limited(audio: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def judge(user: Session, take: Path, moments: tuple[float, float, float]) -> dict[str, Any]:
     """The recording against the take and its unsteered twin."""
-    from drawbar.listening import Detectors
+    from drawbar.audio_analysis import Detectors
     from drawbar.paths import assets_dir
 
     sound = user.sound

@@ -8,11 +8,11 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QWidget
 
 from drawbar_desktop.app import App
-from drawbar_desktop.theme import DARK, LIGHT, Palette, contrast, style_sheet
-from drawbar_desktop.widgets.amount_slider import AmountSlider
-from drawbar_desktop.widgets.histogram import Histogram
-from drawbar_desktop.widgets.macro_strip import MacroFader
-from drawbar_desktop.widgets.meters import ActivationMeter, LevelMeter
+from drawbar_desktop.style.theme import DARK, LIGHT, Palette, contrast, style_sheet
+from drawbar_desktop.widgets.common.histogram import Histogram
+from drawbar_desktop.widgets.common.meters import ActivationMeter, LevelMeter
+from drawbar_desktop.widgets.rack.amount_slider import AmountSlider
+from drawbar_desktop.widgets.rack.macro_strip import MacroFader
 from tests.desktop.fakes import FakeEngine
 
 

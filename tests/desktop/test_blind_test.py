@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from drawbar.bank import Bank
 from drawbar_desktop.app import App
-from drawbar_desktop.midi_ports import MidiPorts
+from drawbar_desktop.services.midi_ports import MidiPorts
 from drawbar_desktop.state.blind_test import BlindChoice
 from drawbar_desktop.state.desk import Desk
-from drawbar_desktop.widgets.blind_test import IntervalBar
+from drawbar_desktop.widgets.sheets.blind_test_sheet import IntervalBar
 from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeEngine, fake_load
 from tests.evidence.evidence_bank import LAYER, fill, info_of

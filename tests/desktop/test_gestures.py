@@ -24,20 +24,20 @@ from PySide6.QtWidgets import (
 
 from drawbar.errors import DrawbarError
 from drawbar_desktop.app import App, remembered
-from drawbar_desktop.loading import load_embedded
-from drawbar_desktop.logs import start_log
+from drawbar_desktop.services.logs import start_log
+from drawbar_desktop.services.model_loading import load_embedded
+from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
-from drawbar_desktop.state.grid import Grid
-from drawbar_desktop.widgets.amount_slider import AmountSlider
-from drawbar_desktop.widgets.feature_list import FEATURE_MIME
-from drawbar_desktop.widgets.file_dialogs import FileDialogs
-from drawbar_desktop.widgets.inspector import Inspector
-from drawbar_desktop.widgets.strip import STRIP_MIME
-from drawbar_desktop.widgets.take_list import TakeList
-from drawbar_desktop.widgets.timeline_head import parse_bars
-from drawbar_desktop.widgets.timeline_view import reduced
-from drawbar_desktop.widgets.value_edit import parse_number
+from drawbar_desktop.widgets.browser.feature_list import FEATURE_MIME
+from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
+from drawbar_desktop.widgets.common.value_edit import parse_number
+from drawbar_desktop.widgets.rack.amount_slider import AmountSlider
+from drawbar_desktop.widgets.rack.strip import STRIP_MIME
+from drawbar_desktop.widgets.side.inspector import Inspector
+from drawbar_desktop.widgets.side.take_list import TakeList
+from drawbar_desktop.widgets.timeline.timeline_head import parse_bars
+from drawbar_desktop.widgets.timeline.timeline_view import reduced
 from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import RATE, FakeBank, FakeEngine, fake_load
 
@@ -824,7 +824,7 @@ def test_the_window_remembers_rack_prompt_mappings_and_places(app: App, ids: lis
 
 
 def test_the_theme_changes_at_once_and_gestures_still_work(qtbot: Any, app: App, ids: list[str]) -> None:
-    from drawbar_desktop.theme import DARK, LIGHT, P, apply_theme
+    from drawbar_desktop.style.theme import DARK, LIGHT, P, apply_theme
 
     old = app.window
     app.set_theme("light")
@@ -1044,7 +1044,9 @@ def test_a_model_too_large_for_the_memory_is_not_loaded_and_says_what_would_help
 ) -> None:
     app.machinery.refresh()
     (entry,) = app.managing.models.value
-    monkeypatch.setattr("drawbar_desktop.managing.free_memory_bytes", lambda: 10_000_000)
+    monkeypatch.setattr(
+        "drawbar_desktop.controllers.device_and_model_settings.free_memory_bytes", lambda: 10_000_000
+    )
     app.machinery.load_model(replace(entry, bytes=4_000_000_000))
     assert "unload the loaded model, or choose a smaller one" in app.window.status.text.text()
     assert ("close",) not in engine.calls
@@ -1141,7 +1143,7 @@ def test_every_file_dialog_opens_in_the_folder_that_was_used_last(
 
         return dialog
 
-    dialogs = "drawbar_desktop.widgets.file_dialogs.QFileDialog"
+    dialogs = "drawbar_desktop.widgets.common.file_dialogs.QFileDialog"
     monkeypatch.setattr(f"{dialogs}.getOpenFileNames", chosen(([str(songs / "a.wav")], "")))
     monkeypatch.setattr(f"{dialogs}.getSaveFileName", chosen((str(tables / "x.csv"), "")))
     monkeypatch.setattr(f"{dialogs}.getExistingDirectory", chosen(""))

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from drawbar.errors import BadInputError
 from drawbar_desktop.app import App
-from drawbar_desktop.state.making import LayerLine, Made, Making
+from drawbar_desktop.state.slider_making import LayerLine, Made, Making
 from tests.desktop.fakes import FakeBank
 
 LINES = (LayerLine(2, 0.61, 0.2, 0.7), LayerLine(3, 0.94, 0.03, 0.97))

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from drawbar_desktop.midi_ports import SEQUENCER, MidiPorts
+from drawbar_desktop.services.midi_ports import SEQUENCER, MidiPorts
 from drawbar_desktop.state.midi import MidiMap
 
 

@@ -10,13 +10,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from drawbar.horizon.annotations import Annotation, annotation_id
-from drawbar.horizon.events import Window
-from drawbar.horizon.review import Review, read_decisions, write_queue
-from drawbar.horizon.review_clips import clip_path, read_clips
+from drawbar.research.horizon.annotations import Annotation, annotation_id
+from drawbar.research.horizon.events import Window
+from drawbar.research.horizon.review import Review, read_decisions, write_queue
+from drawbar.research.horizon.review_clips import clip_path, read_clips
+from drawbar_desktop.review.state import Floats, ReviewDesk
+from drawbar_desktop.review.view import ReviewWindow
 from drawbar_desktop.state.note_image import ROWS, note_image, octave_ticks
-from drawbar_desktop.state.review import Floats, ReviewDesk
-from drawbar_desktop.widgets.review_view import ReviewWindow
 
 RATE = 32_000
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from drawbar_desktop.display import why_no_window
-from drawbar_desktop.smoke import smoke_test
+from drawbar_desktop.devtools.smoke import smoke_test
+from drawbar_desktop.services.display import why_no_window
 from tests.desktop.fakes import FakeEngine, fake_load
 
 DRIVER = """
 import sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from drawbar_desktop.smoke import smoke_test
+from drawbar_desktop.devtools.smoke import smoke_test
 from fakes import FakeEngine, fake_load
 sys.exit(smoke_test(Path(sys.argv[1]), fake_load(FakeEngine(real_time=True))))
 """
@@ -24,7 +24,7 @@ sys.exit(smoke_test(Path(sys.argv[1]), fake_load(FakeEngine(real_time=True))))
 FIRST_SOUND = """
 import sys
 import drawbar_desktop.app
-from drawbar_desktop.loading import load_embedded
+from drawbar_desktop.services.model_loading import load_embedded
 loaded = load_embedded(lambda line: None)
 loaded.engine.play(loaded.settings("slow piano", 7, 0.2))
 loaded.engine.wait(120)

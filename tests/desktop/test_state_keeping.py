@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from drawbar.live.take import Take, TakeSettings, load_settings
+from drawbar.live.takes.take import Take, TakeSettings, load_settings
 from drawbar_desktop.state import History, Settings, TakeStore, Votes
 from drawbar_desktop.state.recording import Recorder, leftovers, recovered_take
 from drawbar_desktop.state.takes import thumbnail

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drawbar_desktop.state import Lanes, Macros, Presets, Rack, Slots, UndoStack
-from drawbar_desktop.state.grid import Grid
+from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.lanes import amount_at, thinned
 from drawbar_desktop.state.presets import macros_from, strips_from, strips_to
 from drawbar_desktop.state.rack import Resolve

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from drawbar_desktop.state import MidiMap, Timeline
-from drawbar_desktop.state.grid import track_tempo
-from drawbar_desktop.state.growing import Peaks
+from drawbar_desktop.state.beat_grid import track_tempo
+from drawbar_desktop.state.growing_array import Peaks
 from drawbar_desktop.state.hearing import rank
 from drawbar_desktop.state.library import hits
 from drawbar_desktop.state.loudness import SILENT_LUFS, loudness_lufs, matching_gains_db

@@ -12,7 +12,7 @@ import torch
 
 from drawbar.musicgen import Stream
 from drawbar_desktop.app import App
-from drawbar_desktop.loading import load_embedded
+from drawbar_desktop.services.model_loading import load_embedded
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
 from tests.desktop.tiny_assets import write_assets

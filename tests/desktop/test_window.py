@@ -9,8 +9,8 @@ from PySide6.QtGui import QDropEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 from drawbar_desktop.app import App
-from drawbar_desktop.theme import DARK, LIGHT, Palette, contrast, style_sheet
-from drawbar_desktop.widgets.feature_list import FEATURE_MIME
+from drawbar_desktop.style.theme import DARK, LIGHT, Palette, contrast, style_sheet
+from drawbar_desktop.widgets.browser.feature_list import FEATURE_MIME
 from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
 
 LEFT = Qt.MouseButton.LeftButton

@@ -8,10 +8,10 @@ from drawbar.errors import BadInputError, ControlError
 from drawbar.evidence.statistics.analysis import Study, analyse
 from drawbar.evidence.statistics.concept_tests import ConceptTest
 from drawbar.evidence.statistics.controls import Control, Slider
-from drawbar.evidence.statistics.findings import Finding
 from drawbar.evidence.statistics.responses import Responses
 from drawbar.evidence.statistics.settings import StatisticsSettings
-from drawbar.evidence.statistics.synthetic import SyntheticSettings, guard_responses, synthetic_study
+from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, guard_responses, synthetic_study
+from drawbar.evidence.statistics.verdict_cards import Finding
 
 HOW = StatisticsSettings(draws=100)
 WORLD = SyntheticSettings(sliders=6, directions=240, judged=1.0, affected=0.5, effect=2.5)

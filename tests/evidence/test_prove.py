@@ -10,9 +10,9 @@ from safetensors.numpy import load_file
 from drawbar.bank import Bank, next_version, verify
 from drawbar.bank.sharing import copy_bank
 from drawbar.errors import BadInputError
-from drawbar.evidence.experiment.assembling import Stages, evidence_of, judge
 from drawbar.evidence.experiment.preregistration import Preregistration, ProveSettings
-from drawbar.evidence.experiment.prove import Run, confirm, preregister, refer, screen
+from drawbar.evidence.experiment.stages import Run, confirm, preregister, refer, screen
+from drawbar.evidence.experiment.to_study import Stages, evidence_of, judge
 from drawbar.paths import embedded_bank_dir
 
 SETTINGS = ProveSettings(

@@ -133,7 +133,7 @@ def test_a_dose_outside_the_usable_range_is_drawn_hollow(content: report.Content
 def test_clips_decode_are_equally_loud_by_their_gain_and_of_the_middle_take(
     six: Bank, six_assets: Path, content: report.Content
 ) -> None:
-    from drawbar.evidence.blind.levels import loudness_lufs
+    from drawbar.audio_analysis.loudness import loudness_lufs
     from drawbar.evidence.report.sounds import SoundMaker
     from drawbar.musicgen import load_model
 

@@ -4,8 +4,8 @@ import pytest
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.responses import Responses
 from drawbar.evidence.statistics.settings import GuardLimits
-from drawbar.evidence.statistics.synthetic import guard_responses
-from drawbar.evidence.statistics.usable import rising_fit, usable_range
+from drawbar.evidence.statistics.synthetic_studies import guard_responses
+from drawbar.evidence.statistics.usable_range import rising_fit, usable_range
 
 PROMPTS = ("a", "a", "b", "b")
 SEEDS = (1, 2, 1, 2)

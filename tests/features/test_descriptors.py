@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from drawbar.features.descriptors import (
+from drawbar.features.labellers.descriptors import (
     DescriptorSettings,
     correlations,
     label_from_descriptors,

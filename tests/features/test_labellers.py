@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.audio_analysis.audio_llm import Answer, Heard, Listener, ListenerSettings
 from drawbar.errors import BadInputError
-from drawbar.features.clap import ClapLabeller, ClapSettings, ClapSounds
-from drawbar.features.descriptors import ColumnLabeller, DescriptorSettings, effects
-from drawbar.features.labellers import LabelSettings, make_describers, make_labellers
-from drawbar.features.labelling import SoundWindows, partners, separate
-from drawbar.features.listener import ListenerLabeller
-from drawbar.features.people import PeopleLabeller
-from drawbar.listening.listener import Answer, Heard, Listener, ListenerSettings
+from drawbar.features.labellers.audio_llm import ListenerLabeller
+from drawbar.features.labellers.clap import ClapLabeller, ClapSettings, ClapSounds
+from drawbar.features.labellers.descriptors import ColumnLabeller, DescriptorSettings, effects
+from drawbar.features.labellers.interface import SoundWindows, partners, separate
+from drawbar.features.labellers.people import PeopleLabeller
+from drawbar.features.labellers.registry import LabelSettings, make_describers, make_labellers
 
 CLIPS, FRAMES, WINDOW = 60, 1000, 250
 WORDS = ["loud", "bell", "rain", "choir", "drums", "wind"]
@@ -250,7 +250,7 @@ def test_every_labeller_that_is_switched_on_takes_part(tmp_path: Path) -> None:
     )
     descriptors = DescriptorSettings()
     describers = make_describers(settings, descriptors)
-    from drawbar.features.groundtruth import TruthSettings
+    from drawbar.features.labellers.ground_truth import TruthSettings
 
     found = make_labellers(settings, TruthSettings(), descriptors, describers, known=True, cache=tmp_path)
     assert [x.author for x in found] == ["truth", "descriptors", "clap", "listener", "people"]

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from drawbar.errors import BadInputError
 from drawbar.features import auroc, concept_label, descriptor_label, score
-from drawbar.features.groundtruth import TruthSettings, label_from_truth
+from drawbar.features.labellers.ground_truth import TruthSettings, label_from_truth
 
 
 def test_auroc_equals_scikit_learn_with_many_ties() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from drawbar.musicgen import Model, ModelSpec
-from drawbar.musicgen.network import Decoder
-from drawbar.musicgen.spectral import SpectralCodec, SpectralConfig
+from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
+from drawbar.musicgen.network.decoder import Decoder
 
 D_MODEL, LAYERS, FEATURES = 32, 3, 6
 

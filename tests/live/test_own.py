@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from drawbar.live import TakeSettings, load_settings, render
-from drawbar.musicgen.fixed import FixedSteering
+from drawbar.musicgen.parity.fixed_steering import FixedSteering
 from drawbar.steering import Automation, Lane, OwnDirection, OwnDirections
 
 ID = "mine/brighter"

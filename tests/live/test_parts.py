@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from drawbar.errors import BadInputError
+from drawbar.live.audio_out.limiter import Gain, Limiter, Monitor
+from drawbar.live.audio_out.output import NullOutput
+from drawbar.live.audio_out.ring import Floats, Ring
 from drawbar.live.bypass import Bypass
 from drawbar.live.controls import Controls
 from drawbar.live.lead import MOST_SPARE_S, LeadPolicy
-from drawbar.live.monitor import Gain, Limiter, Monitor
-from drawbar.live.output import NullOutput
-from drawbar.live.ring import Floats, Ring
 from drawbar.live.rollback import Block, Pending
-from drawbar.live.trace import Trace
+from drawbar.live.takes.trace import Trace
 from tests.live.fakes import SteppedClock
 
 RATE = 32_000

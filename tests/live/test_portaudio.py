@@ -17,8 +17,8 @@ import pytest
 
 from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live import NullOutput, list_devices, open_output
-from drawbar.live.portaudio import BLOCK_S, WARM_S, SoundDeviceOutput
-from drawbar.live.ring import Floats
+from drawbar.live.audio_out.portaudio import BLOCK_S, WARM_S, SoundDeviceOutput
+from drawbar.live.audio_out.ring import Floats
 
 SINK_RATE = 48_000
 PLAY = """
@@ -155,7 +155,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     library = SimpleNamespace(
         query_devices=lambda *_: device, OutputStream=lambda **_: found, PortAudioError=RuntimeError
     )
-    monkeypatch.setattr("drawbar.live.portaudio._sounddevice", lambda: library)
+    monkeypatch.setattr("drawbar.live.audio_out.portaudio._sounddevice", lambda: library)
     return found
 
 
@@ -201,7 +201,7 @@ def test_a_thread_that_comes_after_the_device_must_be_dry_counts_it(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(np.arange(0.0, 1e6, 60.0))  # a minute passes between two looks at the clock
-    monkeypatch.setattr("drawbar.live.portaudio.time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr("drawbar.live.audio_out.portaudio.time", SimpleNamespace(monotonic=lambda: next(now)))
     output = SoundDeviceOutput()
     sound_out(output, 0.2)
     output.finish()

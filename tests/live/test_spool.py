@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from drawbar.live import Trace
-from drawbar.live.spool import Spool
+from drawbar.live.takes.spool import Spool
 
 
 @pytest.mark.parametrize("start", [0, 3, 17, 40, 99, 100, 500])

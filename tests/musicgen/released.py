@@ -105,7 +105,7 @@ def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False) -> Path:
 
 def write_audiocraft(folder: Path, seed: int = 0) -> Path:
     """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them."""
-    from drawbar.musicgen.reference import import_audiocraft
+    from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
     lm = import_audiocraft()
     from audiocraft.modules.codebooks_patterns import DelayedPatternProvider

@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from drawbar.errors import CheckpointError, NotSupportedError
-from drawbar.musicgen.audiocraft_codec import codec_reference, encodec_config, read_audiocraft_codec
-from drawbar.musicgen.audiocraft_config import XpConfig
-from drawbar.musicgen.encodec import EncodecCodec, load_encodec
+from drawbar.musicgen.checkpoint.audiocraft_codec import (
+    codec_reference,
+    encodec_config,
+    read_audiocraft_codec,
+)
+from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig
+from drawbar.musicgen.codec.encodec import EncodecCodec, load_encodec
 
 XP = """
 sample_rate: 32000
@@ -56,7 +60,7 @@ def xp(text: str = XP) -> XpConfig:
 
 def audiocraft_model(text: str = XP) -> Any:
     """audiocraft's own model, small and random, built by its own builder."""
-    from drawbar.musicgen.reference import import_audiocraft
+    from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
     if importlib.util.find_spec("audiocraft") is None:
         pytest.skip("the audiocraft extra is not installed")

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen import Model, encodec_stream
-from drawbar.musicgen.encodec import EncodecCodec
+from drawbar.musicgen import Model
+from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.codec.interface import encodec_streaming as encodec_stream
 from tests.musicgen.tiny import encodec
 
 ATOL = 1e-4

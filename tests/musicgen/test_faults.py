@@ -12,15 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from drawbar.musicgen import Model, Observer, load_model, network, weights
-from drawbar.musicgen.encodec import EncodecCodec
-from drawbar.musicgen.fixed import FixedSteering
-from drawbar.musicgen.names import hf_names
-from drawbar.musicgen.origin import read_origin
-from drawbar.musicgen.prompt import TextEncoder
+from drawbar.musicgen import Model, Observer, load_model
+from drawbar.musicgen.checkpoint import weights
+from drawbar.musicgen.checkpoint.raw_tensors import read_origin
+from drawbar.musicgen.checkpoint.tensor_names import hf_names
+from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.network.decoder import decoder as network
+from drawbar.musicgen.network.text_encoder import TextEncoder
+from drawbar.musicgen.parity.fixed_steering import FixedSteering
+from drawbar.musicgen.parity.transformers_model import TransformersReference
+from drawbar.musicgen.parity.verify import VerifySettings, verify
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.transformers_reference import TransformersReference
-from drawbar.musicgen.verify import VerifySettings, verify
 from tests.musicgen import released
 
 Patch = pytest.MonkeyPatch
@@ -264,7 +266,7 @@ def test_a_fault_fails_the_row_that_names_it(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = FAULTS[name]
-    monkeypatch.setattr("drawbar.musicgen.verify.has_audiocraft", lambda: False)
+    monkeypatch.setattr("drawbar.musicgen.parity.verify.has_audiocraft", lambda: False)
     fault.does(monkeypatch)
     found = failed(folder, fault.against)
     assert fault.names <= found
@@ -285,14 +287,14 @@ def test_audiocraft_names_it_too(name: str, folder: Path, monkeypatch: pytest.Mo
 def test_the_epsilon_of_every_norm_is_seen(
     part: str, quiet_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drawbar.musicgen.verify.has_audiocraft", lambda: False)
+    monkeypatch.setattr("drawbar.musicgen.parity.verify.has_audiocraft", lambda: False)
     assert verify(load_model(quiet_folder), VerifySettings(frames=30)).ok
     their_epsilon(part)(monkeypatch)
     assert failed(quiet_folder) == {"norm epsilon"}
 
 
 def test_the_references_hold_what_the_file_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drawbar.musicgen.verify.has_audiocraft", lambda: False)
+    monkeypatch.setattr("drawbar.musicgen.parity.verify.has_audiocraft", lambda: False)
     model, origin = load_model(folder), read_origin(folder)
     assert verify(model, VerifySettings(frames=30), origin=origin).ok
     other = replace(origin, tensors={name: tensor + 1e-3 for name, tensor in origin.tensors.items()})

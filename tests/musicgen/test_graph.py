@@ -8,11 +8,11 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
 from drawbar.musicgen import Model
-from drawbar.musicgen.generation import Generation, GenerationSettings
-from drawbar.musicgen.graph import FrameGraph
-from drawbar.musicgen.precision import make_stepper
-from drawbar.musicgen.sampling import Sampler
-from drawbar.musicgen.step import Stepper
+from drawbar.musicgen.generation.generation import Generation, GenerationSettings
+from drawbar.musicgen.generation.graph import FrameGraph
+from drawbar.musicgen.generation.sampling import Sampler
+from drawbar.musicgen.network.step import Stepper
+from drawbar.musicgen.quantised.precision import make_stepper
 from drawbar.steering import Direction, Mixer
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -9,8 +9,9 @@ import torch
 
 from drawbar.cli import main
 from drawbar.errors import CancelledError, CheckpointError
-from drawbar.musicgen import Model, hub, load_model
-from drawbar.musicgen.download import RemoteFile
+from drawbar.musicgen import Model, load_model
+from drawbar.musicgen.checkpoint import hub
+from drawbar.musicgen.checkpoint.download import RemoteFile
 from tests.musicgen.fakehub import COMMIT, Hub, serving
 from tests.musicgen.test_audiocraft_codec import XP
 from tests.musicgen.test_load import write_audiocraft

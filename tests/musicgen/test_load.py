@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from drawbar.errors import BadInputError, CheckpointError, DrawbarError, NotSupportedError
 from drawbar.musicgen import Model, load_model
-from drawbar.musicgen.weights import to_audiocraft
+from drawbar.musicgen.checkpoint.weights import to_audiocraft
 from tests.musicgen.test_audiocraft_codec import XP
 from tests.musicgen.tiny import SPEC
 

@@ -7,9 +7,9 @@ import torch
 
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.musicgen import ModelSpec, load_model
-from drawbar.musicgen.cache import Cache
-from drawbar.musicgen.memory import check_room, free_bytes, needed, parameters
-from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.checkpoint.memory_needed import check_room, free_bytes, needed, parameters
+from drawbar.musicgen.network.cache import Cache
+from drawbar.musicgen.network.decoder import Decoder
 
 LARGE = ModelSpec("large", d_model=2048, n_layers=48, n_heads=32, d_ff=8192, card=2048, text_dim=768)
 SMALL = ModelSpec("small", d_model=1024, n_layers=24, n_heads=16, d_ff=4096, card=2048, text_dim=768)
@@ -64,10 +64,10 @@ def test_a_quantised_model_is_packed_from_float32_and_the_sum_says_so() -> None:
 
 
 def test_a_model_that_does_not_fit_is_not_loaded(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drawbar.musicgen.memory.free_bytes", lambda device: 1000)
+    monkeypatch.setattr("drawbar.musicgen.checkpoint.memory_needed.free_bytes", lambda device: 1000)
     with pytest.raises(DeviceError, match=r"tiny in float32 needs .* 1\.0 kB are free"):
         load_model(tiny_folder)
-    monkeypatch.setattr("drawbar.musicgen.memory.free_bytes", lambda device: None)
+    monkeypatch.setattr("drawbar.musicgen.checkpoint.memory_needed.free_bytes", lambda device: None)
     load_model(tiny_folder)
 
 

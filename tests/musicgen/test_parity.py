@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from drawbar.musicgen import Model, load_model
-from drawbar.musicgen.delay import logits_to_frames, to_steps
+from drawbar.musicgen.network.delay import logits_to_frames, to_steps
 from tests.musicgen import released
 
 ATOL = 1e-4
@@ -106,7 +106,7 @@ def test_a_prompt_does_not_depend_on_its_neighbours(tiny: Model, tokens: Tensor)
 
 @needs_audiocraft
 def test_logits_and_residuals_are_those_of_audiocraft(tiny: Model, tokens: Tensor) -> None:
-    from drawbar.musicgen.reference import Reference
+    from drawbar.musicgen.parity.audiocraft_model import Reference
 
     reference = Reference(tiny.decoder)
     assert tiny.text is not None
@@ -124,7 +124,7 @@ def test_logits_and_residuals_are_those_of_audiocraft(tiny: Model, tokens: Tenso
 
 @needs_audiocraft
 def test_steered_logits_are_those_of_audiocraft_with_a_hook(tiny: Model, tokens: Tensor) -> None:
-    from drawbar.musicgen.reference import Reference
+    from drawbar.musicgen.parity.audiocraft_model import Reference
     from drawbar.steering import Direction, Mixer
 
     vector = torch.nn.functional.normalize(torch.randn(32, generator=torch.Generator().manual_seed(3)), dim=0)
@@ -138,9 +138,9 @@ def test_steered_logits_are_those_of_audiocraft_with_a_hook(tiny: Model, tokens:
 @pytest.mark.parametrize("name", ["transformers", pytest.param("audiocraft", marks=needs_audiocraft)])
 def test_every_norm_has_the_epsilon_of_the_references(name: str, tmp_path: Path) -> None:
     """Ordinary residuals hide an epsilon; where attention adds little and residuals are faint it decides."""
-    from drawbar.musicgen.fixed import FixedSteering
-    from drawbar.musicgen.reference import Reference
-    from drawbar.musicgen.transformers_reference import TransformersReference
+    from drawbar.musicgen.parity.audiocraft_model import Reference
+    from drawbar.musicgen.parity.fixed_steering import FixedSteering
+    from drawbar.musicgen.parity.transformers_model import TransformersReference
 
     model = load_model(released.write_hf(tmp_path / "quiet", quiet=True))
     assert model.text is not None
@@ -161,8 +161,8 @@ def test_every_norm_has_the_epsilon_of_the_references(name: str, tmp_path: Path)
 
 @needs_audiocraft
 def test_the_delay_pattern_is_audiocrafts() -> None:
-    from drawbar.musicgen.delay import to_frames
-    from drawbar.musicgen.reference import import_audiocraft
+    from drawbar.musicgen.network.delay import to_frames
+    from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
     import_audiocraft()
     from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
@@ -182,7 +182,7 @@ def test_the_delay_pattern_is_audiocrafts() -> None:
 
 @needs_audiocraft
 def test_the_embedded_model_gives_audiocrafts_numbers() -> None:
-    from drawbar.musicgen.reference import Reference
+    from drawbar.musicgen.parity.audiocraft_model import Reference
     from drawbar.paths import embedded_model_dir
 
     if not (embedded_model_dir() / "model.safetensors").is_file():

@@ -7,7 +7,7 @@ import torch
 
 from drawbar.errors import BadInputError, NotSupportedError
 from drawbar.musicgen import load_model
-from drawbar.musicgen.kernels import kernels
+from drawbar.musicgen.quantised.kernels import kernels
 
 
 def test_half_precision_loads_and_plays_and_keeps_the_site(tiny_folder: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, MissingDependencyError, NotSupportedError
 from drawbar.musicgen import Model, load_model
-from drawbar.musicgen.reference_engine import ReferenceEngine
+from drawbar.musicgen.parity.audiocraft_engine import ReferenceEngine
 from drawbar.paths import embedded_model_dir
 from drawbar.steering import Automation, Direction, Lane, Mixer
 
@@ -107,7 +107,7 @@ def test_it_says_what_it_cannot_do(engine: ReferenceEngine) -> None:
 
 
 def test_without_audiocraft_it_says_how_to_get_it(tiny: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drawbar.musicgen.reference.has_audiocraft", lambda: False)
+    monkeypatch.setattr("drawbar.musicgen.parity.audiocraft_model.has_audiocraft", lambda: False)
     with pytest.raises(MissingDependencyError, match=r"run\.py setup --all"):
         ReferenceEngine(tiny)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen.sampling import Noise, Sampler
+from drawbar.musicgen.generation.sampling import Noise, Sampler
 
 
 def test_noise_depends_on_seed_frame_and_codebook_and_on_nothing_else() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from drawbar.errors import BadInputError, CheckpointError
-from drawbar.musicgen.spectral import SpectralCodec, SpectralConfig
+from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
 
 SMALL = SpectralConfig(
     encoder_width=16, decoder_width=16, encoder_blocks=2, decoder_blocks=2, latent=8, card=32

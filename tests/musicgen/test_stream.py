@@ -9,7 +9,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
 from drawbar.musicgen import Frame, Model, Stream
-from drawbar.musicgen.delay import to_steps
+from drawbar.musicgen.network.delay import to_steps
 
 PROMPT = "slow piano in a minor"
 
@@ -174,8 +174,8 @@ def test_settings_that_do_not_fit_are_refused(tiny: Model) -> None:
 
 
 def test_a_step_from_the_cache_equals_the_full_pass(tiny: Model, tokens: Tensor) -> None:
-    from drawbar.musicgen.cache import Cache
-    from drawbar.musicgen.step import Stepper
+    from drawbar.musicgen.network.cache import Cache
+    from drawbar.musicgen.network.step import Stepper
 
     assert tiny.text is not None
     states, mask = tiny.text.encode([PROMPT, "fast drums"])

@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from transformers import T5Config, T5EncoderModel
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen.blank import blank
-from drawbar.musicgen.prompt import load_text_encoder
-from drawbar.musicgen.t5 import T5Encoder, T5Settings
-from drawbar.musicgen.tensorfiles import read_config, read_tensors
+from drawbar.musicgen.network.meta_init import blank
+from drawbar.musicgen.network.t5 import T5Encoder, T5Settings
+from drawbar.musicgen.network.text_encoder import load_text_encoder
+from drawbar.musicgen.untrusted_files import read_config, read_tensors
 from drawbar.paths import embedded_model_dir
 
 TOLERANCE = 1e-5

@@ -13,10 +13,10 @@ import torch
 from drawbar import cli
 from drawbar.errors import BadInputError, CheckpointError
 from drawbar.musicgen import Model, load_model
-from drawbar.musicgen.origin import read_origin
-from drawbar.musicgen.reference_engine import ReferenceEngine
-from drawbar.musicgen.verdict import Row, Verdict
-from drawbar.musicgen.verify import VerifySettings, origin_of, verify
+from drawbar.musicgen.checkpoint.raw_tensors import read_origin
+from drawbar.musicgen.parity.audiocraft_engine import ReferenceEngine
+from drawbar.musicgen.parity.report import Row, Verdict
+from drawbar.musicgen.parity.verify import VerifySettings, origin_of, verify
 from drawbar.paths import embedded_model_dir
 from tests.musicgen import released
 
@@ -127,8 +127,8 @@ def test_the_embedded_model_is_verified_and_says_that_its_codec_has_no_second_im
 def test_without_audiocraft_its_rows_say_so_and_the_rest_is_verified(
     folder: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("verify", "codec_parity"):
-        monkeypatch.setattr(f"drawbar.musicgen.{module}.has_audiocraft", lambda: False)
+    for module in ("verify", "compare_codec"):
+        monkeypatch.setattr(f"drawbar.musicgen.parity.{module}.has_audiocraft", lambda: False)
     verdict = verify(model, VerifySettings(frames=20), origin=read_origin(folder))
     assert verdict.ok
     absent = [row for row in verdict.rows if row.against == "audiocraft"]
@@ -169,7 +169,7 @@ def test_the_command_prints_a_table_or_json(
 def test_a_model_that_differs_is_exit_code_1_and_named(
     tiny_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drawbar.musicgen.parity.BOUND", 0.0)
+    monkeypatch.setattr("drawbar.musicgen.parity.compare.BOUND", 0.0)
     monkeypatch.setenv("COLUMNS", "140")
     assert cli.main(["verify", str(tiny_folder), "--frames", "12"]) == 1
     out = capsys.readouterr().out

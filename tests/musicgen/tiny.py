@@ -9,9 +9,9 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import EncodecConfig, EncodecModel, T5Config, T5EncoderModel
 
-from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.checkpoint.weights import save_hf
+from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.weights import save_hf
 
 WORDS = ("slow", "fast", "piano", "drums", "in", "a", "minor", "with")
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drawbar.listening.mel import log_mel
+from drawbar.audio_analysis.mel import log_mel
 from drawbar.musicgen.spec import ModelSpec
 
 SPEC = ModelSpec(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from drawbar.audio_analysis.essentia import has_essentia
 from drawbar.bank import Bank
 from drawbar.errors import CancelledError
 from drawbar.features import DescriptorSettings, ProfileSettings
-from drawbar.features.labellers import LabelSettings
-from drawbar.features.sounds import DescriptorSounds
-from drawbar.listening.essentia_sounds import has_essentia
+from drawbar.features.labellers.registry import LabelSettings
+from drawbar.features.labellers.sound_windows import DescriptorSounds
 from drawbar.pipeline import BuildSettings, Progress, build
 from drawbar.sae import SaeSettings
 from tests.pipeline.fakes import FakeModel

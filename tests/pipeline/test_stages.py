@@ -13,7 +13,7 @@ import torch
 
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.pipeline import STAGES, BuildSettings, Run, SweepSettings, build, plan_build, run_stages
-from drawbar.pipeline.clips import ClipStore
+from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.sae import load_sae, save_sae
 from tests.pipeline.fakes import FakeModel
 from tests.pipeline.test_build import SAE_SETTINGS, settings, tones

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.live.take import TakeSettings
+from drawbar.live.takes.take import TakeSettings
 from drawbar.steering import Automation, Direction, Mixer
 from drawbar.steering.mixer import DEFAULT_STACKING
 from drawbar.steering.stacking import STACKING, shares

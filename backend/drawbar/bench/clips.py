@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.audio_analysis import Detectors
 from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, prompt_for, render_audio
 from drawbar.errors import BadInputError
-from drawbar.listening import Detectors
 from drawbar.paths import assets_dir
 
 __all__ = [

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen.encodec import EncodecCodec
-from drawbar.musicgen.encodec_stream import PRECISIONS
+from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.codec.encodec_streaming import PRECISIONS
 
 __all__ = ["error_rows", "released_encodec", "rows", "run"]
 

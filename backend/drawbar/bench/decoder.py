@@ -21,13 +21,13 @@ from torch import Tensor
 from drawbar.bench.live import machine
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.musicgen import load_model
-from drawbar.musicgen.generation import Generation, GenerationSettings
-from drawbar.musicgen.memory import check_room
-from drawbar.musicgen.network import Decoder
-from drawbar.musicgen.precision import make_stepper, precisions
-from drawbar.musicgen.sampling import Sampler
+from drawbar.musicgen.checkpoint.memory_needed import check_room
+from drawbar.musicgen.generation.generation import Generation, GenerationSettings
+from drawbar.musicgen.generation.sampling import Sampler
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.step import Stepper
+from drawbar.musicgen.quantised.precision import make_stepper, precisions
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.step import Stepper
 from drawbar.steering import Direction, Mixer
 
 __all__ = ["SHAPES", "rows", "run", "spec_of"]
@@ -201,7 +201,7 @@ def _add_references(
 
 def _audiocraft(decoder: Decoder, states: Tensor, mask: Tensor) -> Step:
     """audiocraft's own step: ``LMModel._sample_next_token`` in streaming mode, both branches in one batch."""
-    from drawbar.musicgen.reference import Reference
+    from drawbar.musicgen.parity.audiocraft_model import Reference
 
     reference = Reference(decoder)
     model = reference.model.to(states.device)
@@ -231,7 +231,7 @@ def _transformers(decoder: Decoder, states: Tensor, mask: Tensor) -> Step:
     """transformers' decoder with its dynamic cache, guidance and top-k sampling as its ``generate`` does them."""
     from transformers import DynamicCache
 
-    from drawbar.musicgen.transformers_reference import TransformersReference
+    from drawbar.musicgen.parity.transformers_model import TransformersReference
 
     spec = decoder.spec
     model: Any = TransformersReference(decoder, device=states.device).model.decoder

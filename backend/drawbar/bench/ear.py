@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from drawbar.errors import DeviceError
 from drawbar.live import Engine, NullOutput, TakeSettings, render
-from drawbar.live.monitor import Monitor
+from drawbar.live.audio_out.limiter import Monitor
 
 __all__ = ["clicks", "drag", "ended", "first_difference", "slider_to_ear"]
 

@@ -18,9 +18,9 @@ from drawbar.bench.decoder import spec_of
 from drawbar.errors import BadInputError
 from drawbar.features.pairs import encode_pairs, write_pairs
 from drawbar.musicgen import Model
-from drawbar.musicgen.delay import to_steps
-from drawbar.musicgen.network import Decoder
-from drawbar.musicgen.step import Stepper
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.delay import to_steps
+from drawbar.musicgen.network.step import Stepper
 from drawbar.residuals import harvest
 from drawbar.sae import SAE
 

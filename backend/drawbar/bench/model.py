@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from drawbar.audio_analysis import Detectors, balanced_accuracy, descriptors, log_mel_distance
 from drawbar.bench.clips import (
     HELD_OUT_SEED,
     Composed,
@@ -27,7 +28,6 @@ from drawbar.bench.clips import (
     load_detectors,
 )
 from drawbar.corpus import compose, prompt_for
-from drawbar.listening import Detectors, balanced_accuracy, descriptors, log_mel_distance
 from drawbar.paths import embedded_model_dir
 
 __all__ = ["agreement", "faults", "rows", "run", "unigram_nats"]

@@ -1,7 +1,7 @@
 """Synthetic studies with known truth -> how often the statistics say "proven" of nothing, and of something.
 
 Every run is a whole analysis (guards, slopes, ranks, corrections, verdicts, cards) of a fresh world of
-`drawbar.evidence.statistics.synthetic`. Without effects the rates must not exceed the nominal ones; with
+`drawbar.evidence.statistics.synthetic_studies`. Without effects the rates must not exceed the nominal ones; with
 effects they are power.
 """
 
@@ -18,7 +18,7 @@ from scipy.special import betaincinv
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.analysis import analyse
 from drawbar.evidence.statistics.settings import StatisticsSettings
-from drawbar.evidence.statistics.synthetic import SyntheticSettings, synthetic_study
+from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, synthetic_study
 from drawbar.evidence.statistics.verdicts import PROVEN
 
 __all__ = ["EFFECTS", "rows", "run", "write_report"]

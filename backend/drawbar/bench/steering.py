@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.audio_analysis import Detectors
 from drawbar.bench.clips import Progress, generated_clips, load_detectors
 from drawbar.errors import BadInputError
-from drawbar.listening import Detectors
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
 __all__ = ["AMOUNTS", "PROMPTS", "SEEDS", "rows", "run"]

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from drawbar.audio_analysis.mel import log_mel, log_mel_distance
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings
-from drawbar.listening.mel import log_mel, log_mel_distance
-from drawbar.musicgen.spectral import SpectralCodec
+from drawbar.musicgen.codec.spectral import SpectralCodec
 
 __all__ = ["codec_distance", "train_codec"]
 

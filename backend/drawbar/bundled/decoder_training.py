@@ -22,10 +22,10 @@ from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import DecoderSettings
 from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
-from drawbar.musicgen.delay import targets_for, to_steps
-from drawbar.musicgen.network import Decoder
+from drawbar.musicgen.codec.spectral import SpectralCodec
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.spectral import SpectralCodec
 
 __all__ = ["Language", "encode_material", "excerpt_prompt", "first_notes", "new_language", "train_decoder"]
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from drawbar.audio_analysis.detector_training import DetectorSettings, Example, train_detectors
 from drawbar.bundled.decoder_training import Language
 from drawbar.bundled.material import Material
 from drawbar.corpus import CONCEPTS
 from drawbar.features.profile import ProfileSettings
-from drawbar.listening.training import DetectorSettings, Example, train_detectors
-from drawbar.musicgen.spectral import SpectralCodec
-from drawbar.musicgen.weights import save_hf
+from drawbar.musicgen.checkpoint.weights import save_hf
+from drawbar.musicgen.codec.spectral import SpectralCodec
 from drawbar.pipeline import BuildSettings, Progress, SweepSettings, build
 from drawbar.sae import SaeSettings
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from drawbar.corpus import HELD_OUT_SEED
 from drawbar.errors import BadInputError
-from drawbar.musicgen.spectral import SpectralConfig
+from drawbar.musicgen.codec.spectral import SpectralConfig
 from drawbar.sae import SaeSettings
 
 __all__ = [

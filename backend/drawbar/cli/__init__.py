@@ -11,23 +11,20 @@ from collections.abc import Sequence
 import typer
 
 from drawbar.cli import (
-    banks,
-    bench_variants,
-    building,
-    directions,
-    discovery,
-    ears,
+    blind,
+    build,
+    compose_and_analyse,
+    direction,
     evidence_report,
-    horizon,
-    horizon_study,
-    models,
-    playing,
-    proving,
-    reports,
-    reviewing,
-    verifying,
+    features_and_bank,
+    model,
+    prove,
+    render_and_doctor,
+    report,
+    verify,
 )
-from drawbar.cli.shared import say
+from drawbar.cli.output import say
+from drawbar.cli.research import horizon, review, study, variants
 from drawbar.errors import CancelledError, DrawbarError
 
 __all__ = ["app", "main"]
@@ -40,22 +37,22 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Find, label, prove and play the concepts inside music generators. Without arguments: the window.",
 )
-app.add_typer(discovery.app)
-app.add_typer(building.app)
-app.add_typer(banks.features_app, name="features")
-app.add_typer(banks.bank_app, name="bank")
-app.add_typer(proving.app)
-reports.app.command("evidence")(evidence_report.report_evidence)
-horizon_study.register(horizon.app, reports.app)
-app.add_typer(reports.app, name="report")
-app.add_typer(horizon.app, name="study")
-app.add_typer(reviewing.app, name="review")
-app.add_typer(directions.app, name="direction")
-app.add_typer(playing.app)
-app.add_typer(ears.app)
-app.add_typer(models.models_app, name="model")
-app.add_typer(verifying.app)
-app.add_typer(bench_variants.app, name="bench")
+app.add_typer(compose_and_analyse.app)
+app.add_typer(build.app)
+app.add_typer(features_and_bank.features_app, name="features")
+app.add_typer(features_and_bank.bank_app, name="bank")
+app.add_typer(prove.app)
+report.app.command("evidence")(evidence_report.report_evidence)
+horizon.register(study.app, report.app)
+app.add_typer(report.app, name="report")
+app.add_typer(study.app, name="study")
+app.add_typer(review.app, name="review")
+app.add_typer(direction.app, name="direction")
+app.add_typer(render_and_doctor.app)
+app.add_typer(blind.app)
+app.add_typer(model.models_app, name="model")
+app.add_typer(verify.app)
+app.add_typer(variants.app, name="bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

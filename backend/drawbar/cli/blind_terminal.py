@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.cli.shared import say, status
-from drawbar.evidence.blind.clips import ClipMaker
-from drawbar.evidence.blind.plan import Trial
-from drawbar.evidence.blind.session import BlindSession
+from drawbar.cli.output import say, status
+from drawbar.listening_test.clips import ClipMaker
+from drawbar.listening_test.plan import Trial
+from drawbar.listening_test.session import BlindSession
 
 if TYPE_CHECKING:
     from drawbar.live import Output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.shared import DeviceOption, JsonFlag, ModelOption, line, load, out_json, progress, say
+from drawbar.cli.output import DeviceOption, JsonFlag, ModelOption, line, load, out_json, progress, say
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank

@@ -1,12 +1,12 @@
 """Audio that a bank is made from: composed music with ground truth, and folders of recordings."""
 
-from drawbar.corpus.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
-from drawbar.corpus.compose import HELD_OUT_SEED, compose
+from drawbar.corpus.composer.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
+from drawbar.corpus.composer.compose import HELD_OUT_SEED, compose
+from drawbar.corpus.composer.piece import Chord, Motif, Note, Part, Piece, Section
+from drawbar.corpus.composer.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
+from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
-from drawbar.corpus.piece import Chord, Motif, Note, Part, Piece, Section
-from drawbar.corpus.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
 from drawbar.corpus.recordings import AUDIO_SUFFIXES, Recording, read_table, recordings_in
-from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 
 __all__ = [
     "AUDIO_SUFFIXES",

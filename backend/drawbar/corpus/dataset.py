@@ -9,10 +9,10 @@ from typing import Any
 
 import soundfile
 
-from drawbar.corpus.annotate import annotate
-from drawbar.corpus.compose import compose
-from drawbar.corpus.prompt import prompt_for
-from drawbar.corpus.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
+from drawbar.corpus.composer.annotate import annotate
+from drawbar.corpus.composer.compose import compose
+from drawbar.corpus.composer.prompt import prompt_for
+from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.errors import BadInputError
 
 __all__ = ["MANIFEST", "ManifestRow", "read_manifest", "split_of", "write_corpus"]

@@ -1,10 +1,10 @@
 """SAE features and audio -> each feature's profile, examples and labels; what a sound activates."""
 
 from drawbar.features.analyse import Analysis, AnalysisRow, analyse
-from drawbar.features.descriptors import DescriptorSettings, label_from_descriptors
 from drawbar.features.excerpts import activation_of, cut_examples
-from drawbar.features.groundtruth import TruthSettings, label_from_truth
-from drawbar.features.naming import concept_label, descriptor_label
+from drawbar.features.labellers.descriptors import DescriptorSettings, label_from_descriptors
+from drawbar.features.labellers.ground_truth import TruthSettings, label_from_truth
+from drawbar.features.labellers.naming import concept_label, descriptor_label
 from drawbar.features.neighbours import nearest_by_cosine
 from drawbar.features.pairs import (
     MemoryPairs,

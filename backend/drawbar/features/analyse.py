@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from drawbar.bank import Bank, FeatureRow
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import AudioFileError, BadInputError
-from drawbar.features.listen import BankEncoder, Fired, ListeningModel, chunk_frames, fired_frames
+from drawbar.features.encode_audio import BankEncoder, Fired, ListeningModel, chunk_frames, fired_frames
 
 __all__ = ["Analysis", "AnalysisRow", "analyse", "intervals"]
 

@@ -3,15 +3,15 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from drawbar.live.audio_out.output import NullOutput, Output, list_devices, open_output
+from drawbar.live.audio_out.player import Player
 from drawbar.live.controls import Controls
-from drawbar.live.output import NullOutput, Output, list_devices, open_output
-from drawbar.live.player import Player
-from drawbar.live.take import Take, TakeSettings, load_record, load_settings
-from drawbar.live.trace import Trace
+from drawbar.live.takes.take import Take, TakeSettings, load_record, load_settings
+from drawbar.live.takes.trace import Trace
 
 if TYPE_CHECKING:
     from drawbar.live.engine import Engine, Snapshot
-    from drawbar.live.offline import render
+    from drawbar.live.render import render
 
 __all__ = [
     "Controls",
@@ -30,7 +30,7 @@ __all__ = [
     "render",
 ]
 
-_WITH_TORCH = {"Engine": "engine", "Snapshot": "engine", "render": "offline"}
+_WITH_TORCH = {"Engine": "engine", "Snapshot": "engine", "render": "render"}
 """Imported when first asked for, so that devices and settings can be read without waiting for torch."""
 
 

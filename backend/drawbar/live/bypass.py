@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drawbar.live.ring import Floats
+from drawbar.live.audio_out.ring import Floats
 
 __all__ = ["Bypass"]
 

@@ -21,19 +21,19 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.live.audio_out.limiter import Monitor
+from drawbar.live.audio_out.output import NullOutput, Output, open_output
+from drawbar.live.audio_out.player import Player
 from drawbar.live.clock import Clock, RealClock
 from drawbar.live.controls import Controls, checked_amount
 from drawbar.live.failures import typed
+from drawbar.live.interfaces import PlayableModel
 from drawbar.live.lead import LeadPolicy
-from drawbar.live.monitor import Monitor
 from drawbar.live.observer import RowObserver
-from drawbar.live.output import NullOutput, Output, open_output
-from drawbar.live.performance import Performance
-from drawbar.live.player import Player
-from drawbar.live.ports import PlayableModel
-from drawbar.live.take import Take, TakeSettings
+from drawbar.live.playback import Performance
+from drawbar.live.takes.take import Take, TakeSettings
+from drawbar.live.takes.trace import Trace
 from drawbar.live.threads import playing_threads
-from drawbar.live.trace import Trace
 from drawbar.steering import DEFAULT_BRANCH, Mixer, directions_for, in_mode
 
 __all__ = ["BUSY", "Engine", "Snapshot"]

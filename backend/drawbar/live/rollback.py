@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from drawbar.live.ring import Floats
+from drawbar.live.audio_out.ring import Floats
 
 __all__ = ["Block", "Pending"]
 

@@ -1,10 +1,10 @@
 """A checkpoint, a prompt and a seed -> tokens, residuals and sound, steerable at every layer."""
 
-from drawbar.musicgen.codec import Codec, CodecStream
-from drawbar.musicgen.decoder import Model, load_model
-from drawbar.musicgen.ports import Hold, Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.codec.interface import Codec, CodecStream
+from drawbar.musicgen.generation.stream import Frame, Stream
+from drawbar.musicgen.interfaces import Hold, Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.model import Model, load_model
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.stream import Frame, Stream
 
 __all__ = [
     "Codec",

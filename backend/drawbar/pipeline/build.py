@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from drawbar.errors import BadInputError
-from drawbar.pipeline.banking import LayerStages, bank_stage
-from drawbar.pipeline.clips import ClipStore
 from drawbar.pipeline.grid import Cell, cells
-from drawbar.pipeline.labels import labels_stage
+from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.manifest import Gate, Stage, gated, write_json
-from drawbar.pipeline.profiling import pairs_stage, profile_stage
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
-from drawbar.pipeline.sources import open_source
-from drawbar.pipeline.stages import corpus_stage, residuals_stage, tokens_stage
-from drawbar.pipeline.training import sae_stages, sweep_stage
+from drawbar.pipeline.stages.bank import LayerStages, bank_stage
+from drawbar.pipeline.stages.corpus import corpus_stage, residuals_stage, tokens_stage
+from drawbar.pipeline.stages.labels import labels_stage
+from drawbar.pipeline.stages.profiling import pairs_stage, profile_stage
+from drawbar.pipeline.stages.training import sae_stages, sweep_stage
 
 __all__ = ["STAGES", "BuildResult", "Run", "build", "run_stages"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from drawbar.audio_analysis.descriptors import descriptors
 from drawbar.errors import AudioFileError
-from drawbar.listening.descriptors import descriptors
 from drawbar.pipeline.build import STAGES, Run
 from drawbar.pipeline.grid import Cell
 from drawbar.pipeline.manifest import Gate, Stage, State, gated

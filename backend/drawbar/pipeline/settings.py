@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drawbar.errors import BadInputError
-from drawbar.features.descriptors import DescriptorSettings
-from drawbar.features.groundtruth import TruthSettings
-from drawbar.features.labellers import LabelSettings
+from drawbar.features.labellers.descriptors import DescriptorSettings
+from drawbar.features.labellers.ground_truth import TruthSettings
+from drawbar.features.labellers.registry import LabelSettings
 from drawbar.features.profile import ProfileSettings
 from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings

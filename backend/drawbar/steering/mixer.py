@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen.ports import Hold, Lanes
+from drawbar.musicgen.interfaces import Hold, Lanes
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering.automation import Automation, Lane
 from drawbar.steering.directions import Direction

@@ -53,7 +53,7 @@ class Row:
 
 
 class BlindTest:
-    """What the window shows of a listening test; the core is `drawbar.evidence.blind.session`."""
+    """What the window shows of a listening test; the core is `drawbar.listening_test.session`."""
 
     def __init__(self) -> None:
         self.stage: Value[str] = Value("setup")
@@ -183,7 +183,7 @@ class BlindTest:
 def unfinished(folder: Path) -> Path | None:
     """The newest session in a folder that was not finished, or None."""
     from drawbar.errors import BadInputError
-    from drawbar.evidence.blind.session import BlindSession
+    from drawbar.listening_test.session import BlindSession
 
     for path in sorted(folder.glob("*.json"), reverse=True):
         try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from drawbar_desktop.state.making import is_mine
+from drawbar_desktop.state.slider_making import is_mine
 
 __all__ = [
     "BASELINE", "RANDOM", "Card", "Dose", "Guard", "Second", "Side", "caveats", "marks_of", "read_card", "sentences",

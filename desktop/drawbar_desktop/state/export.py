@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from drawbar.errors import BadInputError
-from drawbar.live import soundfiles
+from drawbar.live.takes import soundfiles
 from drawbar_desktop.state.takes import TakeItem, TakeStore
 
 __all__ = ["FORMATS", "ExportChoice", "export_take"]

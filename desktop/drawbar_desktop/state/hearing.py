@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.observable import Value
-from drawbar_desktop.state.ports import FeatureLike
 
 __all__ = ["Heard", "Hearing", "rank"]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drawbar_desktop.state.making import is_mine
+from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.observable import Event, Value
-from drawbar_desktop.state.ports import BankPort, FeatureLike
+from drawbar_desktop.state.slider_making import is_mine
 
 __all__ = ["DENSITIES", "KINDS", "PAGE", "SHELVES", "SORTS", "Library", "Shelf", "hits"]
 

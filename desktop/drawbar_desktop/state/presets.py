@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drawbar_desktop.state.files import read_json, slug, write_json
+from drawbar_desktop.state.interfaces import BankPort
+from drawbar_desktop.state.json_files import read_json, slug, write_json
 from drawbar_desktop.state.macros import Macro
 from drawbar_desktop.state.observable import Event
-from drawbar_desktop.state.ports import BankPort
 from drawbar_desktop.state.rack import MODES, Resolve, Strip
 
 __all__ = ["FACTORY", "Preset", "Presets", "strips_from", "strips_to"]

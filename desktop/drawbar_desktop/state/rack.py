@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.observable import Event
-from drawbar_desktop.state.ports import FeatureLike
 from drawbar_desktop.state.taper import Taper, clamp_amount, taper_for
 from drawbar_desktop.state.undo import Step, UndoStack
 

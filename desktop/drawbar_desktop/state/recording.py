@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import DrawbarError
-from drawbar.live.take import Take, TakeSettings
-from drawbar_desktop.state.files import read_json, write_json
+from drawbar.live.takes.take import Take, TakeSettings
+from drawbar_desktop.state.json_files import read_json, write_json
 
 __all__ = ["Leftover", "Recorder", "leftovers", "recovered_take"]
 

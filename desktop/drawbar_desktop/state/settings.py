@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drawbar_desktop.state.files import read_json, write_json
+from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event
 
 __all__ = ["DEFAULTS", "SCALES", "THEMES", "Settings"]

@@ -17,8 +17,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from drawbar.errors import DrawbarError
-from drawbar.live.take import TakeSettings, load_record
-from drawbar_desktop.state.files import read_json, write_json
+from drawbar.live.takes.take import TakeSettings, load_record
+from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event, Value
 
 __all__ = ["History", "TakeItem", "TakeLike", "TakeStore", "moved_sliders", "thumbnail"]

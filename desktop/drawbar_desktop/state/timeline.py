@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar_desktop.state.grid import Grid
-from drawbar_desktop.state.growing import Growing, Peaks
+from drawbar_desktop.state.beat_grid import Grid
+from drawbar_desktop.state.growing_array import Growing, Peaks
+from drawbar_desktop.state.interfaces import SnapshotLike, TraceLike
 from drawbar_desktop.state.observable import Event, Value
-from drawbar_desktop.state.ports import SnapshotLike, TraceLike
 from drawbar_desktop.state.spectrum import MelImage
 
 __all__ = ["Timeline"]

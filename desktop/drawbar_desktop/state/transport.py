@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from drawbar_desktop.state.interfaces import SnapshotLike
 from drawbar_desktop.state.observable import Event, Value
-from drawbar_desktop.state.ports import SnapshotLike
 
 __all__ = ["BUSY", "LENGTHS_S", "Readout", "Transport", "Trouble", "format_time"]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from drawbar_desktop.state.files import read_json, write_json
+from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event
 
 __all__ = ["Votes"]

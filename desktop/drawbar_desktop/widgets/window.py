@@ -18,26 +18,26 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
-from drawbar_desktop.theme import SPACE
-from drawbar_desktop.widgets.actions import Actions
-from drawbar_desktop.widgets.banner import Banner
-from drawbar_desktop.widgets.blind_test import BlindTestSheet, Listener
-from drawbar_desktop.widgets.browser import Browser
-from drawbar_desktop.widgets.error_sheet import ErrorSheet
-from drawbar_desktop.widgets.export_sheet import ExportSheet
-from drawbar_desktop.widgets.file_dialogs import FileDialogs
-from drawbar_desktop.widgets.logo import mark_pixmap
-from drawbar_desktop.widgets.making_sheet import Maker, MakingSheet
-from drawbar_desktop.widgets.parts import LEARN, Item, popup
-from drawbar_desktop.widgets.rack_view import RackView
-from drawbar_desktop.widgets.settings_sheet import Managing, SettingsSheet
-from drawbar_desktop.widgets.sheet import Sheet
-from drawbar_desktop.widgets.shortcuts_overlay import ShortcutsOverlay
-from drawbar_desktop.widgets.side_panel import SidePanel
-from drawbar_desktop.widgets.status_line import StatusLine
-from drawbar_desktop.widgets.timeline_view import TimelineView
-from drawbar_desktop.widgets.transport_bar import TransportBar
-from drawbar_desktop.widgets.welcome_sheet import WelcomeSheet
+from drawbar_desktop.style.theme import SPACE
+from drawbar_desktop.widgets.browser.browser import Browser
+from drawbar_desktop.widgets.common.actions import Actions
+from drawbar_desktop.widgets.common.banner import Banner
+from drawbar_desktop.widgets.common.basics import LEARN, Item, popup
+from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
+from drawbar_desktop.widgets.common.logo import mark_pixmap
+from drawbar_desktop.widgets.common.sheet import Sheet
+from drawbar_desktop.widgets.rack.rack_view import RackView
+from drawbar_desktop.widgets.sheets.blind_test_sheet import BlindTestSheet, Listener
+from drawbar_desktop.widgets.sheets.error_sheet import ErrorSheet
+from drawbar_desktop.widgets.sheets.export_sheet import ExportSheet
+from drawbar_desktop.widgets.sheets.making_sheet import Maker, MakingSheet
+from drawbar_desktop.widgets.sheets.settings_sheet import Managing, SettingsSheet
+from drawbar_desktop.widgets.sheets.shortcuts_overlay import ShortcutsOverlay
+from drawbar_desktop.widgets.sheets.welcome_sheet import WelcomeSheet
+from drawbar_desktop.widgets.side.side_panel import SidePanel
+from drawbar_desktop.widgets.timeline.timeline_view import TimelineView
+from drawbar_desktop.widgets.top.status_line import StatusLine
+from drawbar_desktop.widgets.top.transport_bar import TransportBar
 
 __all__ = ["MainWindow"]
 

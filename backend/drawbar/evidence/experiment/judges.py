@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.audio_analysis import DESCRIPTORS, Detectors, descriptors
+from drawbar.audio_analysis.clap import Embedder, load_clap, weights_key
 from drawbar.errors import BadInputError
-from drawbar.listening import DESCRIPTORS, Detectors, descriptors
-from drawbar.listening.clap import Embedder, load_clap, weights_key
 from drawbar.paths import assets_dir
 
 __all__ = [

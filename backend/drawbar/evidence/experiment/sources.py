@@ -15,7 +15,7 @@ from torch import Tensor
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.trials import KINDS, Condition, Source
-from drawbar.musicgen.ports import Hold, Lanes, Steering
+from drawbar.musicgen.interfaces import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering import DEFAULT_BRANCH, Automation, Direction, Mixer, in_mode
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drawbar.audio_analysis.loudness import SILENT_LUFS, loudness_lufs
 from drawbar.bank import Bank
-from drawbar.evidence.blind.levels import SILENT_LUFS, loudness_lufs
 from drawbar.evidence.experiment.preregistration import PROMPTS, random_sources
 from drawbar.evidence.report.content import Content, Slider
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank, in_mode

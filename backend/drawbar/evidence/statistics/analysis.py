@@ -13,13 +13,13 @@ from typing import Any
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.concept_tests import ConceptTest, concept_rows
 from drawbar.evidence.statistics.controls import Slider, check_controls
-from drawbar.evidence.statistics.findings import Finding, conclude, unconfirmed
-from drawbar.evidence.statistics.played import SIGNS, Nulls, Played, Takes, Yardstick, play, yardstick
+from drawbar.evidence.statistics.measure_slider import SIGNS, Nulls, Played, Takes, Yardstick, play, yardstick
 from drawbar.evidence.statistics.ranking import benjamini_hochberg
 from drawbar.evidence.statistics.responses import Pool
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.summary import summarise
-from drawbar.evidence.statistics.usable import Reference
+from drawbar.evidence.statistics.usable_range import Reference
+from drawbar.evidence.statistics.verdict_cards import Finding, conclude, unconfirmed
 
 __all__ = ["Analysis", "Study", "analyse"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from drawbar.evidence.statistics.effects import Dose, Slope
 from drawbar.evidence.statistics.preservation import Matched
 from drawbar.evidence.statistics.responses import judge_of
-from drawbar.evidence.statistics.usable import GuardRow
+from drawbar.evidence.statistics.usable_range import GuardRow
 
 __all__ = ["CARD_FORMAT", "CardSide", "card", "finite"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from drawbar.evidence.statistics.effects import Slope, slope_of
-from drawbar.evidence.statistics.played import SIGNS, Played, Yardstick
+from drawbar.evidence.statistics.measure_slider import SIGNS, Played, Yardstick
 from drawbar.evidence.statistics.ranking import benjamini_hochberg
 from drawbar.evidence.statistics.settings import StatisticsSettings
 

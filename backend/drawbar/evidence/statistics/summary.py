@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from drawbar.evidence.statistics.cards import finite
-from drawbar.evidence.statistics.findings import Finding
+from drawbar.evidence.statistics.verdict_cards import Finding
 from drawbar.evidence.statistics.verdicts import HARMFUL, NOT_SHOWN, PROVEN, UNTESTED, WEAK
 
 __all__ = ["SUMMARY_FORMAT", "summarise"]

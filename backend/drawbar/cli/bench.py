@@ -1,0 +1,358 @@
+"""`drawbar bench NAME` -> a table or JSON of one measurement.
+
+Everything is measured in drawbar.bench; this only asks and prints.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drawbar.cli.output import (
+    BankOption,
+    DeviceOption,
+    FontOption,
+    JsonFlag,
+    ModelOption,
+    PrecisionOption,
+    line,
+    load,
+    open_bank,
+    out_json,
+    progress,
+    say,
+    status,
+    table,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Measure, and print a table or JSON.")
+
+
+def _show(result: Mapping[str, Any], rows: Sequence[Sequence[object]], as_json: bool) -> None:
+    if as_json:
+        out_json(result)
+    else:
+        table(("measure", "value", "goal"), rows)
+
+
+@app.command("model")
+def bench_model(
+    model: ModelOption = "embedded",
+    clips: Annotated[
+        int, typer.Option("--clips", min=2, help="How many clips are generated and judged.")
+    ] = 100,
+    seconds: Annotated[float, typer.Option("--seconds", help="How long each is.")] = 8.0,
+    held_out: Annotated[
+        int, typer.Option("--held-out", min=2, help="How many composed pieces are coded.")
+    ] = 20,
+    soundfont: FontOption = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Quality of a model: codec distance, cross-entropy, and whether it plays what the prompt says."""
+    from drawbar.bench import model as bench
+
+    loaded = load(model, device)
+    with progress("measuring") as tell:
+        result = bench.run(
+            loaded, clips=clips, seconds=seconds, held_out=held_out, soundfont=soundfont, progress=tell
+        )
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("steering")
+def bench_steering(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    feature: Annotated[str, typer.Option("--feature", help="A label or an id.")] = "drums",
+    detector: Annotated[str, typer.Option("--detector", help="Which detector judges it.")] = "drums",
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Does a slider do what its label says? Up against down, judged by a detector, seeds 100 to 131."""
+    from drawbar.bench import steering as bench
+
+    opened, loaded = open_bank(bank), load(model, device)
+    with progress("steering") as tell:
+        result = bench.run(loaded, opened, feature=feature, detector=detector, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("search")
+def bench_search(
+    features: Annotated[int, typer.Option("--features", min=1, help="How many the bank has.")] = 100_000,
+    as_json: JsonFlag = False,
+) -> None:
+    """How long a keystroke in the browser takes, in a synthetic bank."""
+    from drawbar.bench import search as bench
+
+    with status(f"building a bank of {features} features and typing in it"):
+        result = bench.run(features=features)
+    if as_json:
+        out_json(result)
+        return
+    columns = ("what", "n", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+    table(columns, [[row[column] for column in columns] for row in result["rows"]])
+    line(f"goal: p95 <= {result['target_p95_ms']} ms, {'reached' if result['reached'] else 'not reached'}")
+
+
+@app.command("codec")
+def bench_codec(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Whose codec; without it a random EnCodec of the released size."),
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", min=50, help="How many of each kind are timed.")] = 200,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Time per streamed frame, and how far streaming is from the one-shot decode."""
+    from drawbar.bench import codec as bench
+
+    loaded = None if model is None else load(model, device)
+    with progress("measuring") as tell:
+        result = bench.run(loaded, frames=frames, progress=tell)
+    if as_json:
+        out_json(result)
+        return
+    table(("threads", "a frame", "p50_ms", "p99_ms", "best_ms"), bench.rows(result))
+    table(("look-ahead", "precision", "largest error", "error, dB of the signal"), bench.error_rows(result))
+
+
+@app.command("live")
+def bench_live(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="How long is played on the null output.")
+    ] = 60.0,
+    sliders: Annotated[int, typer.Option("--sliders", min=1, help="How many are on the rack.")] = 8,
+    moves: Annotated[
+        int, typer.Option("--moves", min=1, help="How many moves are timed, with and without rollback.")
+    ] = 100,
+    soak: Annotated[
+        float,
+        typer.Option("--soak", min=0, help="Only play this many seconds beside a busy window thread."),
+    ] = 0.0,
+    twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
+    look_ahead: Annotated[
+        int | None,
+        typer.Option(
+            "--look-ahead", help="Frames that an EnCodec waits for; fewer than it needs is inexact."
+        ),
+    ] = None,
+    device: DeviceOption = "cpu",
+    precision: PrecisionOption = "auto",
+    as_json: JsonFlag = False,
+) -> None:
+    """Real-time margin, under-runs, and the delay from slider to ear."""
+    from drawbar.bench import live as bench
+
+    opened, loaded = open_bank(bank), load(model, device, precision)
+    with progress("playing") as tell:
+        if soak:
+            result = bench.soak(loaded, opened, seconds=soak, sliders=sliders, twin=twin, progress=tell)
+        else:
+            result = bench.run(
+                loaded,
+                opened,
+                seconds=seconds,
+                sliders=sliders,
+                twin=twin,
+                moves=moves,
+                look_ahead=look_ahead,
+                progress=tell,
+            )
+    _show(result, bench.soak_rows(result) if soak else bench.rows(result), as_json)
+
+
+@app.command("concepts")
+def bench_concepts(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    sae: Annotated[
+        list[Path] | None,
+        typer.Option("--sae", help="An SAE's folder, in place of the bank; repeat to compare several."),
+    ] = None,
+    layers: Annotated[
+        str,
+        typer.Option("--layers", help="Where baselines and probes look, for example 1,3,5; all by default."),
+    ] = "",
+    pieces: Annotated[int, typer.Option("--pieces", min=20, help="Composed pieces, both splits.")] = 400,
+    seconds: Annotated[float, typer.Option("--seconds", min=2.0, help="Length of each.")] = 12.0,
+    control_steps: Annotated[
+        int,
+        typer.Option("--control-steps", min=0, help="Training steps of the control SAE; 0 leaves it out."),
+    ] = 300,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a page in Markdown there, with its plots beside it."),
+    ] = None,
+    soundfont: FontOption = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Which of the composer's concepts do single features find? Against directions, probes and a random model."""
+    from drawbar.bench import concepts as bench
+
+    loaded = load(model, device)
+    if sae:
+        judged = bench.from_folders(sae, loaded.fingerprint)
+    else:
+        judged = bench.from_bank(open_bank(bank), loaded.fingerprint)
+    with progress("measuring") as tell:
+        result = bench.run(
+            loaded,
+            judged,
+            pieces=pieces,
+            seconds=seconds,
+            layers=_numbers(layers),
+            control_steps=control_steps,
+            soundfont=soundfont,
+            progress=tell,
+        )
+    if report is not None:
+        for path in bench.write_report(result, report):
+            say(f"wrote {path}")
+    if as_json:
+        out_json(result)
+        return
+    found = bench.rows(result)
+    table(("scope", "concept", *bench.SHORT_METHODS, "feature"), found["concepts"])
+    table(("scope", "SAE", "layer", "concepts", "single", ">= 0.9", "8 features", "probe"), found["saes"])
+    table(("scope", "concept", "SAE", "8 features", "probe", "why not"), found["short"])
+    table(("scope", "measure", "value", "goal"), found["goals"])
+    line(f"{result['pieces']['held_out']} held-out pieces, {result['wall_s']:g} s")
+
+
+@app.command("sae")
+def bench_sae(
+    width: Annotated[int, typer.Option("--width", min=1, help="Of the residuals.")] = 256,
+    features: Annotated[int, typer.Option("--features", min=1, help="Of the SAE.")] = 2048,
+    k: Annotated[int, typer.Option("--k", min=1, help="Features that may fire at once.")] = 32,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Residuals a step.")] = 4096,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps in a turn.")] = 10,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of ours, theirs, theirs, ours.")] = 3,
+    saelens_python: Annotated[
+        Path | None,
+        typer.Option("--saelens-python", help="A Python with sae-lens; without it only ours is measured."),
+    ] = None,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Activations trained per second, beside SAELens' own training step on the same batches."""
+    from drawbar.bench import sae as bench
+
+    with progress("training") as tell:
+        result = bench.run(
+            width=width,
+            features=features,
+            k=k,
+            batch=batch,
+            steps=steps,
+            rounds=rounds,
+            saelens_python=saelens_python,
+            device=device,
+            progress=tell,
+        )
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("harvest")
+def bench_harvest(
+    model: ModelOption = "embedded",
+    shape: Annotated[
+        str, typer.Option("--shape", help="small, medium or large with random weights, in place of a model.")
+    ] = "",
+    layers: Annotated[int, typer.Option("--layers", min=1, help="How many are taken.")] = 5,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="How many clips.")] = 8,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Their length, 50 a second.")] = 500,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Clips that run together.")] = 4,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Rounds of bare, taken, taken, bare.")] = 3,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """What taking residuals costs beside a bare forward, and the bytes that are kept."""
+    from drawbar.bench import harvest as bench
+
+    loaded = bench.random_model(shape, device) if shape else load(model, device)
+    with progress("harvesting") as tell:
+        result = bench.run(
+            loaded, count=layers, clips=clips, frames=frames, batch=batch, rounds=rounds, progress=tell
+        )
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("score")
+def bench_score(
+    features: Annotated[int, typer.Option("--features", min=1, help="Per layer.")] = 32_768,
+    layers: Annotated[int, typer.Option("--layers", min=1, help="How many layers.")] = 5,
+    k: Annotated[int, typer.Option("--k", min=1, help="Features that fire at once.")] = 100,
+    clips: Annotated[int, typer.Option("--clips", min=2, help="Clips of 10 s.")] = 100,
+    as_json: JsonFlag = False,
+) -> None:
+    """Time and peak memory of scoring all features of several layers."""
+    from drawbar.bench import score as bench
+
+    sizes = bench.ScoreSizes(features=features, layers=layers, k=k, clips=clips)
+    with progress("scoring") as tell:
+        result = bench.run(sizes, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
+def _numbers(text: str) -> list[int] | None:
+    """``1,3,5`` -> numbers; nothing -> None."""
+    try:
+        return [int(part) for part in text.split(",")] if text.strip() else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: numbers with commas between them, for example 1,3,5") from None
+
+
+@app.command("decoder")
+def bench_decoder(
+    shape: Annotated[str, typer.Option("--shape", help="small, medium, large or embedded.")] = "small",
+    references: Annotated[
+        bool, typer.Option("--references/--no-references", help="Also audiocraft and transformers.")
+    ] = True,
+    blocks: Annotated[int, typer.Option("--blocks", min=1, help="Rounds of A B B A.")] = 4,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """Milliseconds a decoding step: ours at every precision, audiocraft, transformers, the memory's floor."""
+    from drawbar.bench import decoder as bench
+
+    with progress("measuring") as tell:
+        result = bench.run(shape, device=device, blocks=blocks, references=references, progress=tell)
+    _show(result, bench.rows(result), as_json)
+
+
+@app.command("null")
+def bench_null(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Studies in which there is nothing.")] = 1000,
+    sliders: Annotated[int, typer.Option("--sliders", min=2, help="In each study.")] = 10,
+    directions: Annotated[int, typer.Option("--directions", min=19, help="Random directions.")] = 400,
+    prompts: Annotated[int, typer.Option("--prompts", min=1, help="Prompts.")] = 4,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds per prompt.")] = 2,
+    write: Annotated[Path | None, typer.Option("--write", help="Write a page in Markdown there.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How often the evidence proves what is not there, and finds what is: synthetic studies of known truth."""
+    from drawbar.bench import null as bench
+    from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings
+
+    world = SyntheticSettings(sliders=sliders, directions=directions, prompts=prompts, seeds=seeds)
+    with progress("analysing") as tell:
+        result = bench.run(runs, world, progress=tell)
+    if write is not None:
+        bench.write_report(result, write)
+        say(f"wrote {write}")
+    if as_json:
+        out_json(result)
+        return
+    found = bench.rows(result)
+    table(("nothing there", "hits", "of", "rate", "95 % interval", "nominal"), found["null"])
+    table(("effect", "proven", "label judged", "some measure", "false among proven"), found["power"])
+    line(f"{result['runs']} null runs, {result['wall_s']:g} s")

@@ -1,0 +1,229 @@
+"""Words about a build -> a bank, one stage of it, or what it would take.
+
+`drawbar build RUN.toml`, `drawbar build FOLDER --out RUN`, `drawbar build RUN --corpus FOLDER`.
+"""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from drawbar.cli.output import (
+    FontOption,
+    JsonFlag,
+    line,
+    notes,
+    out_json,
+    plain,
+    progress,
+    read_config,
+    say,
+    settings_from,
+    status,
+    table,
+)
+from drawbar.errors import BadInputError
+
+if TYPE_CHECKING:
+    from drawbar.pipeline import BuildSettings, Plan, Progress
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def build(
+    what: Annotated[
+        str, typer.Argument(help="RUN.toml, or the corpus with --out, or the run's folder with --corpus.")
+    ],
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="composed:N, a folder of recordings, a .csv or .tsv table of them."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run's folder; the bank appears in OUT/bank.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings as TOML or JSON; options win.")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="embedded, a folder, or a name.")] = None,
+    layer: Annotated[list[int] | None, typer.Option("--layer", help="Counted from 0; repeat.")] = None,
+    layers: Annotated[str | None, typer.Option("--layers", help="Several at once: 3,5.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The bank's name.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Of the bank.")] = None,
+    features: Annotated[int | None, typer.Option("--features", min=1, help="Features of an SAE.")] = None,
+    expansion: Annotated[
+        int | None, typer.Option("--expansion", min=1, help="Or in multiples of the model's width.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Features that may fire at once.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of an SAE.")] = None,
+    sae: Annotated[
+        list[str] | None, typer.Option("--sae", help="A ready SAE's folder (SAELens' layout); repeat.")
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Keep no residuals on disk; compute them while training.")
+    ] = False,
+    soundfont: FontOption = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps.")] = None,
+    only: Annotated[
+        str, typer.Option("--only", help="Run one stage: corpus, tokens, residuals, sae, sweep, features ...")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Run the stages up to this one.")] = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Run nothing: which stages, how long, disk, memory.")
+    ] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Put the bank among the installed ones.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a bank from audio; a build that was killed goes on where it stopped."""
+    given, rest = _given(what, corpus, out, config)
+    options: dict[str, object] = {
+        "model": model,
+        "name": name,
+        "licence": licence,
+        "device": device,
+        "layers": sorted({*(layer or ()), *_numbers(layers)}) or None,
+        "soundfont": str(soundfont) if soundfont else None,
+        "sae_files": sae or None,
+        "residuals": "stream" if stream else None,
+    }
+    given |= {key: value for key, value in (rest | options).items() if value is not None}
+    sizes = {"d_sae": features, "expansion": expansion, "k": k, "steps": steps}
+    given["sae"] = dict(given.get("sae") or {}) | {n: v for n, v in sizes.items() if v is not None}
+    if not given.get("corpus"):
+        raise typer.BadParameter(
+            "say what to build from: composed:N, a folder or a table", param_hint="--corpus"
+        )
+    if not given.get("out"):
+        raise typer.BadParameter("say where the run's folder is", param_hint="--out")
+    given["out"] = Path(given["out"])
+    from drawbar import pipeline
+
+    settings: BuildSettings = settings_from(pipeline.BuildSettings, given)
+    if plan:
+        with status("trying how fast this machine is"):
+            found = pipeline.plan_build(settings)
+        _show(found, as_json)
+        return
+    with progress("building") as bar:
+        tell = _Lines(bar)
+        if only or until:
+            line(str(pipeline.run_stages(settings, tell, only=only, until=until)))
+            return
+        result = pipeline.build(settings, tell)
+    for path, why in result.failed:
+        say(f"left out {path}: {why}")
+    bank = _installed(result.bank) if install else result.bank
+    if as_json:
+        out_json({**plain(result), "bank": str(bank)})
+        return
+    say(f"{result.features} features and {result.labels} labels from {result.clips} clips")
+    line(str(bank))
+
+
+def _installed(folder: Path) -> Path:
+    """The bank, examples and all, among this user's installed ones; edits of an older one move along."""
+    from drawbar.bank.bundle import export_bank
+    from drawbar.bank.library import install_bank
+
+    bundle = folder.with_name("bank.drawbank")
+    bundle.unlink(missing_ok=True)
+    export_bank(folder, bundle)
+    installed, _ = install_bank(bundle)
+    return installed.folder
+
+
+def _given(
+    what: str, corpus: str | None, out: Path | None, config: Path | None
+) -> tuple[dict[str, Any], dict[str, object]]:
+    """The settings of the file, and what the argument means: a file, a corpus, or the run's folder."""
+    if what.lower().endswith((".toml", ".json")) and config is None:
+        return _read(Path(what)), {"corpus": corpus, "out": out}
+    given = _read(config) if config is not None else {}
+    if corpus is None and not given.get("corpus"):
+        return given, {"corpus": what, "out": out}
+    return given, {"corpus": corpus, "out": out or what}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() != ".toml":
+        return read_config(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: not a readable TOML file ({error})") from error
+
+
+def _numbers(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in (text or "").replace(" ", "").split(",") if part]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r}: write numbers with commas, 3,5", param_hint="--layers"
+        ) from error
+
+
+class _Lines:
+    """Progress on a terminal's bar; elsewhere a line when a stage begins and when it ends."""
+
+    def __init__(self, bar: Callable[[str, float], None]) -> None:
+        self._bar, self._stage = bar, ""
+
+    def __call__(self, moment: "Progress") -> None:
+        share = moment.done / max(moment.total, 1)
+        self._bar(_moment(moment), share)
+        if not notes.is_terminal and (moment.stage != self._stage or share >= 1):
+            self._stage = moment.stage
+            say(_moment(moment))
+
+
+def _moment(moment: "Progress") -> str:
+    rate = f", {moment.per_s:.1f} {moment.unit}/s" if moment.per_s else ""
+    left = f", {_time(moment.left_s)} left" if moment.done < moment.total and moment.left_s < 1e7 else ""
+    return " ".join(
+        f"{moment.stage}: {moment.done} of {moment.total} {moment.unit}{rate}{left} {moment.note}".split()
+    )
+
+
+def _show(plan: "Plan", as_json: bool) -> None:
+    if as_json:
+        out_json(plan)
+        return
+    words = {"done": "done", "continue": "goes on", "run": "to do"}
+    table(
+        ("stage", "folder", "state", "time", "disk", "memory"),
+        [
+            (
+                s.stage,
+                s.folder,
+                words[s.state],
+                _time(s.seconds) if s.state != "done" else None,
+                _size(s.disk_bytes),
+                _size(s.memory_bytes),
+            )
+            for s in plan.stages
+        ],
+        title=f"{plan.tracks} tracks, {_time(plan.audio_s)} of audio"
+        + (f", {plan.unreadable} unreadable" if plan.unreadable else ""),
+    )
+    line(
+        f"about {_time(plan.seconds)}, {_size(plan.disk_bytes)} of disk, {_size(plan.memory_bytes)} of memory"
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,124 @@
+"""`drawbar prove`: a bank -> what each of its sliders does, tested as written down beforehand."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drawbar.cli.output import JsonFlag, line, out_json, progress, read_config, settings_from, table
+from drawbar.errors import BadInputError
+
+__all__ = ["app", "seconds_of"]
+
+app = typer.Typer()
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(text: str) -> float | None:
+    """``90m``, ``1.5h``, ``600s`` -> seconds; nothing -> None. Raises BadInputError."""
+    if not text:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, "s")
+    try:
+        found = float(number) * _UNITS[unit]
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise BadInputError(f"--budget {text!r}: write 90m, 1.5h or 600s")
+    return found
+
+
+@app.command()
+def prove(
+    bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")],
+    out: Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on there.")] = Path(
+        "runs/evidence"
+    ),
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--features", help="Only these, by id or label: an exploration. Commas, or repeat."),
+    ] = None,
+    budget: Annotated[str, typer.Option("--budget", help="Wall clock: 90m, 1.5h.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say how many clips and hours it takes.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML or JSON.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="embedded, a folder, or a name.")] = None,
+    processes: Annotated[int, typer.Option("--processes", min=0, help="0: one per core.")] = 0,
+    soundfont: Annotated[
+        Path | None, typer.Option("--soundfont", help="For the composer's concepts.")
+    ] = None,
+    amendment: Annotated[
+        str,
+        typer.Option("--amendment", help="What was changed after the preregistration; the report tells it."),
+    ] = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
+    from drawbar.bank import Bank, find_bank, next_version
+    from drawbar.evidence.experiment import stages as steps
+    from drawbar.evidence.experiment.preregistration import ProveSettings
+    from drawbar.evidence.experiment.readback import readback
+    from drawbar.evidence.experiment.to_study import Stages, amendments, evidence_of, judge
+    from drawbar.musicgen import load_model
+    from drawbar.paths import embedded_bank_dir
+
+    given: dict[str, Any] = read_config(config)
+    if features:
+        given["features"] = tuple(
+            name.strip() for text in features for name in text.split(",") if name.strip()
+        )
+    if model is not None:
+        given["model"] = model
+    settings = settings_from(ProveSettings, given)
+    folder = embedded_bank_dir() if bank == "embedded" else find_bank(bank)
+    with progress("proving") as bar:
+        run = steps.preregister(
+            folder,
+            out,
+            settings,
+            budget_s=seconds_of(budget),
+            processes=processes,
+            soundfont=soundfont,
+            keep=not plan,
+            told=bar,
+        )
+        if plan:
+            cost = steps.cost_of(run, seconds_of(budget), processes=processes)
+    if plan:
+        rows = [
+            (what, clips, f"{clips * cost.seconds_per_clip / 60:.0f} min")
+            for what, clips in cost.clips.items()
+        ]
+        if as_json:
+            out_json({"clips": dict(cost.clips), "hours": cost.hours, "confirmed": cost.confirmed})
+            return
+        table(("what", "clips", "time"), [*rows, ("in all", cost.total, f"{cost.hours:.2f} h")])
+        line(
+            f"{len(run.prereg.candidates)} candidates, {len(run.prereg.concepts)} concepts; {run.prereg.digest[:12]}"
+        )
+        return
+    with progress("screening") as bar:
+        screening, selection = steps.screen(run, processes=processes, told=bar)
+    line(
+        f"{len(selection.survivors)} of {len(run.prereg.candidates)} survive; {len(selection.confirmed)} are confirmed"
+    )
+    with progress("confirming") as bar:
+        reference = steps.refer(run, processes=processes, told=bar)
+        confirmation = steps.confirm(run, selection, processes=processes, told=bar)
+    amendments(out, amendment)
+    played = Stages(screening, confirmation, reference)
+    with progress("judging") as bar:
+        analysis = judge(run, played, selection, played.spent_s, told=bar)
+        with Bank.open(folder) as opened:
+            generator = load_model(settings.model)
+            read = readback(generator, opened, confirmation, selection.confirmed, (-1.0, 1.0), told=bar)
+    with next_version(folder) as fresh:
+        fresh.write_evidence(evidence_of(run, played, selection, analysis, read))
+    if as_json:
+        out_json({name: value for name, value in analysis.summary.items() if name != "concept_rows"})
+        return
+    names = ("candidates", "confirmed", "proven", "proven_some_measure", "weak", "not_shown", "harmful")
+    counts = [(name.replace("_", " "), analysis.summary[name]) for name in names]
+    concepts = f"{analysis.summary['concepts_proven']} of {analysis.summary['concepts']}"
+    table(("what", "sliders"), [*counts, ("concepts with a proven slider", concepts)])
+    line(f"written into {folder}; look at it with: drawbar report evidence {bank} -o report.html")

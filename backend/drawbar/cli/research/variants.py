@@ -1,0 +1,69 @@
+"""`drawbar bench variants` -> which way to steer and which way to stack does most at what cost.
+
+Everything is measured in drawbar.research.variants.report; this only asks and prints.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drawbar.cli.bench import app
+from drawbar.cli.output import (
+    BankOption,
+    FontOption,
+    JsonFlag,
+    ModelOption,
+    line,
+    out_json,
+    progress,
+    say,
+    table,
+)
+
+__all__ = ["app", "bench_variants"]
+
+
+@app.command("variants")
+def bench_variants(
+    model: ModelOption = "embedded",
+    bank: BankOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the run; one that was stopped goes on.")
+    ] = Path("runs/variants"),
+    sliders: Annotated[int, typer.Option("--sliders", min=2, help="How many concepts' sliders.")] = 12,
+    pairs: Annotated[int, typer.Option("--pairs", min=2, help="Prompts and seeds per condition.")] = 8,
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of each clip.")] = 4.0,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say how many clips and how long.")] = False,
+    write: Annotated[Path | None, typer.Option("--write", help="Write the page in Markdown there.")] = None,
+    soundfont: FontOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Layers, branches, bursts, decay, a monitor; choice by output; stacking rules: each beside the plain slider."""
+    from drawbar.bank import find_bank
+    from drawbar.paths import embedded_bank_dir
+    from drawbar.research.variants import report as bench
+    from drawbar.research.variants.playing import cost_of
+    from drawbar.research.variants.settings import VariantSettings
+
+    settings = VariantSettings(model=model, sliders=sliders, pairs=pairs, seconds=seconds)
+    path = embedded_bank_dir() if bank is None else find_bank(bank)
+    if plan:
+        clips, each = cost_of(path, out, settings)
+        table(("stage", "clips"), [*clips.items(), ("all", sum(clips.values()))])
+        line(f"{each:.2f} s a clip with one thread: {sum(clips.values()) * each / 60:.0f} minutes at most")
+        return
+    with progress("variants") as tell:
+        result = bench.run(path, out, settings, soundfont=soundfont, told=tell)
+    if write is not None:
+        write.write_text(bench.markdown(result), encoding="utf-8")
+        say(f"wrote {write}")
+    if as_json:
+        out_json(result.to_json())
+        return
+    table(bench.COLUMNS, bench.rows(result.recipes))
+    table(bench.COLUMNS, bench.rows(result.choices))
+    table(bench.STACK_COLUMNS, bench.stack_table(result.stacks))
+    table(bench.TOTAL_COLUMNS, bench.total_table(result.totals))
+    table(bench.COLUMNS, bench.rows(result.rules))
+    line(f"stacking: {result.stacking}")

@@ -1,0 +1,273 @@
+"""Composed pieces and a model -> each concept's difference in means and probe at each layer; the same from a bank.
+
+The composer knows what every frame holds, so the concepts of the embedded model need no labels. Other models take
+their bank's own examples. Computed once: a second call with the same question reads the answer from a file.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from drawbar.bank import Bank
+from drawbar.contrast.contrast import (
+    ContrastSettings,
+    area_of,
+    contrasts,
+    cross_validated,
+    differences,
+)
+from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED
+from drawbar.errors import BadInputError
+from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
+
+__all__ = ["ConceptContrast", "ConceptSettings", "bank_contrasts", "concept_contrasts"]
+
+Tell = Callable[[str, float], None]
+
+FIRST_SEED = HELD_OUT_SEED + 300_000
+"""Seeds that neither a training, a judge nor a benchmark has used."""
+
+
+@dataclass(frozen=True)
+class ConceptSettings:
+    """How much is composed and how it is read. Raises BadInputError for impossible numbers."""
+
+    pieces: int = 240
+    seconds: float = 12.0
+    first: int = FIRST_SEED
+    """Composer seed of the first piece."""
+    folds: int = 3
+    """The pieces of one fold are read by what was fitted on the others."""
+    every: int = 10
+    """One frame in so many is kept (50 a second)."""
+    clip_frames: int = 200
+    """Length of a clip: 4 s."""
+    least: int = 8
+    """Pieces that must have a concept, and pieces that must lack it somewhere."""
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.pieces < 2 * self.folds or not 1 <= self.seconds <= 30:
+            raise BadInputError(f"{self}: at least 2 folds, 2 pieces in each, and pieces of 1 to 30 s")
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptContrast:
+    """What tells the clips that have a concept from those that lack it, at one layer."""
+
+    name: str
+    layer: int
+    vector: NDArray[np.float32]
+    """``[D]``, unit length: the difference in means."""
+    scale: float
+    """Its norm: amount 1 moves the average of those that lack it to that of those that have it."""
+    auroc_difference: float
+    """On pieces that were left out, mean over the folds."""
+    auroc_probe: float
+    """Of a ridge readout of the whole residual, likewise."""
+    positives: int
+    """Frames or clips that have it."""
+    negatives: int
+    scope: str = "clip"
+    """Whether whole clips were told apart or single ``frame``s."""
+    spread_difference: float = field(default=float("nan"))
+    """Standard deviation between the folds."""
+    spread_probe: float = field(default=float("nan"))
+
+
+def concept_contrasts(
+    model: Any,
+    layers: Sequence[int],
+    folder: Path,
+    *,
+    scope: str = "clip",
+    settings: ConceptSettings | None = None,
+    soundfont: str | Path | None = None,
+    progress: Tell | None = None,
+) -> list[ConceptContrast]:
+    """Every concept that occurs often enough, at every layer; concepts in the composer's order.
+
+    Args:
+        model: a loaded model whose residuals and codec read the pieces, with null text.
+        layers: counted from 0.
+        folder: a run's folder, which keeps the pieces' tokens and the answers.
+        scope: ``clip`` (4 s) or ``frame``.
+        settings: how much is composed.
+        soundfont: a General MIDI soundfont.
+        progress: told what is done and the share of it.
+
+    Raises:
+        BadInputError: another scope, no such layer, too few pieces, or no soundfont where pieces must be rendered.
+    """
+    how, font = settings or ConceptSettings(), Path(soundfont or DEFAULT_SOUNDFONT)
+    if scope not in SCOPES or not layers:
+        raise BadInputError(
+            f"scope {scope!r}, layers {list(layers)}: use {' or '.join(SCOPES)}, and a layer or more"
+        )
+    tell = progress or (lambda _what, _share: None)
+    asked = {"site": model.fingerprint, "settings": asdict(how), "concepts": CONCEPTS, "font": _mark(font)}
+    answers = folder / f"contrasts-{_digest(asked | {'layers': list(layers)})}.safetensors"
+    if not answers.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        tokens = _tokens(model, folder / f"pieces-{_digest(asked)}.safetensors", how, font, tell)
+        tell("residuals of composed pieces", 0.5)
+        found = _compared(model, tokens, layers, how, tell)
+        _save(answers, found)
+    return [one for one in _load(answers) if one.scope == scope]
+
+
+def bank_contrasts(
+    model: Any,
+    bank: Bank,
+    layers: Sequence[int],
+    *,
+    settings: ContrastSettings | None = None,
+    progress: Tell | None = None,
+) -> list[ConceptContrast]:
+    """The same from a bank's own examples, for models that nobody composes for.
+
+    A label's positives are the top examples of all features that carry it, its negatives their silent ones; labels
+    with too few clips are left out. Raises SiteMismatchError for a bank of another model.
+    """
+    bank.require_site(model.fingerprint)
+    how, tell = settings or ContrastSettings(), progress or (lambda _what, _share: None)
+    carriers: dict[str, list[str]] = {}
+    for row in bank.search(limit=bank.count() + 1):
+        if row.label:
+            carriers.setdefault(row.label, []).append(row.id)
+    found: list[ConceptContrast] = []
+    for number, (label, ids) in enumerate(sorted(carriers.items())):
+        tell(f"contrast of {label}", number / len(carriers))
+        loud, silent = _examples(bank, ids)
+        if min(len(loud), len(silent)) < how.least:
+            continue
+        for one in contrasts(model, loud, silent, layers, how):
+            found.append(
+                ConceptContrast(
+                    label,
+                    one.layer,
+                    one.vector,
+                    one.scale,
+                    one.difference.mean,
+                    one.probe.mean,
+                    one.positives,
+                    one.negatives,
+                    "clip",
+                    one.difference.spread,
+                    one.probe.spread,
+                )
+            )
+    return found
+
+
+def _examples(bank: Bank, ids: Sequence[str]) -> tuple[list[Tensor], list[Tensor]]:
+    """Tokens of the top and of the silent examples, one of each stretch of a clip; what is both is neither."""
+    sides: dict[str, dict[tuple[str, int], Tensor]] = {"top": {}, "silent": {}}
+    for id in ids:
+        for name, side in sides.items():
+            for example in bank.examples(id, name):
+                side[example.clip, example.start_frame] = torch.from_numpy(example.tokens.astype(np.int64))
+    both = sides["top"].keys() & sides["silent"].keys()
+    loud, silent = ([t for key, t in side.items() if key not in both] for side in sides.values())
+    return loud, silent
+
+
+def _compared(
+    model: Any, pieces: Sequence[Tokens], layers: Sequence[int], how: ConceptSettings, tell: Tell
+) -> list[ConceptContrast]:
+    columns = common_concepts([pieces], how.least)
+    rows = rows_of(pieces, model, layers, how.every, how.clip_frames, columns)
+    names = [CONCEPTS[column] for column in columns]
+    found: list[ConceptContrast] = []
+    for number, layer in enumerate(layers):
+        tell(f"directions and probes at layer {layer}", 0.7 + 0.3 * number / len(layers))
+        for scope in SCOPES:
+            side = rows.side(scope)
+            x = rows.in_scope(rows.residuals[layer].float(), scope)
+            areas = cross_validated(x, side.truth, side.piece, side.piece % how.folds)
+            steps = differences(x, side.truth)
+            for c, name in enumerate(names):
+                have, scale = int(side.truth[:, c].sum()), float(steps[:, c].norm())
+                difference, probe = (area_of(area[:, c]) for area in areas)
+                if min(have, len(x) - have) < how.least or not scale > 0:
+                    continue
+                found.append(
+                    ConceptContrast(
+                        name,
+                        layer,
+                        (steps[:, c] / scale).numpy(),
+                        scale,
+                        difference.mean,
+                        probe.mean,
+                        have,
+                        len(x) - have,
+                        scope,
+                        difference.spread,
+                        probe.spread,
+                    )
+                )
+    order = {name: place for place, name in enumerate(CONCEPTS)}
+    return sorted(found, key=lambda one: (order[one.name], one.layer))
+
+
+def _tokens(model: Any, path: Path, how: ConceptSettings, font: Path, tell: Tell) -> list[Tokens]:
+    """Composed and encoded, or read from the file."""
+    if not path.is_file():
+        pieces = list(
+            composed_tokens(
+                model,
+                how.pieces,
+                how.seconds,
+                first=how.first,
+                soundfont=font,
+                told=lambda done: tell(
+                    f"composing and encoding piece {done} of {how.pieces}", 0.5 * done / how.pieces
+                ),
+            )
+        )
+        part = path.with_suffix(".part")
+        save_file(
+            {
+                "codes": torch.stack([one.codes for one in pieces]).numpy().astype(np.int32),
+                "truth": torch.stack([one.truth for one in pieces]).numpy(),
+            },
+            part,
+        )
+        part.replace(path)
+    kept = load_file(path)
+    return [
+        Tokens(torch.from_numpy(codes.astype(np.int64)), torch.from_numpy(truth))
+        for codes, truth in zip(kept["codes"], kept["truth"], strict=True)
+    ]
+
+
+def _mark(font: Path) -> list[Any]:
+    """What a soundfont is known by; a missing one is told where it is needed."""
+    return [font.name, font.stat().st_size if font.is_file() else 0]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _save(path: Path, found: Sequence[ConceptContrast]) -> None:
+    rows = [{k: v for k, v in vars(one).items() if k != "vector"} for one in found]
+    part = path.with_suffix(".part")
+    vectors = np.stack([one.vector for one in found]).astype(np.float32)
+    save_file({"vectors": vectors}, part, metadata={"rows": json.dumps(rows)})
+    part.replace(path)
+
+
+def _load(path: Path) -> list[ConceptContrast]:
+    with safe_open(path, framework="numpy") as file:
+        rows, vectors = json.loads(file.metadata()["rows"]), file.get_tensor("vectors")
+    return [ConceptContrast(vector=vector, **row) for vector, row in zip(vectors, rows, strict=True)]

@@ -1,0 +1,193 @@
+"""A plan's missing blocks -> clips, judged and kept; several processes, one thread each.
+
+One thread per process, so that a block's values depend on its plan alone and not on how many processes shared the
+work. Clips are generated through the same sliders as in the window.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from drawbar.bank import Bank
+from drawbar.errors import BadInputError, DrawbarError
+from drawbar.evidence.experiment.judges import Judge, find_judges
+from drawbar.evidence.experiment.quality_guards import guard_names, guards
+from drawbar.evidence.experiment.sources import PassThrough, load_sources, pass_through, steering_of
+from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Trials
+from drawbar.musicgen import load_model
+from drawbar.musicgen.interfaces import Steering
+
+__all__ = ["Player", "Stage", "play", "time_block"]
+
+Floats = NDArray[np.float32]
+Told = Callable[[int, int], None]
+"""Clips done and clips in all; may raise CancelledError."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a process needs to play any block of a plan."""
+
+    plan: Plan
+    folder: Path
+    sources: Path
+    model: str
+    bank: Path
+    guidance: float | None = 3.0
+    temperature: float = 1.0
+    top_k: int = 250
+    branch: str = "conditional"
+    """Guidance branches that directions are added to."""
+    clap: str = ""
+    anchors: Path | None = None
+    """CLAP's anchors, a safetensors file."""
+
+
+class Player:
+    """A model and its judges, ready to play blocks of one stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.model = load_model(stage.model, "cpu")
+        rate = self.model.spec.sample_rate_hz
+        self.judges: list[Judge] = find_judges(
+            rate, clap=stage.clap, anchors=load_file(stage.anchors) if stage.anchors else None
+        )
+        self._sources = load_sources(stage.sources)
+        layers = {c.layer for c in stage.plan.conditions if c.kind == "pass-through"}
+        self._rebuilt: Mapping[int, PassThrough] = {}
+        if layers:
+            with Bank.open(stage.bank) as bank:
+                self._rebuilt = {layer: pass_through(bank, layer) for layer in layers}
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Columns of the values: judges' measures, then guards."""
+        judged = [name for judge in self.judges for name in judge.measures]
+        return (*judged, *guard_names(self.model.spec.n_q))
+
+    def steering(self, condition: Condition, pair: Pair) -> Steering | None:
+        """What steers a clip; None for a twin."""
+        return steering_of(condition, self._sources, self._rebuilt, self.model.spec, self.stage.branch)
+
+    def play(self, block: Block) -> tuple[NDArray[np.uint16], Floats]:
+        """Generate and judge a block -> tokens ``[B, K, T]``, values ``[B, M]``.
+
+        Measures of a clip that is not finite are NaN; its guard says so.
+        """
+        stage, plan = self.stage, self.stage.plan
+        conditions = [plan.conditions[c] for c, _ in block.cells]
+        pairs = [plan.pairs[p] for _, p in block.cells]
+        tokens = self.model.generate(
+            [pair.prompt for pair in pairs],
+            [pair.seed for pair in pairs],
+            plan.seconds,
+            guidance=stage.guidance,
+            temperature=stage.temperature,
+            top_k=stage.top_k,
+            steering=[self.steering(*cell) for cell in zip(conditions, pairs, strict=True)],
+            batch=len(block.cells),
+        )
+        with torch.inference_mode():
+            audio = np.concatenate(
+                [self.model.codec.decode(row[None])[:, 0].float().numpy() for row in tokens]
+            )
+        return tokens.numpy().astype(np.uint16), self.values(tokens, audio)
+
+    def values(self, tokens: torch.Tensor, audio: Floats) -> Floats:
+        """What judges and guards say of clips."""
+        finite = np.isfinite(audio).all(1)
+        heard = np.where(finite[:, None], audio, np.float32(0))
+        rate = self.model.spec.sample_rate_hz
+        judged = np.concatenate([judge.measure(heard, rate) for judge in self.judges], 1)
+        judged[~finite] = np.nan
+        found: Floats = np.concatenate([judged, guards(self.model, tokens, audio)], 1).astype(np.float32)
+        return found
+
+
+_player: Player | None = None
+
+
+def _begin(stage: Stage) -> None:
+    global _player
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    _player = Player(stage)
+
+
+def _work(block: Block) -> int:
+    assert _player is not None  # the process began with _begin
+    tokens, values = _player.play(block)
+    trials = Trials(_player.stage.folder, _player.stage.plan)
+    trials.write(block, tokens, values, _player.measures, torch.get_num_threads())
+    return len(block.cells)
+
+
+def play(stage: Stage, *, processes: int = 0, told: Told | None = None) -> Trials:
+    """Play what is missing of a stage -> its trials. Stopping loses at most the blocks in work.
+
+    ``processes`` 0 takes as many as there are cores, each with one thread.
+    """
+    trials = Trials(stage.folder, stage.plan)
+    missing = trials.missing()
+    done = stage.plan.clips - sum(len(block.cells) for block in missing)
+    tell = told or (lambda _done, _all: None)
+    tell(done, stage.plan.clips)
+    if not missing:
+        return trials
+    count = min(processes or _cores(), len(missing))
+    with ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(stage,)
+    ) as pool:
+        waiting: set[Future[int]] = set()
+        queue = iter(missing)
+        try:
+            while True:
+                while len(waiting) < 2 * count and (block := next(queue, None)) is not None:
+                    waiting.add(pool.submit(_work, block))
+                if not waiting:
+                    break
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done += future.result()
+                tell(done, stage.plan.clips)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return trials
+
+
+def time_block(stage: Stage, *, processes: int = 0) -> float:
+    """Seconds of wall clock that one clip of a stage takes when all processes work: measured on one block."""
+    blocks = list(stage.plan.blocks())
+    if not blocks:
+        raise BadInputError(f"stage {stage.plan.stage} has nothing to play")
+    player = Player(stage)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        small = Block(0, blocks[0].cells[: min(8, len(blocks[0].cells))])
+        player.play(small)
+        started = time.perf_counter()
+        player.play(blocks[0])
+        taken = time.perf_counter() - started
+    finally:
+        torch.set_num_threads(threads)
+    return taken / len(blocks[0].cells) / max(1, processes or _cores())
+
+
+def _cores() -> int:
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if not found:
+        raise DrawbarError("the number of cores is unknown: say --processes")
+    return found

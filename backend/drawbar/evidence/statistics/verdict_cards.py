@@ -1,0 +1,274 @@
+"""A measured slider and the q of its family -> its verdict and its card.
+
+The second of two passes: what a slider's q is depends on all the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drawbar.evidence.statistics.cards import CardSide, card
+from drawbar.evidence.statistics.controls import BASELINE, shown
+from drawbar.evidence.statistics.effects import (
+    Dose,
+    dose_effects,
+    noticeable_amount,
+    saturation,
+    seeds_needed,
+    slope_of,
+)
+from drawbar.evidence.statistics.measure_side import READBACK
+from drawbar.evidence.statistics.measure_slider import SIGNS, Played, Yardstick
+from drawbar.evidence.statistics.preservation import Curve, Matched, area, curve_of, matched
+from drawbar.evidence.statistics.responses import Floats, judge_of
+from drawbar.evidence.statistics.settings import StatisticsSettings
+from drawbar.evidence.statistics.side_effects import other_measures, side_effects, specificity
+from drawbar.evidence.statistics.usable_range import usable_range
+from drawbar.evidence.statistics.verdicts import NOT_SHOWN, UNTESTED, Outcome, SideOutcome, Verdict, judge
+
+__all__ = ["Finding", "conclude", "unconfirmed"]
+
+_SHOWN_MOVES = 6
+_CROWD = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is said about one preregistered slider."""
+
+    id: str
+    verdict: Verdict
+    some_measure: bool = False
+    """Whether it is proven for some measure, whatever its label says."""
+    usable: tuple[float, float] | None = None
+    """(lowest, highest) usable amount; None where it was not confirmed."""
+    proof: float | None = None
+    """Lower bound of the better side's slope: sorts sliders within a verdict."""
+    card: dict[str, Any] | None = None
+    specificity: float | None = None
+    matched: Matched | None = None
+    second: Mapping[str, Any] | None = None
+    """What the second judge says about the better side."""
+
+
+def unconfirmed(id: str, settings: StatisticsSettings, *, dropped: bool = False) -> Finding:
+    """A candidate that was not confirmed: it counts, with p = 1."""
+    if dropped:
+        return Finding(id, Verdict(UNTESTED, "survived the screening, left out for want of time"))
+    return Finding(id, judge(Outcome(False, False, False, ()), settings))
+
+
+def conclude(
+    played: Played,
+    q: Mapping[int, float],
+    any_q: Mapping[int, float],
+    yard: Yardstick,
+    settings: StatisticsSettings,
+) -> Finding:
+    """Verdict and card, given the q per sign: of the slider's own test, and of any measure."""
+    better = played.better
+    unit = float(yard.sd[played.column])
+    second = {s: _second(played, s, yard, settings) for s in SIGNS}
+    doses = dose_effects(played.responses, played.column, unit, settings)
+    others, near = _others(played, yard, settings)
+    curves = {s: _curve(played, s, played.responses.side(s), others, yard) for s in SIGNS}
+    baselines = {s: _baseline(played, s, others, yard, settings) for s in SIGNS}
+    inside = _curve(played, better, played.sides[better].amounts, others, yard)
+    match = matched(inside, baselines[better])
+    sides = {
+        s: _side(played, s, q[s], any_q[s], doses, curves[s], baselines[s], yard, settings) for s in SIGNS
+    }
+    verdict = judge(_outcome(played, sides, second), settings)
+    moved = side_effects(played.sides[better].slopes, others, yard.measures)
+    specific = specificity(played.slopes[better].slope, moved)
+    found = card(
+        measure=yard.measures[played.column],
+        label_judged=played.label_judged,
+        better=better,
+        sides=sides,
+        doses=doses,
+        controls=_controls(played, unit, settings),
+        moves=_moves(played, better, yard),
+        sides_moved=moved,
+        specificity=specific,
+        second=second[better],
+        guards=played.usable.rows,
+        matched=match,
+        notes=_notes(played, verdict, near, yard),
+    )
+    slope = played.slopes[better]
+    low = slope.low if played.lean > 0 else -slope.high
+    return Finding(
+        id=played.slider.id,
+        verdict=verdict,
+        some_measure=any(any_q[s] < settings.q for s in SIGNS),
+        usable=(0.0 - played.usable.down, played.usable.up),
+        proof=float(low) if np.isfinite(low) else None,
+        card=found,
+        specificity=specific,
+        matched=match,
+        second=second[better],
+    )
+
+
+def _outcome(
+    played: Played, sides: Mapping[int, CardSide], second: Mapping[int, Mapping[str, Any] | None]
+) -> Outcome:
+    return Outcome(
+        confirmed=True,
+        label_judged=played.label_judged,
+        any_usable=any(played.sides[s].amounts for s in SIGNS),
+        sides=tuple(
+            SideOutcome(
+                p=sides[s].p,
+                q=sides[s].q,
+                any_p=sides[s].moved_p,
+                noticeable=sides[s].noticeable,
+                contradicted=bool((second[s] or {}).get("contradicts")),
+                beyond=played.beyond[s],
+            )
+            for s in SIGNS
+        ),
+    )
+
+
+def _side(
+    played: Played,
+    sign: int,
+    q: float,
+    any_q: float,
+    doses: list[Dose],
+    curve: Curve | None,
+    baseline: Curve | None,
+    yard: Yardstick,
+    settings: StatisticsSettings,
+) -> CardSide:
+    side, slope, column = played.sides[sign], played.slopes[sign], played.column
+    critical = side.null_critical if played.label_judged else side.any_critical
+    needed = seeds_needed(
+        played.lean * (slope.slope - float(side.null_centre[column])),
+        slope.error,
+        len(played.responses.seeds),
+        float(critical[column]),
+        float(played.null.noise_share[column]),
+        settings,
+    )
+    return CardSide(
+        slope=slope,
+        p=played.p(sign),
+        q=q,
+        usable=played.usable.of(sign),
+        noticeable=noticeable_amount(played.lean * slope.slope, played.usable.of(sign), settings),
+        saturation=saturation(doses, sign),
+        seeds_needed=needed,
+        moved=None if side.any_column is None else yard.measures[side.any_column],
+        moved_p=side.any_p,
+        moved_q=any_q,
+        area=area(curve),
+        baseline_area=area(baseline),
+    )
+
+
+def _others(
+    played: Played, yard: Yardstick, settings: StatisticsSettings
+) -> tuple[npt.NDArray[np.bool_], list[int]]:
+    second = played.slider.second
+    same = [] if second is None else [played.responses.column(second)]
+    readback = np.array([judge_of(name) == READBACK for name in yard.measures])
+    comparable = np.isfinite(yard.sd) & ~readback
+    return other_measures(played.column, yard.correlations, comparable, same, settings.synonym)
+
+
+def _curve(
+    played: Played, sign: int, amounts: tuple[float, ...], others: npt.NDArray[np.bool_], yard: Yardstick
+) -> Curve | None:
+    return curve_of(played.responses, sign, amounts, played.column, others, yard.sd, played.lean)
+
+
+def _baseline(
+    played: Played, sign: int, others: npt.NDArray[np.bool_], yard: Yardstick, settings: StatisticsSettings
+) -> Curve | None:
+    """The difference in means of the same label, inside its own usable range where it has guards."""
+    control = played.slider.controls.get(BASELINE)
+    if control is None or not played.label_judged:
+        return None
+    amounts = control.responses.side(sign)
+    if control.guards is not None:
+        edge = usable_range(control.guards, settings.guards, yard.guard_levels).of(sign)
+        amounts = tuple(a for a in amounts if abs(a) <= edge + 1e-9)
+    return curve_of(control.responses, sign, amounts, played.column, others, yard.sd)
+
+
+def _second(
+    played: Played, sign: int, yard: Yardstick, settings: StatisticsSettings
+) -> dict[str, Any] | None:
+    """Another judge on the same side: it agrees if its slope has the same sign, and contradicts if its whole interval
+    has the other."""
+    measure = played.slider.second
+    if measure is None or not played.label_judged or not played.sides[sign].amounts:
+        return None
+    column = played.responses.column(measure)
+    if not np.isfinite(yard.sd[column]):
+        return None
+    slope = slope_of(played.responses, played.sides[sign].amounts, column, float(yard.sd[column]), settings)
+    return {
+        "judge": judge_of(measure),
+        "measure": measure,
+        "slope": slope.slope,
+        "interval": [slope.low, slope.high],
+        "agrees": slope.slope > 0,
+        "contradicts": slope.high < 0,
+    }
+
+
+def _controls(played: Played, unit: float, settings: StatisticsSettings) -> dict[str, Any]:
+    slider = played.slider
+    amounts = [a for a in played.responses.amounts if played.null.reaches(abs(a) * slider.scale)]
+    norms = sorted({abs(a) * slider.scale for a in amounts})
+    effects = played.null.effects(norms, played.column) / unit
+    levels = {norm: _quantiles(row) for norm, row in zip(norms, effects, strict=True)}
+    crowd = [
+        dict(zip(("amount", "effect", "low", "high"), (a, *levels[abs(a) * slider.scale]), strict=True))
+        for a in amounts
+    ]
+    found: dict[str, Any] = {"random directions": {"directions": played.null.directions, "doses": crowd}}
+    for kind, control in slider.controls.items():
+        if kind != BASELINE or played.label_judged:
+            found[kind] = shown(slider, control, played.column, unit, settings)
+    return found
+
+
+def _quantiles(effects: Floats) -> list[float]:
+    known = effects[np.isfinite(effects)]
+    return np.quantile(known, (0.5, *_CROWD)).tolist() if len(known) else [float("nan")] * 3
+
+
+def _moves(played: Played, better: int, yard: Yardstick) -> list[dict[str, Any]]:
+    """What the slider does: the measures that moved most against random directions, each with its own bare p."""
+    side = played.sides[better]
+    places = [
+        n for n in np.flatnonzero(played.allowed) if np.isfinite(side.slopes[n]) and side.moved_p[n] < 1
+    ]
+    places.sort(key=lambda n: (side.moved_p[n], -abs(side.slopes[n])))
+    return [
+        {"measure": yard.measures[n], "slope": float(side.slopes[n]), "p": float(side.moved_p[n])}
+        for n in places[:_SHOWN_MOVES]
+    ]
+
+
+def _notes(played: Played, verdict: Verdict, near: list[int], yard: Yardstick) -> list[str]:
+    notes = [verdict.why] if verdict.why else []
+    if verdict.name == NOT_SHOWN and not any(played.sides[s].amounts for s in SIGNS):
+        notes.append("tested at no dose")
+    left = [a for s in SIGNS for a in played.sides[s].amounts if a not in played.sides[s].tested]
+    if left:
+        listed = ", ".join(f"{amount:+g}" for amount in left)
+        notes.append(f"stronger than the random pool at {listed}: not compared there")
+    if near:
+        notes.append("no side effect, nearly the same measure: " + ", ".join(yard.measures[n] for n in near))
+    if played.slider.target is not None and not played.label_judged:
+        notes.append(f"{played.slider.target} never varies between unsteered takes: judged by any measure")
+    return notes

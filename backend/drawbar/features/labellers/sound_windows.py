@@ -1,0 +1,93 @@
+"""A clip's audio -> what one describer says about each window of it, [windows, columns].
+
+One describer a labeller of sound: descriptors, Essentia, CLAP. Done once for a clip, used for every layer.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drawbar.audio_analysis.descriptors import DESCRIPTORS, FRAME_RATE_HZ, descriptors
+from drawbar.audio_analysis.essentia import ESSENTIA_DSP, EssentiaTags, dsp_windows
+from drawbar.audio_analysis.tempo_and_key import MUSICAL, musical_curves
+from drawbar.features.labellers.descriptors import window_curves
+
+__all__ = ["Describer", "DescriptorSounds", "EssentiaSounds"]
+
+Audio = NDArray[np.float32]
+
+
+class Describer(Protocol):
+    """Describes windows of audio."""
+
+    @property
+    def name(self) -> str:
+        """A word, part of file names."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What each column is."""
+        ...
+
+    @property
+    def window_frames(self) -> int:
+        """Length of a window."""
+        ...
+
+    def key(self) -> object:
+        """A JSON value that changes whenever the figures would."""
+        ...
+
+    def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
+        """Mono audio [N] of so many frames -> float32 [frames // window_frames, columns]; NaN: nothing to say."""
+        ...
+
+
+class DescriptorSounds:
+    """Loudness, brightness, onsets, bands, pitch, chroma, tempo and key."""
+
+    name = "descriptors"
+    columns = DESCRIPTORS + MUSICAL
+
+    def __init__(self, window_frames: int) -> None:
+        self.window_frames = window_frames
+
+    def key(self) -> object:
+        """The columns and the window."""
+        return [1, self.window_frames, list(self.columns)]
+
+    def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
+        """Means of the curves over each window."""
+        curves = descriptors(audio, rate_hz)
+        curves |= musical_curves(curves)
+        return window_curves(curves, self.columns, frames, self.window_frames)
+
+
+class EssentiaSounds:
+    """Essentia's classifiers where there are model files, its DSP extractors otherwise."""
+
+    name = "essentia"
+
+    def __init__(self, window_frames: int, tags: EssentiaTags | None = None) -> None:
+        self.window_frames = window_frames
+        self._tags = tags
+        self.columns = ESSENTIA_DSP if tags is None else tags.names
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the columns are a classifier's tags."""
+        return self._tags is not None
+
+    def key(self) -> object:
+        """The columns, the window and the models."""
+        return [1, self.window_frames, list(self.columns), None if self._tags is None else self._tags.key]
+
+    def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
+        """Figures of each window."""
+        windows, window_s = frames // self.window_frames, self.window_frames / FRAME_RATE_HZ
+        measure = dsp_windows if self._tags is None else self._tags.windows
+        return torch.from_numpy(measure(audio, rate_hz, windows, window_s))

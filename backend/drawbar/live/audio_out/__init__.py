@@ -1,0 +1,1 @@
+"""Blocks of samples -> the sound device: outputs, ring, limiter, player."""

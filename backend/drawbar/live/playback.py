@@ -1,0 +1,373 @@
+"""One take while it plays: frames from the model -> codec -> lead -> output, slider moves included.
+
+Owned by the engine's worker; `hand_over` may be called by a second thread as well. Knows nothing of the
+window.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from drawbar.live.bypass import Bypass
+from drawbar.live.rollback import Block, Pending
+from drawbar.live.takes.take import Take, TakeSettings, stored
+
+if TYPE_CHECKING:
+    from drawbar.live.audio_out.output import Output
+    from drawbar.live.engine import Engine
+
+__all__ = ["Performance"]
+
+FIRST_S = 0.06
+"""Audio that is ready before the first sample is handed over (and after an under-run)."""
+FADE_S = 0.01
+REWIND_INTERVAL_S = 0.04
+
+
+class Performance:
+    """A take from its first frame to silence."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: TakeSettings,
+        output: Output,
+        automation: Any = None,
+        prefix: NDArray[np.uint16] | None = None,
+    ) -> None:
+        self.engine, self.settings, self.output = engine, settings, output
+        self._automation, self._prefix = automation, prefix
+        self.rate = engine.sample_rate_hz
+        self.frame_s = 1.0 / float(engine.model.spec.frame_rate_hz)
+        self.pending = Pending()
+        self.bypass = Bypass(round(FADE_S * self.rate), engine.bypass and settings.twin)
+        self.over = False
+        self.message = ""
+        self.rewinds: list[int] = []
+        self.splices: list[int] = []
+        """Samples at which what was decided again follows what stood; benchmarks look for clicks there."""
+        self.moves: list[tuple[float, int]] = []
+        """When (clock) a move was taken over, and the first frame that it can change; benchmarks read it."""
+        self._batch = 2 if settings.twin else 1
+        self._codec: Any = None
+        self._stream: Any = None
+        self._recorded: Any = None
+        self._started = False
+        self._waiting = True
+        self._handed = 0
+        self._before_loss = 0
+        self._underruns = 0
+        self._next_frame = 0
+        self._rewound_at = -1e9
+        self._released = engine.bypass and not settings.twin
+        self._complete = False
+        self._failure: Exception | None = None
+
+    # --- for the engine -----------------------------------------------------------------------------------
+
+    @property
+    def played_s(self) -> float:
+        """How much has been heard."""
+        return min(self._before_loss + self.output.played(), self._handed) / self.rate
+
+    @property
+    def latency_s(self) -> float:
+        """From a slider's move to the ear: what cannot be recalled, the codec's look-ahead, the device."""
+        spec, codec = self.engine.model.spec, self.engine.model.codec
+        lead_s = (self.output.queued() + self.pending.samples) / self.rate
+        steps = codec.look_ahead + (0 if self.engine.rollback else max(spec.delays))
+        if self.engine.rollback:
+            lead_s = min(lead_s, self._low_water_s() + self.frame_s)
+        return float(lead_s + steps * self.frame_s + self.output.latency_s)
+
+    def take(self) -> Take | None:
+        """What was generated and handed over, or None if nothing was."""
+        trace, model = self.engine.trace, self.engine.model
+        if not trace.samples:
+            return None
+        bank = self.engine.bank
+        twin = trace.twin() if self.settings.twin else None
+        frames = -(-trace.samples // int(model.spec.samples_per_frame)) + model.codec.look_ahead
+        return Take(
+            audio=trace.steered(),
+            sample_rate_hz=self.rate,
+            tokens=trace.tokens()[:, :frames],
+            settings=self.settings,
+            automation=stored(self._recorded),
+            bank=bank.info.name if bank is not None else "",
+            site=model.fingerprint,
+            precision=str(getattr(model, "precision", "float32")),
+            twin_audio=twin,
+            bypass=tuple(self.bypass.edges),
+            rewinds=tuple(self.rewinds),
+            complete=self._complete,
+            prefix_frames=0 if self._prefix is None else int(self._prefix.shape[1]),
+        )
+
+    # --- the worker's loop --------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play until the end or until the engine's ``interrupt``; errors leave the output silent."""
+        engine, settings = self.engine, self.settings
+        self._codec = engine.model.codec.stream(self._batch)
+        assert engine.monitor is not None
+        engine.monitor.reset()
+        self.output.start()
+        try:
+            with engine.model.stream(
+                settings.prompt,
+                seed=settings.seed,
+                seconds=settings.seconds,
+                guidance=settings.guidance,
+                temperature=settings.temperature,
+                top_k=settings.top_k,
+                steering=engine.mixer,
+                observers=[engine.observer],
+                twin=settings.twin,
+                **self._given(),
+            ) as stream:
+                self._stream = stream
+                try:
+                    self._begin_with_prefix()
+                    self._generate()
+                finally:
+                    self._recorded = stream.recorded
+            self._check_failure()
+            self._drain()
+            self._check_failure()
+        except BaseException:
+            self.over = True
+            self.output.stop()
+            raise
+
+    def fail(self, error: Exception) -> None:
+        """Called by the second thread: the take ends, and the worker raises ``error``."""
+        with self.engine.lock:
+            self._failure, self.over = error, True
+        self.engine.interrupt.set()
+
+    def _check_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _given(self) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        if self._automation is not None:
+            given["automation"] = self._automation
+        if self._prefix is not None:
+            given["prefix"] = torch.from_numpy(np.asarray(self._prefix, np.int64))
+        return given
+
+    def _begin_with_prefix(self) -> None:
+        """What the take goes on from is heard first; it is never decided again."""
+        if self._prefix is None:
+            return
+        for frame, tokens in enumerate(np.asarray(self._prefix).T):
+            if self.engine.interrupt.is_set():
+                return
+            both = torch.from_numpy(np.repeat(tokens.astype(np.int64)[None], self._batch, 0))
+            audio = self._codec.push(both[..., None])
+            with self.engine.lock:
+                twin = tokens.astype(np.uint16) if self._batch > 1 else None
+                self.engine.trace.put_frame(frame, tokens.astype(np.uint16), twin, None)
+                self._add(frame, audio, None)
+                self._next_frame = frame + 1
+
+    def _generate(self) -> None:
+        engine = self.engine
+        while not engine.interrupt.is_set():
+            self._take_over_moves()
+            self.hand_over()
+            wait_s = self._ahead_s() - engine.lead.target_s
+            if wait_s > 0:
+                self._wait(wait_s)
+                continue
+            if not self._frame():
+                self._complete = True
+                with engine.lock:
+                    self._push_flush()
+                return
+
+    def _wait(self, wait_s: float) -> None:
+        """The lead is long enough: until it is not, or until a slider moves."""
+        engine = self.engine
+        due_s = engine.controls.wait_s(engine.clock.now())
+        if due_s is not None:
+            wait_s = min(wait_s, due_s)
+            engine.clock.wait(engine.interrupt, max(0.0005, min(wait_s, 0.01)))
+        else:
+            engine.clock.wait(engine.controls.moved, max(0.0005, min(wait_s, 0.01)))
+            engine.controls.moved.clear()
+
+    def _frame(self) -> bool:
+        """One more frame -> False when there is none left."""
+        engine = self.engine
+        began = engine.clock.now()
+        frame = next(self._stream, None)
+        if frame is None:
+            return False
+        tokens = (
+            frame.tokens[None]
+            if frame.twin_tokens is None
+            else torch.stack([frame.tokens, frame.twin_tokens])
+        )
+        before = self._codec.snapshot()
+        audio = self._codec.push(tokens[..., None])
+        observed = frame.observed.get(engine.observer.name)
+        numbers = tokens.to("cpu", torch.int32).numpy().astype(np.uint16)
+        with engine.lock:
+            engine.trace.put_frame(
+                frame.index,
+                numbers[0],
+                numbers[1] if len(numbers) > 1 else None,
+                None if observed is None else observed.numpy(),
+            )
+            self._add(frame.index, audio, before)
+            self._next_frame = frame.index + 1
+        engine.lead.note(engine.clock.now() - began)
+        return True
+
+    def _add(self, frame: int, audio: torch.Tensor, before: object) -> None:
+        parts = audio.to("cpu", torch.float32).numpy()
+        twin = parts[1, 0] if len(parts) > 1 else None
+        self.pending.add(Block(frame, parts[0, 0], twin, before))
+
+    def _push_flush(self) -> None:
+        self._add(self._next_frame, self._codec.flush(), None)
+
+    def _ahead_s(self) -> float:
+        """How much is ready and not yet played."""
+        return (self.output.queued() + self.pending.samples) / self.rate
+
+    # --- slider moves -------------------------------------------------------------------------------------
+
+    def _take_over_moves(self) -> None:
+        engine = self.engine
+        now = engine.clock.now()
+        if engine.rollback and now < self._rewound_at + REWIND_INTERVAL_S:
+            return
+        moves = engine.controls.take(now)
+        release = engine.bypass and not self.settings.twin
+        if not moves and release == self._released:
+            return
+        changed = release != self._released
+        self._released = release
+        amounts = engine.controls.amounts() if changed else moves
+        for id, amount in amounts.items():
+            engine.move(id, 0.0 if release else amount)
+        if release and not changed:
+            return
+        frame = self._rewind() if engine.rollback else None
+        self.moves.append((now, self._next_frame if frame is None else frame))
+
+    def _low_water_s(self) -> float:
+        """What must stay ready while frames are decided again: their first needs one position per delay."""
+        delays = self.engine.model.spec.delays
+        return max(self._fill_s(), self.engine.lead.redo_s(max(delays) + 1))
+
+    def _fill_s(self) -> float:
+        """What the output is kept filled with: it cannot be recalled, so no more than this machine needs."""
+        return self.output.min_fill_s + self.engine.lead.spare_s
+
+    def _rewind(self) -> int | None:
+        """Go back to the first frame that can be redone in time -> it, or None when there is none."""
+        engine = self.engine
+        with engine.lock:
+            low_water = round(self._low_water_s() * self.rate)
+            frame = self.pending.recallable(self.output.queued(), low_water)
+            fixed = 0 if self._prefix is None else self._prefix.shape[1]
+            if frame is None or not fixed < frame < self._next_frame or self._waiting:
+                return None
+            state = self.pending.take_back(frame)
+            engine.trace.take_back(frame)
+            self._next_frame = frame
+            self.splices.append(self._handed + self.pending.samples)
+        self._codec.restore(state)
+        self._stream.rewind(frame)
+        self.rewinds.append(frame)
+        self._rewound_at = engine.clock.now()
+        return frame
+
+    # --- to the output ------------------------------------------------------------------------------------
+
+    def hand_over(self) -> None:
+        """Fill the output as far as it needs; with rollback no further."""
+        with self.engine.lock:
+            if self.over:
+                return
+            self._check_device()
+            if self._waiting:
+                if self.pending.samples < FIRST_S * self.rate and not self._complete:
+                    return
+                self._waiting = False
+            goal = self._fill_s() if self.engine.rollback else self.engine.lead.most_s
+            while len(self.pending) and self.output.queued() < goal * self.rate:
+                if self.output.available() < len(self.pending.first().steered) + 64:  # type: ignore[union-attr]
+                    return
+                self._hand(self.pending.hand_over())
+
+    def _check_device(self) -> None:
+        if self.output.failed:
+            self._before_loss = self._handed
+            self.output = self.engine.device_lost(self.output.failed)
+            self._underruns = 0
+            self.message = self.engine.snapshot().message
+        if self.output.underruns > self._underruns:
+            self._underruns = self.output.underruns
+            self.engine.lead.note_underrun()
+            self._waiting = not self._complete
+
+    def _hand(self, block: Block) -> None:
+        engine = self.engine
+        if self.settings.twin:
+            self.bypass.switch(engine.bypass, self._handed)
+        heard = self.bypass.mix(block.steered, block.twin)
+        engine.trace.put_audio(heard, block.steered, block.twin)
+        self._handed += len(heard)
+        assert engine.monitor is not None
+        self.output.write(engine.monitor.process(heard))
+        if not self._started and len(heard):
+            self._started = True
+            engine.playing()
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Play what is ready; after an interrupt, fade out instead."""
+        engine = self.engine
+        assert engine.monitor is not None
+        if engine.interrupt.is_set():
+            self._fade_out()
+        engine.finishing()
+        while len(self.pending):
+            if engine.interrupt.is_set():
+                self._fade_out()
+                break
+            self.hand_over()
+            engine.clock.wait(engine.interrupt, 0.005)
+        with engine.lock:
+            self.output.write(engine.monitor.flush())
+            self.output.finish()
+        patience = itertools.count()
+        while self.output.queued() and next(patience) < 400 and not self.output.failed:
+            engine.clock.wait(threading.Event(), 0.005)
+        self.output.stop()
+
+    def _fade_out(self) -> None:
+        """The next 10 ms, faded, are the last."""
+        engine = self.engine
+        assert engine.monitor is not None
+        with engine.lock:
+            ready = self.pending.first()
+            if ready is not None and not self._waiting:
+                heard = self.bypass.mix(ready.steered, ready.twin)[: round(FADE_S * self.rate)]
+                fade = np.linspace(1.0, 0.0, len(heard), dtype=np.float32)
+                self.output.write(engine.monitor.process(heard * fade))
+            self.pending.clear()
+            self._complete = False

@@ -1,0 +1,113 @@
+"""A model, settings and automation -> a take, as fast as possible, as playing would give it.
+
+Knows nothing of devices or threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from drawbar.errors import BadInputError, CancelledError
+from drawbar.live.takes.take import Take, TakeSettings, stored
+from drawbar.live.threads import as_when_playing
+from drawbar.steering import Mixer, directions_for, in_mode
+
+__all__ = ["render"]
+
+
+def render(
+    model: Any,
+    bank: Any,
+    settings: TakeSettings,
+    automation: Any = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: threading.Event | None = None,
+) -> Take:
+    """Generate a whole take. ``automation`` is an `Automation` of `drawbar.steering`; its lanes override
+    amounts.
+
+    ``progress`` is called with frames done and frames in all. Raises BadInputError (endless settings, unknown
+    features), SiteMismatchError, NotFiniteError, and CancelledError once ``cancel`` is set.
+    """
+    if settings.seconds is None:
+        raise BadInputError("an endless take cannot be rendered: give it a length in seconds")
+    with as_when_playing(model):
+        return _render(model, bank, settings, automation, progress, cancel)
+
+
+def _render(
+    model: Any,
+    bank: Any,
+    settings: TakeSettings,
+    automation: Any,
+    progress: Callable[[int, int], None] | None,
+    cancel: threading.Event | None,
+) -> Take:
+    assert settings.seconds is not None
+    total = max(1, round(settings.seconds * model.spec.frame_rate_hz))
+    mixer = _mixer(model, bank, settings, automation)
+    codec = model.codec.stream(2 if settings.twin else 1)
+    audio: list[torch.Tensor] = []
+    tokens: list[torch.Tensor] = []
+    with model.stream(
+        settings.prompt,
+        seed=settings.seed,
+        seconds=settings.seconds,
+        guidance=settings.guidance,
+        temperature=settings.temperature,
+        top_k=settings.top_k,
+        steering=mixer,
+        automation=automation,
+        twin=settings.twin,
+    ) as stream:
+        for frame in stream:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError(f"rendering was cancelled after {frame.index} of {total} frames")
+            both = (
+                frame.tokens[None]
+                if frame.twin_tokens is None
+                else torch.stack([frame.tokens, frame.twin_tokens])
+            )
+            audio.append(codec.push(both[..., None]).cpu())
+            tokens.append(frame.tokens)
+            if progress is not None:
+                progress(frame.index + 1, total)
+        recorded = stream.recorded
+    audio.append(codec.flush().cpu())
+    sound = torch.cat(audio, dim=2).float().numpy()
+    return Take(
+        audio=sound[0, 0],
+        sample_rate_hz=int(model.spec.sample_rate_hz),
+        tokens=torch.stack(tokens, dim=1).to(torch.int32).numpy().astype(np.uint16),
+        settings=settings,
+        automation=stored(recorded),
+        bank=bank.info.name if bank is not None else "",
+        site=model.fingerprint,
+        twin_audio=sound[1, 0] if settings.twin else None,
+        engine=str(getattr(model, "engine", "drawbar")),
+        precision=str(getattr(model, "precision", "float32")),
+    )
+
+
+def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> Any:
+    """The sliders that the settings and the automation need; None when there are none."""
+    ids = list(
+        dict.fromkeys([*settings.amounts, *(lane.id for lane in (automation.lanes if automation else ()))])
+    )
+    if not ids:
+        return None
+    modes = settings.modes
+    directions = [
+        in_mode(direction, modes.get(direction.id, "add"), settings.branch)
+        for direction in directions_for(model, bank, ids)
+    ]
+    mixer = Mixer(directions, spec=model.spec, site=model.fingerprint, stacking=settings.stacking)
+    for id, amount in settings.amounts.items():
+        mixer.set(id, amount)
+    return mixer

@@ -1,0 +1,228 @@
+"""One generation -> its audio, tokens and settings as files that restore it exactly.
+
+A take is a WAV or FLAC with its settings inside, and a JSON of the same name beside it that also holds the
+tokens. The same take gives the same bytes: no dates, no paths. Knows nothing of playing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import platform
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawbar.errors import BadInputError
+from drawbar.live.audio_out.ring import Floats
+from drawbar.live.controls import checked_amount
+from drawbar.live.takes import soundfiles
+
+__all__ = ["Stored", "Take", "TakeSettings", "load_record", "load_settings", "stored", "versions"]
+
+FORMAT = 1
+Stored = Mapping[str, Any]
+"""Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
+
+
+@dataclass(frozen=True)
+class TakeSettings:
+    """All that decides a take, but for the model. Raises BadInputError for values that cannot be used."""
+
+    prompt: str = ""
+    seed: int = 0
+    seconds: float | None = 30.0
+    """None plays until it is stopped."""
+    guidance: float = 3.0
+    temperature: float = 1.0
+    top_k: int = 250
+    amounts: dict[str, float] = field(default_factory=dict)
+    """Feature id -> amount when the take begins."""
+    twin: bool = False
+    """Generate the unsteered stream of the same seed in the same step, for bypass."""
+    modes: dict[str, str] = field(default_factory=dict)
+    """Feature id -> ``clamp`` or ``mute``, for those that do not ``add``."""
+    stacking: str = "none"
+    """How sliders that push together are added up (the mixer's default, see drawbar.steering.stacking); takes of
+    before it was written down were plain sums."""
+    branch: str = "conditional"
+    """Guidance branches that sliders which add act on, ``conditional`` or ``both``; takes of before it was written
+    down acted on both."""
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not 0 < self.seconds <= 86_400:
+            raise BadInputError(
+                f"seconds {self.seconds}: use a positive length of at most a day, or none for endless"
+            )
+        if not 0 <= self.seed < 2**63:
+            raise BadInputError(f"seed {self.seed}: use a whole number from 0 to 2^63 - 1")
+        if not math.isfinite(self.guidance) or not 0 <= self.guidance <= 100:
+            raise BadInputError(f"guidance {self.guidance}: use a number from 0 to 100")
+        if not math.isfinite(self.temperature) or not 0 <= self.temperature <= 100:
+            raise BadInputError(f"temperature {self.temperature}: use a number from 0 to 100")
+        if self.branch not in ("both", "conditional"):
+            raise BadInputError(f"branch {self.branch!r}: sliders act on 'conditional' or 'both'")
+        if self.top_k < 0:
+            raise BadInputError(f"top_k {self.top_k}: use 0 (no limit) or more")
+        for id, amount in self.amounts.items():
+            checked_amount(id, amount)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TakeSettings:
+        """From what `to_dict` gave, types checked. Raises BadInputError."""
+        known = {f.name for f in fields(cls)}
+        try:
+            kept = {name: value for name, value in values.items() if name in known}
+            for name, kind in (
+                ("prompt", str),
+                ("seed", int),
+                ("top_k", int),
+                ("guidance", float),
+                ("temperature", float),
+            ):
+                if name in kept:
+                    kept[name] = kind(kept[name])
+            if kept.get("seconds") is not None:
+                kept["seconds"] = float(kept["seconds"])
+            kept["amounts"] = {
+                str(id): float(amount) for id, amount in dict(kept.get("amounts") or {}).items()
+            }
+            kept["modes"] = {str(id): str(mode) for id, mode in dict(kept.get("modes") or {}).items()}
+            kept["twin"] = bool(kept.get("twin", False))
+            kept["stacking"] = str(kept.get("stacking", "none"))
+            kept["branch"] = str(kept.get("branch", "both"))
+            return cls(**kept)
+        except (TypeError, ValueError) as error:
+            raise BadInputError(f"stored settings cannot be used: {error}") from error
+
+
+def versions() -> dict[str, str]:
+    """What made the take: equal versions on an equal machine give equal tokens."""
+    found = {"python": platform.python_version()}
+    for name in ("drawbar", "numpy", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def stored(automation: Any) -> Stored:
+    """An `Automation` of `drawbar.steering`, or None -> its points by feature id."""
+    return {} if automation is None else dict(automation.to_json())
+
+
+@dataclass(frozen=True)
+class Take:
+    """One finished (or stopped) generation."""
+
+    audio: Floats
+    """The steered audio ``[N]``, before the listener's gain and limiter."""
+    sample_rate_hz: int
+    tokens: NDArray[np.uint16]
+    """The final tokens ``[K, T]``; a stopped take has those that its last samples needed, too."""
+    settings: TakeSettings
+    automation: Stored = field(default_factory=dict)
+    """The amounts as they were applied, ramps included."""
+    bank: str = ""
+    site: str = ""
+    """The model's fingerprint."""
+    versions: dict[str, str] = field(default_factory=versions)
+    twin_audio: Floats | None = None
+    bypass: tuple[tuple[int, bool], ...] = ()
+    """Sample and new position of the bypass switch, as it was heard."""
+    rewinds: tuple[int, ...] = ()
+    """Frames from which a slider's move had the rest decided again; those before stood fixed."""
+    prefix_frames: int = 0
+    """The first tokens that it was given and went on from."""
+    complete: bool = True
+    """False for a take that was stopped before its length."""
+    engine: str = "drawbar"
+    """Whose network made the tokens: ours, or audiocraft's (`drawbar render --engine`)."""
+    precision: str = "float32"
+    """What the network computed in; another precision gives other tokens."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.audio) / self.sample_rate_hz
+
+    def record(self) -> dict[str, Any]:
+        """What is embedded in the sound file: everything but audio and tokens."""
+        return {
+            "format": FORMAT,
+            "settings": self.settings.to_dict(),
+            "automation": dict(self.automation),
+            "bank": self.bank,
+            "site": self.site,
+            "engine": self.engine,
+            "precision": self.precision,
+            "versions": self.versions,
+            "frames": int(self.tokens.shape[1]),
+            "bypass": [list(edge) for edge in self.bypass],
+            "rewinds": list(self.rewinds),
+            "prefix_frames": self.prefix_frames,
+            "complete": self.complete,
+        }
+
+    def save(self, path: Path | str, *, twin: bool = False) -> Path:
+        """Write ``path`` (.wav or .flac, 24 bit) and a .json beside it, whole or not at all -> the path.
+
+        ``twin`` writes the unsteered audio instead. Raises BadInputError for another ending or a take without
+        audio.
+        """
+        path = Path(path)
+        audio = self.twin_audio if twin else self.audio
+        if audio is None:
+            raise BadInputError("this take has no unsteered twin: play it again with bypass prepared")
+        record = self.record()
+        comment = json.dumps(record, sort_keys=True, separators=(",", ":"))
+        packed = base64.b64encode(zlib.compress(self.tokens.astype("<u2").tobytes(), 9)).decode()
+        beside = {
+            **record,
+            "audio": path.name,
+            "tokens": {"shape": list(self.tokens.shape), "zlib_u16": packed},
+        }
+        with soundfiles.atomic(path) as temporary:
+            soundfiles.write(temporary, path.suffix, audio, self.sample_rate_hz, comment)
+            text = json.dumps(beside, indent=1, sort_keys=True) + "\n"
+            with soundfiles.atomic(path.with_suffix(".json")) as sidecar:
+                sidecar.write_text(text, encoding="utf-8")
+        return path
+
+
+def load_record(path: Path | str) -> dict[str, Any]:
+    """A saved sound file or its .json -> its record, settings checked. Raises BadInputError."""
+    path = Path(path)
+    text = soundfiles.read_comment(path)
+    try:
+        record = json.loads(text)
+        if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
+            raise ValueError("no settings in it")
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(
+            f"{path.name} holds no Drawbar settings ({error}): choose a file that Drawbar exported"
+        ) from error
+    if record.get("format", 0) > FORMAT:
+        raise BadInputError(
+            f"{path.name} was written by a newer Drawbar (format {record['format']}): update this one"
+        )
+    record["settings"] = TakeSettings.from_dict(record["settings"])
+    return record
+
+
+def load_settings(path: Path | str) -> TakeSettings:
+    """A saved sound file or its .json -> the settings that made it. Raises BadInputError if it holds none."""
+    settings: TakeSettings = load_record(path)["settings"]
+    return settings

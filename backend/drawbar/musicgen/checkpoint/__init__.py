@@ -1,0 +1,1 @@
+"""Released files -> the parts of a model: both layouts, download, memory needed."""

@@ -1,0 +1,122 @@
+"""A model's name -> its folder; a folder in either released layout -> the parts of a model.
+
+Nothing in a checkpoint is executed. Knows no generation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from drawbar.errors import CheckpointError
+from drawbar.musicgen.checkpoint.audiocraft_layout import (
+    CODEC_FILE,
+    STATE_FILE,
+    open_audiocraft,
+    read_audiocraft,
+)
+from drawbar.musicgen.checkpoint.hf_layout import open_hf, read_hf
+from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room
+from drawbar.musicgen.untrusted_files import weight_files
+from drawbar.paths import embedded_model_dir
+
+if TYPE_CHECKING:
+    from drawbar.musicgen.checkpoint.hub import Progress
+
+__all__ = ["layout_of", "local", "open_folder", "read_folder", "resolve"]
+
+
+def resolve(name: str | Path, progress: Progress | None = None) -> tuple[Path, str]:
+    """``"embedded"``, a folder, or a Hub name (from the local cache, else downloaded) -> the folder and its label.
+
+    ``progress`` hears of bytes while something is downloaded. Raises CheckpointError that says where it looked and
+    what to do.
+    """
+    if name == "embedded":
+        folder = embedded_model_dir()
+        if not folder.is_dir():
+            raise CheckpointError(
+                f"the embedded model is not at {folder}: install Drawbar again, or set DRAWBAR_ASSETS"
+            )
+        return folder, "embedded"
+    here = local(name)
+    if here is not None:
+        return here, here.resolve().name if Path(name).expanduser().is_dir() else str(name)
+    from drawbar.musicgen.checkpoint import hub
+
+    return hub.fetch(str(name), progress), str(name)
+
+
+def local(name: str | Path) -> Path | None:
+    """The folder of a model that is on this machine; None for a Hub name that would have to be downloaded.
+
+    Raises CheckpointError for what is neither a folder nor such a name.
+    """
+    if name == "embedded":
+        return embedded_model_dir()
+    path, text = Path(name).expanduser(), str(name)
+    if path.is_dir():
+        return path
+    if text.count("/") != 1 or text.startswith((".", "/", "~")):
+        raise CheckpointError(
+            f"{path} is not a folder: give a model folder, 'embedded', or a name like facebook/musicgen-small"
+        )
+    from drawbar.musicgen.checkpoint import hub
+
+    return hub.cached(text)
+
+
+def layout_of(folder: Path) -> tuple[str, str]:
+    """``"hf"`` or ``"audiocraft"``, and a note where the folder holds both (the released ones do).
+
+    The Hugging Face files are chosen where they are complete: they bring T5 and the codec along, as safetensors
+    mostly. Raises CheckpointError for a folder that holds neither.
+    """
+    transformers = (folder / "config.json").is_file()
+    files = weight_files(folder) if transformers else []
+    audiocraft = (folder / STATE_FILE).is_file()
+    if files and all(file.is_file() for file in files):
+        note = f"read {files[0].name}; {STATE_FILE} beside it holds the same model and was left alone"
+        return "hf", note if audiocraft else ""
+    if audiocraft:
+        note = f"read {STATE_FILE}; the weights that belong to config.json are not all here"
+        return "audiocraft", note if transformers else ""
+    if transformers or (folder / "model.safetensors").is_file():
+        return "hf", ""
+    if (folder / CODEC_FILE).is_file():
+        raise CheckpointError(f"{folder} holds {CODEC_FILE} but no {STATE_FILE}: copy the whole folder again")
+    raise CheckpointError(
+        f"{folder} holds neither config.json nor {STATE_FILE}: it is not a model folder, or a copy was cut off"
+    )
+
+
+def read_folder(
+    folder: Path, label: str, device: torch.device, room: Room, dtype: torch.dtype = torch.float32
+) -> Parts:
+    """A model folder -> its parts on ``device``, the decoder in ``dtype``; ``room`` is asked before much is read.
+
+    Raises CheckpointError or NotSupportedError.
+    """
+    layout, note = layout_of(folder)
+    if layout == "hf":
+        parts = read_hf(folder, label, device, dtype, room)
+    else:
+        parts = read_audiocraft(folder, label, device, dtype, room, _elsewhere)
+    return replace(parts, notes=(note, *parts.notes)) if note else parts
+
+
+def open_folder(folder: Path, label: str) -> Opened:
+    """A model folder, looked into without loading its decoder. Raises CheckpointError or NotSupportedError."""
+    layout, note = layout_of(folder)
+    opened = open_hf(folder, label) if layout == "hf" else open_audiocraft(folder, label, _elsewhere)
+    return replace(opened, notes=(note, *opened.notes)) if note else opened
+
+
+def _elsewhere(name: str) -> Path:
+    """What an audiocraft folder only names -> its folder (the library of the Hub is loaded for it alone)."""
+    from drawbar.musicgen.checkpoint import hub
+
+    return hub.find(name)

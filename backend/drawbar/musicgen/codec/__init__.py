@@ -1,0 +1,1 @@
+"""Samples <-> tokens: the codec interface and its implementations."""

@@ -1,0 +1,115 @@
+"""A checkpoint's codec section -> a codec: audio to tokens, tokens to audio, also bit by bit.
+
+Two codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``) and the embedded model's
+``spectral.SpectralCodec``. Knows nothing of the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from drawbar.errors import CheckpointError, NotSupportedError
+
+__all__ = ["Codec", "CodecStream", "load_codec"]
+
+
+class CodecStream(Protocol):
+    """Tokens in, samples out, as soon as they are complete."""
+
+    def push(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, t]`` -> the samples they complete ``[B, 1, m]``; m may lag by the look-ahead."""
+        ...
+
+    def flush(self) -> Tensor:
+        """The samples still owed ``[B, 1, m]``; all pushes and the flush, joined, equal ``decode``."""
+        ...
+
+    def snapshot(self) -> object:
+        """The state as it stands."""
+        ...
+
+    def restore(self, state: object) -> None:
+        """Goes back to a snapshot."""
+        ...
+
+
+class Codec(Protocol):
+    """Audio ``[B, 1, N]`` float32 in -1..1 <-> tokens ``[B, K, T]`` long."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples per second."""
+        ...
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        ...
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples per frame."""
+        ...
+
+    @property
+    def n_q(self) -> int:
+        """Codebooks."""
+        ...
+
+    @property
+    def card(self) -> int:
+        """Entries per codebook."""
+        ...
+
+    @property
+    def look_ahead(self) -> int:
+        """Later frames whose tokens must be known before a frame's samples are complete."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the tensors, cast to float32 and sorted by name."""
+        ...
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """Audio ``[B, 1, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``."""
+        ...
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``."""
+        ...
+
+    def stream(self, batch: int = 1) -> CodecStream:
+        """A fresh incremental decoder for ``batch`` signals."""
+        ...
+
+
+def load_codec(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
+) -> Codec:
+    """The ``audio_encoder`` section and its tensors (prefix removed) -> the codec, in float32.
+
+    Raises NotSupportedError for another codec and CheckpointError for tensors that do not fit.
+    """
+    kind = config.get("model_type")
+    values = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }
+    if kind == "drawbar_spectral":
+        from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
+
+        codec = SpectralCodec(SpectralConfig.from_dict(config))
+        try:
+            codec.load(values)
+        except RuntimeError as error:
+            raise CheckpointError(f"the codec's tensors do not match its configuration: {error}") from error
+        return codec.eval().requires_grad_(False).to(device)
+    if kind == "encodec":
+        from drawbar.musicgen.codec.encodec import load_encodec
+
+        return load_encodec(config, values, n_q, device)
+    raise NotSupportedError(f"codec {kind!r}: encodec and drawbar_spectral are supported")

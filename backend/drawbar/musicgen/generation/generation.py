@@ -1,0 +1,352 @@
+"""Text memory, seeds and steering -> tokens, one position after the other, for B clips at once.
+
+The arithmetic of generation: guidance, the bypass twin, forced entries, the sliding window and going back. Rows of
+the network are ``[conditional, null]`` of every clip, then the same of every twin. Knows no text, files or threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from drawbar.errors import BadInputError, NotFiniteError
+from drawbar.musicgen.generation.graph import FrameGraph
+from drawbar.musicgen.generation.sampling import Sampler
+from drawbar.musicgen.interfaces import Hold, SteeringRun
+from drawbar.musicgen.network.cache import Cache
+from drawbar.musicgen.network.step import Edit, Interventions, Stepper, TextMemory
+from drawbar.musicgen.network.windows import Windows
+
+__all__ = ["Generation", "GenerationSettings"]
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What does not change while it generates."""
+
+    seeds: tuple[int, ...]
+    """One per clip."""
+    guidance: float | None = 3.0
+    """Weight of the prompt; None computes the conditional branch only."""
+    frames: int | None = None
+    """Frames in all (a prefix included); None is endless."""
+    twin: bool = False
+    """Also decodes every clip unsteered."""
+
+
+class Generation:
+    """Tokens of B clips as they come into being. Position s decides codebook k of frame ``s - delays[k]``."""
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        text: TextMemory | None,
+        sampler: Sampler,
+        settings: GenerationSettings,
+        steering: Sequence[SteeringRun | None],
+        prefix: Tensor | None = None,
+        watched: Sequence[int] = (),
+        kept: Mapping[tuple[int, int], int] | None = None,
+        *,
+        graphed: bool | None = None,
+    ) -> None:
+        """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``.
+
+        ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``). ``graphed`` None
+        takes one graph a frame on CUDA; clamped and muted sliders always run outside it.
+        """
+        self.spec = stepper.spec
+        self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
+        self.clips = len(settings.seeds)
+        self._branches = 1 if settings.guidance is None else 2
+        self._tracks = self.clips * (2 if settings.twin else 1)
+        self.rows = self._tracks * self._branches
+        self._runs: list[tuple[SteeringRun, slice]] = [
+            (run, slice(None) if len(steering) == 1 else slice(clip, clip + 1))
+            for clip, run in enumerate(steering)
+            if run is not None
+        ]
+        self._device = stepper.decoder.positions.device
+        self._graphed = self._device.type == "cuda" if graphed is None else graphed
+        self._graphs: dict[int, FrameGraph] = {}
+        self._windows = Windows.of(self.spec)
+        last = self._windows.span if settings.frames is None else settings.frames + self.spec.max_delay + 1
+        self._capacity = min(self._windows.span, last)
+        self._caches: dict[int, Cache] = {0: self._cache()}
+        length = (1500 if settings.frames is None else settings.frames) + self.spec.max_delay + 2
+        self._steps = self._padded(length)
+        self._delays = torch.tensor(self.spec.delays)
+        self.position = 0
+        """The next position to compute."""
+        self.committed = 0
+        """Entries of frames before this one are forced."""
+        self.kept: dict[tuple[int, int], int] = dict(kept or {}) if self.clips == 1 else {}
+        """``(codebook, frame)`` -> tokens decided before a rewind from a position that was computed again."""
+        self._still: Interventions | None = None
+        self.watch = {
+            layer: torch.zeros(self.rows, self.spec.d_model, device=self._device) for layer in watched
+        }
+        """Layer -> the residual of the last position computed, ``[R, D]``."""
+        if prefix is not None:
+            self._force(prefix)
+
+    # --- stepping -----------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Computes one position and decides the entries it predicts. Raises NotFiniteError."""
+        position = self.position
+        self._make_room(position + 2)
+        for run, _ in self._runs:
+            if run.advance(position):
+                self._still = None
+        cache = self._cache_for(position)
+        self._prepare_next(position)
+        if self._still is None:
+            self._still = self._interventions(position, 1)
+        steps = self._columns(position, 1, self._windows.start(self._windows.window(position)))
+        drawn = self._computed(position, steps, cache)
+        if drawn is None and self._stepper.become_exact():
+            self._renew()
+            cache = self._cache_for(position)
+            drawn = self._computed(position, steps, cache)
+        if drawn is None:
+            raise self._not_finite(position, steps, cache)
+        self._place(position, drawn)
+        self.position += 1
+
+    def _computed(self, position: int, steps: Tensor, cache: Cache) -> Tensor | None:
+        """One position -> the tokens it predicts ``[tracks, K]``; None when the logits are not finite."""
+        assert self._still is not None
+        places = self._places(position)
+        seeds = self.settings.seeds * (2 if self.settings.twin else 1)
+        if self._graphed and not self._still.edit:
+            graph = self._graph(cache)
+            graph.steer(self._still.add)
+            graph.launch(steps, cache.length, [self._sampler.noise.keys(seed, places) for seed in seeds])
+            drawn, finite = graph.result()
+            for layer, seen in graph.watch.items():
+                self.watch[layer].copy_(seen)
+            return drawn if finite else None
+        x = self._stepper.forward(steps, cache, self._text, self._still, self.watch or None)
+        logits = self._guided(self._stepper.logits(x).float())
+        if not bool(torch.isfinite(logits).all()):
+            return None
+        return self._sampler.draw(logits, seeds, places).cpu()
+
+    def _graph(self, cache: Cache) -> FrameGraph:
+        if id(cache) not in self._graphs:
+            self._graphs[id(cache)] = FrameGraph(
+                self._stepper,
+                cache,
+                self._text,
+                self._sampler,
+                clips=self.clips,
+                guidance=self.settings.guidance,
+                watched=list(self.watch),
+            )
+            self._graphs[id(cache)].warm_up()
+        return self._graphs[id(cache)]
+
+    def _renew(self) -> None:
+        """The stepper changed its dtype: what was remembered in the old one is computed again."""
+        self._caches.clear()
+        self._graphs.clear()
+        self._text = None if self._text is None else self._text.to(self._stepper.dtype)
+
+    def tokens(self, first: int, count: int) -> Tensor:
+        """Complete frames ``first .. first + count - 1`` -> ``[B or 2 B, K, count]`` (twins last)."""
+        parts = [
+            self._steps[:, k, first + d + 1 : first + d + 1 + count] for k, d in enumerate(self.spec.delays)
+        ]
+        return torch.stack(parts, dim=1)
+
+    def rewind(self, frame: int) -> None:
+        """Goes back to where frame ``frame`` begins; entries of earlier frames stay and are forced.
+
+        Those of them that are predicted from the positions computed again are noted in ``kept``.
+        """
+        if not 0 <= frame <= self.position:
+            raise BadInputError(f"cannot go back to frame {frame}: {self.position} positions are computed")
+        self.kept = {place: token for place, token in self.kept.items() if place[1] < frame}
+        for book, delay in enumerate(self.spec.delays):
+            for earlier in range(max(0, frame - delay), frame):
+                self.kept[book, earlier] = int(self._steps[0, book, earlier + delay + 1])
+        self.position = self.committed = frame
+        self._still = None
+        for run, _ in self._runs:
+            run.rewind(frame)
+        window = self._windows.window(frame)
+        for number in list(self._caches):
+            if number > window + 1:
+                del self._caches[number]
+        if window in self._caches:
+            self._caches[window].truncate(
+                min(self._caches[window].length, frame - self._windows.start(window))
+            )
+        following = self._caches.get(window + 1)
+        if following is not None:
+            ready = (
+                self._windows.prepared(frame - 1)
+                if frame and self._windows.window(frame - 1) == window
+                else 0
+            )
+            following.truncate(min(following.length, ready))
+
+    # --- steering and guidance ----------------------------------------------------------------------------
+
+    def _interventions(self, first: int, count: int) -> Interventions:
+        result = Interventions()
+        holds: dict[int, list[tuple[slice, Hold]]] = {}
+        for run, clips in self._runs:
+            for layer, vectors in run.added(first, count).items():
+                if layer not in result.add:
+                    shape = (self.rows, count, self.spec.d_model)
+                    result.add[layer] = torch.zeros(shape, device=self._device)
+                for branch in range(self._branches):
+                    self._clip_rows(result.add[layer], branch)[clips] = vectors[branch]
+            for layer, hold in run.holds(first, count).items():
+                holds.setdefault(layer, []).append((clips, hold))
+        result.add = {layer: vectors.flatten(0, 1) for layer, vectors in result.add.items()}
+        result.edit = {layer: self._edit(held, count) for layer, held in holds.items()}
+        return result
+
+    def _clip_rows(self, rows: Tensor, branch: int) -> Tensor:
+        """The steered clips' rows of one branch."""
+        return rows[branch * self.clips : (branch + 1) * self.clips]
+
+    def _edit(self, held: list[tuple[slice, Hold]], count: int) -> Edit:
+        def edit(x: Tensor) -> Tensor:
+            rows = x.view(self.rows, count, -1).clone()
+            for clips, hold in held:
+                for branch in range(self._branches):
+                    part = self._clip_rows(rows, branch)
+                    part[clips] = hold.apply(part[clips], branch)
+            return rows.view_as(x)
+
+        return edit
+
+    def _guided(self, logits: Tensor) -> Tensor:
+        """Rows' logits ``[R, K, card]`` -> tracks' ``[B or 2 B, K, card]``."""
+        if self.settings.guidance is None:
+            return logits
+        pairs = logits.view(-1, 2, self.clips, *logits.shape[1:])
+        conditional, null = pairs[:, 0].flatten(0, 1), pairs[:, 1].flatten(0, 1)
+        return null + (conditional - null) * self.settings.guidance
+
+    def _places(self, position: int) -> list[tuple[int, int]]:
+        """The (frame, codebook) entries that a position predicts."""
+        return [(position - delay, book) for book, delay in enumerate(self.spec.delays)]
+
+    def _place(self, position: int, drawn: Tensor) -> None:
+        end = self.settings.frames
+        for frame, book in self._places(position):
+            if frame >= self.committed and (end is None or frame < end):
+                self._steps[:, book, position + 1] = drawn[:, book]
+                if (book, frame) in self.kept:
+                    self._steps[0, book, position + 1] = self.kept[book, frame]
+
+    # --- memory -------------------------------------------------------------------------------------------
+
+    def _padded(self, length: int) -> Tensor:
+        return torch.full((self._tracks, self.spec.n_q, length), self.spec.card, dtype=torch.long)
+
+    def _make_room(self, length: int) -> None:
+        if length > self._steps.shape[2]:
+            longer = self._padded(2 * self._steps.shape[2])
+            longer[..., : self._steps.shape[2]] = self._steps
+            self._steps = longer
+
+    def _cache(self) -> Cache:
+        return self._stepper.cache(self.rows, self._capacity)
+
+    def _columns(self, first: int, count: int, start: int) -> Tensor:
+        """The steps at positions ``first ...`` as rows ``[R, K, count]``; the window starts at frame ``start``."""
+        columns = self._steps[:, :, first : first + count]
+        if start and first <= start + self.spec.max_delay:
+            frames = torch.arange(first, first + count) - 1 - self._delays[:, None]
+            columns = columns.masked_fill(frames < start, self.spec.card)
+        tracks = columns.view(-1, 1, self.clips, *columns.shape[1:]) if self._branches == 2 else columns
+        if self._branches == 2:
+            tracks = tracks.expand(-1, 2, -1, -1, -1).reshape(self.rows, *columns.shape[1:])
+        return tracks.to(self._device)
+
+    def _cache_for(self, position: int) -> Cache:
+        """The cache that holds everything before ``position``; rebuilt where going back lost it."""
+        window = self._windows.window(position)
+        start = self._windows.start(window)
+        if window not in self._caches:
+            self._caches[window] = self._spare(window)
+        cache = self._caches[window]
+        while cache.length < position - start:
+            self._extend(cache, start, min(256, position - start - cache.length))
+        return cache
+
+    def _spare(self, window: int) -> Cache:
+        """A cache for a new window: the one of the window before last, if there is one."""
+        for number in list(self._caches):
+            if number < window - 1:
+                cache = self._caches.pop(number)
+                cache.truncate(0)
+                return cache
+        return self._cache()
+
+    def _prepare_next(self, position: int) -> None:
+        ready = self._windows.prepared(position)
+        end = self.settings.frames
+        window = self._windows.window(position) + 1
+        start = self._windows.start(window)
+        needed = end is None or end + self.spec.max_delay > start + self._windows.kept
+        if not ready or not needed:
+            return
+        if window not in self._caches:
+            self._caches[window] = self._spare(window)
+        cache = self._caches[window]
+        if cache.length < ready:
+            self._extend(cache, start, ready - cache.length)
+
+    def _extend(self, cache: Cache, start: int, count: int) -> None:
+        """Computes ``count`` more positions of a window, each with its own amounts."""
+        first = start + cache.length
+        steps = self._columns(first, count, start)
+        self._stepper.forward(steps, cache, self._text, self._interventions(first, count))
+
+    @torch.inference_mode()
+    def _force(self, prefix: Tensor) -> None:
+        """Takes ``prefix [B, K, P]`` as given and computes its positions."""
+        frames = prefix.shape[2]
+        self._make_room(frames + self.spec.max_delay + 2)
+        twice = prefix.repeat(2, 1, 1) if self.settings.twin else prefix
+        for book, delay in enumerate(self.spec.delays):
+            self._steps[:, book, 1 + delay : 1 + delay + frames] = twice[:, book]
+        for run, _ in self._runs:
+            for position in range(frames):
+                run.advance(position)
+        self.position = self.committed = frames
+        if frames:
+            self._cache_for(frames)
+
+    def _not_finite(self, position: int, steps: Tensor, cache: Cache) -> NotFiniteError:
+        """Computes the position once more to find the layer at which it went wrong."""
+        cache.truncate(cache.length - 1)
+        seen = {
+            n: torch.zeros(self.rows, self.spec.d_model, device=self._device)
+            for n in range(self.spec.n_layers)
+        }
+        self._stepper.forward(steps, cache, self._text, self._still, seen)
+        bad = [layer for layer, x in seen.items() if not bool(torch.isfinite(x).all())]
+        amounts: dict[str, float] = {}
+        for run, _ in self._runs:
+            amounts.update(_active(run.amounts()))
+        where = f"layer {bad[0]}" if bad else "the output heads"
+        return NotFiniteError(
+            f"the logits at frame {position} are not finite; it began at {where}, with amounts {amounts or 'all 0'}: "
+            "use smaller amounts, or check the model's weights"
+        )
+
+
+def _active(amounts: Mapping[str, float]) -> dict[str, float]:
+    return {id: amount for id, amount in amounts.items() if amount}

@@ -1,0 +1,387 @@
+"""A name or folder and a device -> a model to play, to ask for residuals, or to run in batches.
+
+The one place where network, text encoder, codec, sampling and steering meet. Knows nothing of banks, SAEs or sound
+cards.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from drawbar.errors import BadInputError, DeviceError
+from drawbar.musicgen.checkpoint.memory_needed import check_room, give_back
+from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
+from drawbar.musicgen.checkpoint.weights import fingerprint
+from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.codec.interface import Codec
+from drawbar.musicgen.generation.generation import Generation, GenerationSettings
+from drawbar.musicgen.generation.sampling import Sampler
+from drawbar.musicgen.generation.stream import Stream
+from drawbar.musicgen.interfaces import Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.delay import logits_to_frames, to_steps
+from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
+from drawbar.musicgen.network.text_encoder import TextEncoder
+from drawbar.musicgen.quantised.precision import choose, make_stepper, precisions
+from drawbar.musicgen.spec import ModelSpec
+
+__all__ = ["Model", "load_model"]
+
+Prompts = Sequence[str | None] | str | None
+
+
+def load_model(
+    name: str | Path = "embedded",
+    device: str = "cpu",
+    *,
+    precision: str = "float32",
+    progress: Callable[[int, int, str], None] | None = None,
+    seconds: float | None = None,
+) -> Model:
+    """``"embedded"``, a folder in either released layout, or a Hub name (cached, else downloaded) -> the model.
+
+    ``precision`` is ``"float32"`` (exact), ``"bfloat16"`` or ``"float16"`` (GPU), ``"int8"`` or ``"int4"`` (CPU), or
+    ``"auto"``: the most exact one that is fast enough here (see ``precision.choose``). ``progress`` hears (bytes
+    done, bytes in all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
+    context). Raises CheckpointError for a folder that does not fit together or a model that cannot be had,
+    NotSupportedError for melody, style and stereo variants and for a precision that cannot run here, DeviceError for
+    a device that is not there or too small.
+    """
+    place = torch.device(device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
+    folder, label = resolve(name, progress)
+
+    wanted = "float32" if precision == "auto" else precision
+
+    def room(spec: ModelSpec, text: int, codec: int) -> None:
+        others = precisions(spec, place)
+        check_room(spec, place, wanted, seconds=seconds, text=text, codec=codec, others=others)
+
+    half = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    parts = read_folder(folder, label, place, room, half.get(wanted, torch.float32))
+    if precision == "auto":
+        stepper = choose(parts.decoder, parts.fingerprint)
+    else:
+        stepper = make_stepper(parts.decoder, precision)
+    if stepper.precision.startswith("int") and isinstance(parts.codec, EncodecCodec):
+        parts.codec.precision = "int8"  # where the decoder is short of time, so is the codec
+    return Model(
+        parts.spec,
+        parts.decoder,
+        parts.text,
+        parts.codec,
+        parts.fingerprint,
+        parts.notes,
+        stepper,
+    )
+
+
+class Model:
+    """A loaded MusicGen. Its methods may be called from one thread at a time."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        decoder: Decoder,
+        text: TextEncoder | None,
+        codec: Codec,
+        digest: str | None = None,
+        notes: tuple[str, ...] = (),
+        stepper: Stepper | None = None,
+    ) -> None:
+        self.spec = spec
+        self.decoder = decoder
+        self.text = text
+        self.codec = codec
+        self.fingerprint = digest or fingerprint(decoder.state_dict())
+        """SHA-256 of the language model's weights as stored: the site that banks, SAEs and directions belong to."""
+        self._notes = notes
+        self.device = decoder.positions.device
+        self._stepper = stepper or Stepper(decoder)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+
+    @property
+    def precision(self) -> str:
+        """What the decoder computes in; a take made in one precision is not the same in another."""
+        return self._stepper.precision
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What loading chose, what it did not find, and whether half precision had to be given up."""
+        left = self._stepper.fell_back_from
+        if left is None:
+            return self._notes
+        return (*self._notes, f"{left} gave logits that are not finite: it goes on in float32")
+
+    def unload(self) -> None:
+        """Gives the memory back, on the device too. Open streams end; any later use raises BadInputError."""
+        for stream in list(self.__dict__.get("_streams", ())):
+            stream.cancel()
+            stream.__exit__(None, None, None)
+        kept = {"spec", "fingerprint", "_notes", "device"}
+        parts = [vars(self).pop(name) for name in list(vars(self)) if name not in kept]
+        for part in parts:
+            _emptied(part)
+        del parts
+        give_back(self.device)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if "spec" in self.__dict__ and "decoder" not in self.__dict__ and not name.startswith("__"):
+                raise BadInputError(
+                    f"model {self.spec.name!r} was unloaded: load it again with load_model before using it"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    # --- teacher-forced -----------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def logits(
+        self,
+        tokens: Tensor,
+        prompts: Prompts = None,
+        *,
+        steering: Steering | None = None,
+        automation: Lanes | None = None,
+    ) -> Tensor:
+        """Tokens ``[B, K, T]`` -> logits ``[B, K, T, card]`` of the conditional branch, without guidance.
+
+        Those past the valid steps (the last ``delays[k]`` frames of codebook k) are NaN. Steering applies at every
+        position with today's amounts, or with the automation's. Raises BadInputError for tokens that do not fit.
+        """
+        steps = self._steps(tokens)
+        x = self._forward(steps, prompts, steering, automation, {})
+        batch, _, length = steps.shape
+        logits = self._stepper.logits(x).view(batch, length, self.spec.n_q, self.spec.card).transpose(1, 2)
+        return logits_to_frames(logits, self.spec.delays, tokens.shape[2])
+
+    @torch.inference_mode()
+    def residuals(
+        self,
+        tokens: Tensor,
+        prompts: Prompts = None,
+        layers: Sequence[int] = (),
+        *,
+        steering: Steering | None = None,
+        automation: Lanes | None = None,
+    ) -> dict[int, Tensor]:
+        """Tokens ``[B, K, T]`` -> layer -> residual ``[B, S, D]`` with ``S = T + 1`` (the start step, then frames).
+
+        Layer n is the output of block n, counted from 0, after steering; the activation shown at frame t stands at
+        position t + 1. Blocks beyond the last layer asked for are not computed. Raises BadInputError for a layer
+        that the model does not have.
+        """
+        steps = self._steps(tokens)
+        for layer in layers:
+            if not 0 <= layer < self.spec.n_layers:
+                raise BadInputError(f"layer {layer}: the model has layers 0..{self.spec.n_layers - 1}")
+        if not layers:
+            return {}
+        batch, _, length = steps.shape
+        shape = (batch * length, self.spec.d_model)
+        seen = {layer: torch.empty(shape, device=self.device) for layer in layers}
+        self._forward(steps, prompts, steering, automation, seen, max(layers))
+        return {layer: x.view(batch, length, -1) for layer, x in seen.items()}
+
+    # --- generating ---------------------------------------------------------------------------------------
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        seed: int = 0,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        seconds: float | None = None,
+        steering: Steering | None = None,
+        prefix: Tensor | None = None,
+        automation: Lanes | None = None,
+        observers: Sequence[Observer] = (),
+        twin: bool = False,
+    ) -> Stream:
+        """One take, frame by frame (a context manager that is iterated).
+
+        ``seconds`` counts the prefix in; None is endless. ``prefix`` is ``[K, P]`` or ``[1, K, P]``; the stream
+        begins behind it. ``guidance`` None leaves the null branch out. ``twin`` decodes the unsteered take of the
+        same seed beside it. Raises BadInputError for settings that do not fit.
+        """
+        if automation is not None and steering is None:
+            raise BadInputError("automation without steering: give the mixer whose sliders it moves")
+        layers = sorted({layer for observer in observers for layer in observer.layers})
+        if layers and not 0 <= layers[0] <= layers[-1] < self.spec.n_layers:
+            raise BadInputError(
+                f"observers of layers {layers}: the model has layers 0..{self.spec.n_layers - 1}"
+            )
+        frames = None if seconds is None else self.spec.frames(seconds)
+        settings = GenerationSettings((int(seed),), guidance, frames, twin)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        forced = self._prefix(prefix, 1, frames)
+
+        kept = None if automation is None else automation.kept
+
+        def begin() -> tuple[Generation, SteeringRun | None]:
+            run = None if steering is None else steering.start(automation, guidance)
+            text = self._text([prompt], settings)
+            return Generation(self._stepper, text, sampler, settings, [run], forced, layers, kept), run
+
+        stream = Stream(begin, observers, twin)
+        self._streams.add(stream)
+        return stream
+
+    def generate(
+        self,
+        prompts: Prompts = None,
+        seeds: Sequence[int] = (0,),
+        seconds: float = 8.0,
+        *,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        steering: Steering | Sequence[Steering | None] | None = None,
+        automation: Lanes | None = None,
+        prefix: Tensor | None = None,
+        batch: int = 16,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """Clips offline -> tokens ``[B, K, T]``, a prefix included; the same tokens as streams of those settings.
+
+        One prompt serves all seeds and one seed all prompts; ``steering`` is one for all clips or one per clip.
+        ``batch`` clips run at once (another batch size may round differently). ``progress`` is called with frames
+        done and frames in all; what it raises ends the work. Raises BadInputError for lengths that do not fit.
+        """
+        texts = [prompts] if prompts is None or isinstance(prompts, str) else list(prompts)
+        clips = max(len(texts), len(seeds))
+        if {len(texts), len(seeds)} - {1, clips} or batch < 1:
+            raise BadInputError(
+                f"{len(texts)} prompts and {len(seeds)} seeds: give as many of both, or one of either"
+            )
+        texts, numbers = texts * (clips // len(texts)), list(seeds) * (clips // len(seeds))
+        shared = steering if not isinstance(steering, Sequence) else None
+        each = list(steering) if isinstance(steering, Sequence) else None
+        if each is not None and len(each) != clips:
+            raise BadInputError(f"{len(each)} steerings for {clips} clips: give one for all, or one per clip")
+        frames = self.spec.frames(seconds)
+        forced = self._prefix(prefix, clips, frames)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        results = []
+        for first in range(0, clips, batch):
+            part = slice(first, min(first + batch, clips))
+            settings = GenerationSettings(tuple(int(s) for s in numbers[part]), guidance, frames)
+            chosen = [shared] if each is None else each[part]
+            runs = [None if one is None else one.start(automation, guidance) for one in chosen]
+            text = self._text(texts[part], settings)
+            generation = Generation(
+                self._stepper,
+                text,
+                sampler,
+                settings,
+                runs,
+                None if forced is None else forced[part],
+                kept=None if automation is None else automation.kept,
+            )
+            while generation.position < frames + self.spec.max_delay:
+                generation.step()
+                if progress is not None and generation.position <= frames:
+                    progress(first * frames + generation.position * (part.stop - first), clips * frames)
+            results.append(generation.tokens(0, frames))
+        return torch.cat(results)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _steps(self, tokens: Tensor) -> Tensor:
+        self._checked(tokens)
+        return to_steps(tokens.to(self.device), self.spec.delays, self.spec.card, valid_only=True)
+
+    def _checked(self, tokens: Tensor) -> None:
+        if tokens.ndim != 3 or tokens.shape[1] != self.spec.n_q or tokens.shape[2] == 0:
+            raise BadInputError(
+                f"tokens of shape {list(tokens.shape)}: the model takes [B, {self.spec.n_q}, T], T > 0"
+            )
+        low, high = int(tokens.min()), int(tokens.max())
+        if low < 0 or high >= self.spec.card:
+            raise BadInputError(f"token {low if low < 0 else high} is outside 0..{self.spec.card - 1}")
+
+    def _encoded(self, prompts: Sequence[str | None]) -> tuple[Tensor, Tensor] | None:
+        """States and mask, or None when every prompt is null (which then adds nothing at all)."""
+        if all(prompt is None or not prompt.strip() for prompt in prompts):
+            return None
+        if self.text is None:
+            raise BadInputError(
+                f"model {self.spec.name!r} has no text encoder here: only null prompts (None) work"
+            )
+        states, mask = self.text.encode(prompts)
+        return (states, mask) if bool(mask.any()) else None
+
+    def _text(self, prompts: Sequence[str | None], settings: GenerationSettings) -> TextMemory | None:
+        """The cross-attention memory of the rows ``[conditional, null] * tracks``."""
+        with torch.inference_mode():
+            encoded = self._encoded(prompts)
+            if encoded is None:
+                return None
+            states, mask = encoded
+            if settings.guidance is not None:
+                states, mask = torch.cat([states, states]), torch.cat([mask, torch.zeros_like(mask)])
+            if settings.twin:
+                states, mask = states.repeat(2, 1, 1), mask.repeat(2, 1)
+            return self._stepper.text(states, mask)
+
+    def _forward(
+        self,
+        steps: Tensor,
+        prompts: Prompts,
+        steering: Steering | None,
+        automation: Lanes | None,
+        seen: dict[int, Tensor],
+        last: int | None = None,
+    ) -> Tensor:
+        batch, _, length = steps.shape
+        texts = [prompts] * batch if prompts is None or isinstance(prompts, str) else list(prompts)
+        if len(texts) != batch:
+            raise BadInputError(f"{len(texts)} prompts for {batch} clips: give one per clip, or one for all")
+        encoded = self._encoded(texts)
+        text = None if encoded is None else self._stepper.text(*encoded)
+        changes = None if steering is None else _changes(steering.settled(automation), batch, length)
+        return self._stepper.forward(steps, None, text, changes, seen, last)
+
+    def _prefix(self, prefix: Tensor | None, clips: int, frames: int | None) -> Tensor | None:
+        if prefix is None or prefix.shape[-1] == 0:
+            return None
+        tokens = (prefix if prefix.ndim == 3 else prefix[None]).cpu().long()
+        self._checked(tokens)
+        if tokens.shape[0] not in (1, clips):
+            raise BadInputError(
+                f"a prefix of {tokens.shape[0]} clips for {clips}: give one for all, or one per clip"
+            )
+        if frames is not None and tokens.shape[2] >= frames:
+            raise BadInputError(
+                f"the prefix has {tokens.shape[2]} frames, the whole take only {frames}: make it longer"
+            )
+        return tokens.expand(clips, -1, -1)
+
+
+def _emptied(part: object) -> None:
+    """Lets go of a part's tensors, whoever else still holds the part."""
+    inner = [part, *(getattr(part, name, None) for name in ("model", "encoder"))]
+    for module in inner:
+        if isinstance(module, nn.Module):
+            for tensor in (*module.parameters(), *module.buffers()):
+                tensor.data = tensor.data.new_empty(0)
+
+
+def _changes(run: SteeringRun, batch: int, length: int) -> Interventions:
+    """Steering of ``batch`` conditional rows at all of ``length`` positions."""
+    result = Interventions()
+    for layer, vectors in run.added(0, length).items():
+        result.add[layer] = vectors[0].expand(batch, -1, -1).reshape(batch * length, -1)
+    for layer, hold in run.holds(0, length).items():
+        result.edit[layer] = lambda x, hold=hold: hold.apply(x.view(batch, length, -1), 0).view_as(x)  # type: ignore[misc]
+    return result

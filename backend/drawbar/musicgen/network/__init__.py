@@ -1,0 +1,1 @@
+"""The decoder network: text encoder, layers, cache, delay pattern, windows."""

@@ -1,0 +1,1 @@
+"""Ours against audiocraft and transformers, as a report."""

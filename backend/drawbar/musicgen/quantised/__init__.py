@@ -1,0 +1,1 @@
+"""The CPU path in 8 and 4 bits: packed weights and compiled kernels."""

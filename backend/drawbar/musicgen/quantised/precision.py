@@ -1,0 +1,186 @@
+"""A decoder and a precision's name -> the stepper that computes with it; "auto" -> what this machine needs.
+
+float32 is exact and the default wherever it is fast enough. On a CPU with 8-bit dot products large models are packed
+into 8 or 4 bits, by measurement; on a GPU they run in half precision. The choice is remembered per model and machine,
+so that a take can be made again; `drawbar verify` forbids what changes a model too much. Knows no other file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from drawbar.errors import BadInputError
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.delay import targets_for, to_steps
+from drawbar.musicgen.network.step import Stepper, TextMemory
+from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise
+from drawbar.musicgen.spec import ModelSpec
+from drawbar.paths import user_dir
+
+__all__ = ["BOUND", "Comparison", "choose", "compare", "forbid", "make_stepper", "precisions"]
+
+BOUND = 1.01
+"""A precision may raise the first codebook's cross-entropy by this factor at most."""
+_SMALL = 60_000_000
+"""Models of fewer weights are fast enough in float32 everywhere: nothing is measured, nothing rounded."""
+_ROOM = 0.6
+"""Share of a frame's time that the decoder may take; the rest is the codec's, the output's and the window's."""
+
+
+def precisions(spec: ModelSpec, device: torch.device) -> list[str]:
+    """The precisions that a model of these sizes can run in on a device, the most exact first."""
+    if device.type == "cuda":
+        return ["float32", "bfloat16", "float16"]
+    return ["float32"] if can_quantise(spec) else ["float32", "int8", "int4"]
+
+
+def make_stepper(decoder: Decoder, precision: str) -> Stepper:
+    """A stepper of a precision; the decoder's large weights are converted in place.
+
+    Raises BadInputError for a precision that does not exist, NotSupportedError for one that cannot run here.
+    """
+    if precision in ("int8", "int4"):
+        return QuantisedStepper(decoder, int(precision[3:]))
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if precision not in kinds:
+        raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, int8 or int4")
+    if precision != "float32":
+        decoder.to(kinds[precision])
+    return Stepper(decoder)
+
+
+def choose(decoder: Decoder, digest: str) -> Stepper:
+    """The most exact stepper that leaves room in a frame, measured once per model and machine."""
+    spec, device = decoder.spec, decoder.positions.device
+    if device.type == "cuda":
+        # Half precision has shown logits that are not finite; bfloat16 has float32's range.
+        name = "float32" if _weights(spec) < _SMALL else "bfloat16"
+        return make_stepper(decoder, name)
+    allowed = [name for name in precisions(spec, device) if name not in _forbidden(digest)]
+    if device.type != "cpu" or _weights(spec) < _SMALL or len(allowed) == 1:
+        return make_stepper(decoder, "float32")
+    known = _memory().get(_key(digest), {}).get("chosen")
+    if known not in allowed:
+        budget_s = _ROOM / spec.frame_rate_hz
+        times = {name: _step_seconds(spec, name) for name in allowed}
+        fitting = [name for name in allowed if times[name] <= budget_s]
+        known = fitting[0] if fitting else min(times, key=lambda name: times[name])
+        _remember(digest, {"chosen": known, "step_ms": {n: round(1e3 * t, 2) for n, t in times.items()}})
+    return make_stepper(decoder, known)
+
+
+def _step_seconds(spec: ModelSpec, precision: str, layers: int = 6) -> float:
+    """The time of a step with guidance, from a few layers of random weights of the same sizes."""
+    layers = min(layers, spec.n_layers)
+    stepper = make_stepper(Decoder(dataclasses.replace(spec, n_layers=layers)).eval(), precision)
+    cache = stepper.cache(2, 32)
+    steps = torch.zeros(2, spec.n_q, 1, dtype=torch.long)
+    times = []
+    with torch.inference_mode():
+        for _ in range(8):
+            began = time.perf_counter()
+            stepper.forward(steps, cache, None)
+            times.append(time.perf_counter() - began)
+    return statistics.median(times[2:]) * spec.n_layers / layers
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a precision does to a model, on tokens that the float32 model wrote itself."""
+
+    precision: str
+    float_nats: tuple[float, ...]
+    """Cross-entropy of each codebook in float32."""
+    nats: tuple[float, ...]
+    """The same in this precision."""
+    divergence: float
+    """Mean Kullback-Leibler divergence of the float32 distribution from this one, nats, over all codebooks."""
+
+    @property
+    def ratio(self) -> float:
+        """The first codebook's cross-entropy, relative to float32."""
+        return self.nats[0] / self.float_nats[0] if self.float_nats[0] > 0 else math.inf
+
+    @property
+    def good(self) -> bool:
+        """Whether the precision may be used."""
+        return self.ratio <= BOUND and math.isfinite(self.divergence)
+
+
+@torch.inference_mode()
+def compare(
+    precision: str, exact: Stepper, other: Stepper, tokens: Tensor, text: TextMemory | None
+) -> Comparison:
+    """Two steppers of the same weights, tokens ``[B, K, T]`` and the text of B rows -> how far they are apart."""
+    spec = exact.spec
+    steps = to_steps(tokens, spec.delays, spec.card, valid_only=True)
+    targets = targets_for(steps, spec.card)
+
+    def log_p(stepper: Stepper) -> Tensor:
+        x = stepper.forward(steps, None, text)
+        logits = stepper.logits(x).view(*steps.shape[::2], spec.n_q, spec.card).float()
+        return logits.transpose(1, 2).log_softmax(-1)
+
+    first, second = log_p(exact), log_p(other)
+    known = targets >= 0
+
+    def nats(values: Tensor) -> tuple[float, ...]:
+        told = -values.gather(-1, targets.clamp_min(0)[..., None])[..., 0]
+        return tuple(float(told[:, k][known[:, k]].mean()) for k in range(spec.n_q))
+
+    apart = F.kl_div(second, first, log_target=True, reduction="none").sum(-1)
+    return Comparison(precision, nats(first), nats(second), float(apart[known].mean()))
+
+
+def forbid(digest: str, precision: str, why: str | None) -> None:
+    """Remembers that a model must not run in a precision on this machine; ``why`` None allows it again."""
+    bans = dict(_memory().get(_key(digest), {}).get("forbidden", {}))
+    bans.pop(precision, None)
+    if why is not None:
+        bans[precision] = why
+    _remember(digest, {"forbidden": bans})
+
+
+def _forbidden(digest: str) -> dict[str, str]:
+    found: dict[str, str] = _memory().get(_key(digest), {}).get("forbidden", {})
+    return found
+
+
+def _weights(spec: ModelSpec) -> int:
+    return 14 * spec.d_model**2 * spec.n_layers
+
+
+def _key(digest: str) -> str:
+    return f"{digest} {platform.processor() or platform.machine()} {torch.get_num_threads()}"
+
+
+def _memory() -> dict[str, Any]:
+    try:
+        found = json.loads((user_dir() / "precision.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(digest: str, entry: dict[str, object]) -> None:
+    file = user_dir() / "precision.json"
+    known = _memory()
+    known[_key(digest)] = {**known.get(_key(digest), {}), **entry}
+    part = file.with_suffix(".partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.replace(file)
+    except OSError:
+        return  # a choice that cannot be kept is made again

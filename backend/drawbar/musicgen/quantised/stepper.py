@@ -1,0 +1,193 @@
+"""The next positions' steps -> residuals and logits, with weights of 8 or 4 bits and an 8-bit memory, on a CPU.
+
+The same interface as ``step.Stepper``. Linear layers and self-attention run in the kernels of ``kernels.py``; norms,
+cross-attention and steering stay in float32. Knows nothing of sampling, prompts or sliders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from drawbar.errors import BadInputError, NotSupportedError
+from drawbar.musicgen.network.cache import Cache
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
+from drawbar.musicgen.quantised.kernels import AttendJob, kernels
+from drawbar.musicgen.quantised.llvm_kernels import HEAD
+from drawbar.musicgen.quantised.packing import Packed, Workspace, pack
+from drawbar.musicgen.spec import ModelSpec
+
+__all__ = ["QuantisedCache", "QuantisedStepper", "can_quantise"]
+
+_HEAD_BITS = 8
+"""The output heads are small and decide the tokens: never below 8 bits."""
+
+
+def can_quantise(spec: ModelSpec) -> str | None:
+    """Why a model of these sizes cannot run quantised on this machine; None if it can."""
+    if kernels() is None:
+        return "the processor has no AVX-512 VNNI"
+    if spec.head_dim != HEAD:
+        return f"its heads have {spec.head_dim} values, the kernels take {HEAD}"
+    if spec.d_model % 32 or spec.d_ff % 32 or (spec.n_q * spec.card) % 16:
+        return f"its widths {spec.d_model} and {spec.d_ff} do not divide by 32"
+    return None
+
+
+class QuantisedCache(Cache):
+    """Self-attention memory of 8 bits: every position's key and value of a head has its own scale."""
+
+    def __init__(self, spec: ModelSpec, rows: int, capacity: int) -> None:
+        if rows < 1 or capacity < 1:
+            raise BadInputError(f"a cache of {rows} rows and {capacity} positions: both must be at least 1")
+        self.rows, self.capacity, self.length = rows, capacity, 0
+        self.blocks = -(-capacity // 16)
+        pairs, places = rows * spec.n_heads, 16 * self.blocks
+        self.layers = [torch.zeros(2, pairs, places * HEAD, dtype=torch.uint8) for _ in range(spec.n_layers)]
+        """Per layer keys (16 positions x 4 values a step) and values (position by position), as bytes."""
+        self.scales = [torch.zeros(2, pairs, places) for _ in range(spec.n_layers)]
+
+    @property
+    def bytes(self) -> int:
+        """Memory taken."""
+        return super().bytes + sum(4 * part.numel() for part in self.scales)
+
+
+class QuantisedStepper(Stepper):
+    """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``."""
+
+    def __init__(self, decoder: Decoder, bits: int, *, keep_weights: bool = False) -> None:
+        why = can_quantise(decoder.spec)
+        if why is not None:
+            raise NotSupportedError(
+                f"{decoder.spec.name} cannot run in int{bits}: {why}; use precision float32"
+            )
+        self.spec, self.decoder, self.bits = decoder.spec, decoder, bits
+        self._shape = (self.spec.d_model,)
+        self._norms: list[tuple[Tensor, ...]] = []
+        self._linear: list[tuple[Packed, ...]] = []
+        for block in decoder.blocks:
+            norms = (block.self_norm, block.cross_norm, block.ff_norm)
+            self._norms.append(tuple(p.detach() for norm in norms for p in (norm.weight, norm.bias)))
+            parts = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
+            self._linear.append(tuple(pack(part.weight, bits) for part in parts))
+            for part in parts if not keep_weights else ():
+                part.weight.data = torch.empty(0)
+        self._heads = pack(decoder.head.weight, _HEAD_BITS)
+        if not keep_weights:
+            decoder.head.weight.data = torch.empty(0)
+        self._room: Workspace | None = None
+
+    @property
+    def precision(self) -> str:
+        """See Stepper."""
+        return f"int{self.bits}"
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the packed weights take."""
+        return self._heads.bytes + sum(part.bytes for parts in self._linear for part in parts)
+
+    def cache(self, rows: int, capacity: int) -> Cache:
+        """See Stepper."""
+        return QuantisedCache(self.spec, rows, capacity)
+
+    def forward(
+        self,
+        steps: Tensor,
+        cache: Cache | None,
+        text: TextMemory | None,
+        interventions: Interventions | None = None,
+        watch: Mapping[int, Tensor] | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """See Stepper."""
+        rows, _, count = steps.shape
+        memory = QuantisedCache(self.spec, rows, count) if cache is None else cache
+        assert isinstance(memory, QuantisedCache)
+        start, end, many = memory.length, memory.length + count, rows * count
+        if end > memory.capacity:
+            raise BadInputError(f"position {end - 1} is outside the cache of {memory.capacity} positions")
+        spec, threads = self.spec, torch.get_num_threads()
+        room = self._workspace(many)
+        x = self.decoder.embedded(steps, start).reshape(many, spec.d_model).contiguous()
+        qkv, mixed = torch.empty(many, 3 * spec.d_model), torch.empty(many, spec.d_model)
+        wide, query = torch.empty(many, spec.d_ff), torch.empty(many, spec.d_model)
+        add = interventions.add if interventions is not None else {}
+        edit = interventions.edit if interventions is not None else {}
+        for number, (norms, linear) in enumerate(zip(self._norms, self._linear, strict=True)):
+            room.multiply(self._normed(x, norms, 0), linear[0], qkv, threads=threads)
+            self._attend(number, memory, qkv, mixed, rows, count, threads)
+            room.multiply(mixed, linear[1], x, add=True, threads=threads)
+            if text is not None:
+                room.multiply(self._normed(x, norms, 2), linear[2], query, threads=threads)
+                asked = query.view(rows, count, spec.n_heads, HEAD).transpose(1, 2)
+                heard = F.scaled_dot_product_attention(asked, *text.layers[number], attn_mask=text.bias)
+                heard = heard.transpose(1, 2).reshape(many, -1)
+                room.multiply(heard, linear[3], x, add=True, threads=threads)
+            room.multiply(self._normed(x, norms, 4), linear[4], wide, threads=threads)
+            room.multiply(F.gelu(wide), linear[5], x, add=True, threads=threads)
+            if number in add:
+                x = x + add[number]
+            if number in edit:
+                x = edit[number](x).contiguous()
+            if watch is not None and number in watch:
+                watch[number].copy_(x)
+            if number == last:
+                break
+        memory.length = end
+        return x
+
+    def logits(self, x: Tensor) -> Tensor:
+        """See Stepper."""
+        norm = self.decoder.norm
+        out = torch.empty(x.shape[0], self._heads.n_out)
+        normed = F.layer_norm(x, self._shape, norm.weight, norm.bias)
+        self._workspace(x.shape[0]).multiply(normed, self._heads, out, threads=torch.get_num_threads())
+        return out.view(x.shape[0], self.spec.n_q, self.spec.card)
+
+    def _normed(self, x: Tensor, norms: tuple[Tensor, ...], place: int) -> Tensor:
+        return F.layer_norm(x, self._shape, norms[place], norms[place + 1])
+
+    def _workspace(self, rows: int) -> Workspace:
+        if self._room is None or self._room.rows < rows:
+            self._room = Workspace(rows, self.spec.d_ff)
+        return self._room
+
+    def _attend(
+        self,
+        layer: int,
+        cache: QuantisedCache,
+        qkv: Tensor,
+        mixed: Tensor,
+        rows: int,
+        count: int,
+        threads: int,
+    ) -> None:
+        """Remembers ``count`` positions of every row and lets each look at its own past; R x n rows of ``qkv``."""
+        found = kernels()
+        assert found is not None
+        d, heads = self.spec.d_model, self.spec.n_heads
+        (keys, values), (key_scales, value_scales) = cache.layers[layer], cache.scales[layer]
+        scratch = torch.empty(max(1, threads), 16 * cache.blocks)
+        out = mixed if count == 1 else torch.empty(rows, d)
+        stride, address = 3 * d * count, qkv.data_ptr()
+        job = AttendJob(
+            0, keys.data_ptr(), key_scales.data_ptr(), values.data_ptr(), value_scales.data_ptr(), out.data_ptr(),
+            scratch.data_ptr(), rows * heads, heads, cache.blocks, 0, stride, threads,
+        )  # fmt: skip
+        for n in range(count):
+            position = cache.length + n
+            place = address + 4 * 3 * d * n
+            found.store(
+                place + 4 * d, place + 8 * d, keys.data_ptr(), key_scales.data_ptr(), values.data_ptr(),
+                value_scales.data_ptr(), rows * heads, heads, stride, cache.blocks, position,
+            )  # fmt: skip
+            job.queries, job.length = place, position + 1
+            found.attend(job)
+            if count > 1:
+                mixed.view(rows, count, d)[:, n] = out

@@ -1,0 +1,1 @@
+"""What a build reads: composed music, recordings, tables of clips."""

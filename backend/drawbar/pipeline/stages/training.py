@@ -1,0 +1,267 @@
+"""Residuals -> SAEs with their metrics, one a layer or a whole grid of them, and the grid's table.
+
+Residuals on disk train one SAE after the other; streamed ones train all SAEs of a seed in one pass, so that
+the model runs once for all of them.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+from drawbar.errors import BadInputError
+from drawbar.pipeline.grid import Cell
+from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.inputs.tracks import file_key
+from drawbar.pipeline.manifest import Stage, digest, write_json
+from drawbar.pipeline.progress import ProgressCallback, Reporter
+from drawbar.pipeline.settings import BuildSettings
+from drawbar.pipeline.stages.corpus import BuildModel, row_source
+from drawbar.pipeline.stages.judging import judged
+from drawbar.residuals import MixedBatches
+from drawbar.sae import CONFIG_FILE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
+
+__all__ = ["sae_stages", "sweep_stage"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One SAE's stage, and how it comes about."""
+
+    cell: Cell
+    stage: Stage
+    published: bool
+
+
+def sae_stages(
+    settings: BuildSettings,
+    wanted: Sequence[Cell],
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
+    progress: ProgressCallback | None,
+    *,
+    swept: bool = False,
+) -> list[Stage]:
+    """Residuals of the training tracks -> SAEs in SAELens' layout, with log and held-out metrics, in order.
+
+    Raises:
+        SiteMismatchError: an SAE that reconstructs a neighbouring layer better than its own.
+    """
+    ready = {} if swept else _ready(settings, model)
+    tasks = [_task(settings, cell, residuals, ready.get(cell.layer), swept) for cell in wanted]
+    open_tasks = [task for task in tasks if task.stage.begin()]
+    if open_tasks and not store.of_split("train"):
+        raise BadInputError("every track is held out: give more audio or a smaller held_out")
+    for task in open_tasks:
+        task.stage.keep_settings(task.cell.sae.to_dict())
+        if task.cell.layer in ready:
+            _adopt(settings, task, ready[task.cell.layer], store, residuals, model)
+    to_train = [task for task in open_tasks if task.cell.layer not in ready]
+    if settings.residuals == "stream":
+        trained = [task for task in tasks if task.cell.layer not in ready]
+        key = _seed_of
+        for _, group in groupby(sorted(trained, key=key), key=key):
+            together = list(group)
+            if any(task in to_train for task in together):
+                _train(settings, together, to_train, store, residuals, model, progress)
+    else:
+        for task in to_train:
+            _train(settings, [task], to_train, store, residuals, model, progress)
+    return [task.stage for task in tasks]
+
+
+def _seed_of(task: _Task) -> tuple[int, int, int]:
+    s = task.cell.sae
+    return (s.seed, s.steps, s.batch)
+
+
+def _task(settings: BuildSettings, cell: Cell, residuals: Stage, file: Path | None, swept: bool) -> _Task:
+    key = {"residuals": residuals.digest, "layer": cell.layer, "block_rows": settings.block_rows}
+    key |= {"file": [file_key(p) for p in sorted(file.iterdir())]} if file else {"sae": cell.sae.to_dict()}
+    folder = settings.out / "sweep" / cell.name if swept else settings.out / f"sae-{cell.layer}"
+    return _Task(cell, Stage(folder, "sae", 2, key), published=not swept)
+
+
+def _ready(settings: BuildSettings, model: BuildModel) -> dict[int, Path]:
+    """layer -> folder of a ready SAE. Raises SiteMismatchError for one of another model."""
+    return {load_sae(file, fingerprint=model.fingerprint).layer: Path(file) for file in settings.sae_files}
+
+
+def _adopt(
+    settings: BuildSettings,
+    task: _Task,
+    file: Path,
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
+) -> None:
+    sae = load_sae(file, fingerprint=model.fingerprint)
+    own = json.loads((file / CONFIG_FILE).read_text("utf-8")).get("metadata", {}).get("drawbar", {})
+    scale = own.get("scale")  # only in what was trained here
+    known = isinstance(scale, float) and scale > 0
+    _finish(settings, task, TrainedSae(sae, (), scale if known else 0.0, 0.0), store, residuals, model)
+
+
+def _train(
+    settings: BuildSettings,
+    tasks: Sequence[_Task],
+    to_train: Sequence[_Task],
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
+    progress: ProgressCallback | None,
+) -> None:
+    """Train SAEs of one seed on one stream; only those that are not done yet are written."""
+    layers = sorted({task.cell.layer for task in tasks})
+    width = model.spec.d_model
+    first = tasks[0].cell.sae
+    slow = {task.cell.sae.slow_frames for task in tasks if task.cell.sae.slow}
+    if len(slow) > 1:
+        raise BadInputError(f"slow_frames {sorted(slow)}: SAEs trained together need the same")
+    source = row_source(
+        settings,
+        layers[0] if len(tasks) == 1 else layers,
+        store,
+        residuals,
+        model,
+        slow_frames=slow.pop() if slow else 0,
+    )
+    jobs = []
+    for task in tasks:
+        place = _columns(layers.index(task.cell.layer), width)
+        behind = (place[0] + len(layers) * width, place[1] + len(layers) * width)
+        plain = len(tasks) == 1 and not task.cell.sae.slow
+        jobs.append(
+            SaeJob(
+                task.cell.sae,
+                task.cell.layer,
+                model.fingerprint,
+                None if plain else place,
+                behind if task.cell.sae.slow else None,
+            )
+        )
+    name = f"sae layer {layers[0]}" if len(tasks) == 1 else f"{len(tasks)} saes at layers {layers}"
+    report = Reporter(progress, name, first.steps * first.batch, "activations")
+    checkpoint = _checkpoint(settings, tasks)
+    trained = train_saes(
+        MixedBatches(
+            source,
+            first.batch,
+            seed=first.seed,
+            block_rows=settings.block_rows,
+            clips=store.of_split("train"),
+        ),
+        jobs,
+        checkpoint=checkpoint,
+        device=settings.device,
+        progress=lambda step, _, row: report(
+            step * first.batch, note=f"fvu {row.fvu:.3f}, dead {row.dead_share:.1%}"
+        ),
+    )
+    for task, found in zip(tasks, trained, strict=True):
+        if task in to_train:
+            _finish(settings, task, found, store, residuals, model)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _columns(number: int, width: int) -> tuple[int, int]:
+    return number * width, (number + 1) * width
+
+
+def _checkpoint(settings: BuildSettings, tasks: Sequence[_Task]) -> Path:
+    """Beside the one SAE, or, for several, in a file of their own that is named after all of them."""
+    if len(tasks) == 1:
+        return tasks[0].stage.folder / "checkpoint.pt"
+    together = digest([task.stage.digest for task in tasks])[:16]
+    return settings.out / "sae-together" / f"{together}.pt"
+
+
+def _finish(
+    settings: BuildSettings,
+    task: _Task,
+    trained: TrainedSae,
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
+) -> None:
+    """Measure, test the site, write; the manifest comes last."""
+    sae = trained.sae.to(settings.device)
+    source = row_source(settings, task.cell.layer, store, residuals, model)
+    # Trained here, its residuals had this mean norm; of an SAE from elsewhere that is not known.
+    norm = math.sqrt(sae.W_dec.shape[1]) / trained.scale if trained.scale else None
+    metrics, site = judged(settings, sae, source, store, model, norm)
+    if task.published and settings.site_test:
+        site.require(f"the SAE of {task.stage.folder.name}")
+    extra = {
+        "settings": task.cell.sae.to_dict() if trained.history else {},
+        "metrics": metrics,
+        "scale": trained.scale,
+        "resampled": trained.resampled,
+    }
+    save_sae(task.stage.folder, sae, model_name=model.spec.name, extra=extra)
+    write_json(task.stage.folder / "history.json", [asdict(row) for row in trained.history])
+    outputs = [task.stage.folder / name for name in ("cfg.json", "sae_weights.safetensors", "history.json")]
+    task.stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k, site_passed=site.passed)
+
+
+def sweep_stage(
+    settings: BuildSettings,
+    grid: Sequence[Cell],
+    store: ClipStore,
+    residuals: Stage,
+    model: BuildModel,
+    progress: ProgressCallback | None,
+) -> Stage:
+    """Every cell of the grid trained and measured -> ``sweep/table.csv``, ``.json`` and ``.md``."""
+    stages = sae_stages(settings, grid, store, residuals, model, progress, swept=True)
+    stage = Stage(settings.out / "sweep-table", "sweep", 1, {"cells": [stage.digest for stage in stages]})
+    if not stage.begin():
+        return stage
+    rows = []
+    for cell, found in zip(grid, stages, strict=True):
+        shown = {
+            name: getattr(cell.sae, name)
+            for name in ("d_sae", "k", "activation", "k_aux", "resample_every", "prefixes", "slow", "seed")
+        }
+        facts = found.facts()
+        stable = _stability(cell, found, grid, stages)
+        rows.append(
+            {"layer": cell.layer, **shown, **facts["metrics"], "site_passed": facts["site_passed"]}
+            | ({} if stable is None else {"seed_stability": stable})
+        )
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_json(stage.folder / "table.json", rows)
+    with (stage.folder / "table.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    text = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    text += [" | ".join(_cell(row.get(name, "")) for name in columns) for row in rows]
+    (stage.folder / "table.md").write_text("".join(f"| {line} |\n" for line in text), encoding="utf-8")
+    stage.finish([stage.folder / name for name in ("table.csv", "table.json", "table.md")], cells=len(rows))
+    return stage
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _stability(cell: Cell, own: Stage, grid: Sequence[Cell], stages: Sequence[Stage]) -> float | None:
+    """Mean best cosine with the same cell of other seeds."""
+    others = [
+        stage
+        for other, stage in zip(grid, stages, strict=True)
+        if other != cell and other.layer == cell.layer and _but_seed(other) == _but_seed(cell)
+    ]
+    if not others:
+        return None
+    mine = load_sae(own.folder)
+    return round(sum(seed_stability(mine, load_sae(o.folder)) for o in others) / len(others), 4)
+
+
+def _but_seed(cell: Cell) -> dict[str, object]:
+    return {name: value for name, value in cell.sae.to_dict().items() if name != "seed"}

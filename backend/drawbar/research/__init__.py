@@ -1,0 +1,1 @@
+"""Finished studies; nothing of the instrument imports them."""

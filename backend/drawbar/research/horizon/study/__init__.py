@@ -1,0 +1,1 @@
+"""The long-horizon study as one resumable run."""

@@ -1,0 +1,54 @@
+"""A finished study's folder -> its page, in one file. Raises for a study that is not finished."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from drawbar.errors import BadInputError
+from drawbar.research.horizon.page import page
+from drawbar.research.horizon.study.run import STAGES
+
+__all__ = ["gathered", "write_report"]
+
+
+def write_report(run: Path, out: Path | None = None, *, labels: dict[str, str] | None = None) -> Path:
+    """Write ``report.html`` into the run's folder, or to ``out``. Raises BadInputError for an unfinished study."""
+    study = gathered(run) | {"labels": labels or {}}
+    path = out or run / "report.html"
+    part = path.with_name(path.name + ".part")
+    part.write_text(page(study), encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def gathered(run: Path) -> dict[str, Any]:
+    """What the stages wrote, by name; sounds as base64."""
+    folders = {name: run / f"{number}-{name}" for number, name in enumerate(STAGES, 1)}
+    stages: dict[str, Any] = {}
+    for name, folder in folders.items():
+        manifest = _json(folder / "manifest.json", run)
+        stages[name] = {part: manifest[part] for part in ("digest", "versions", "facts")}
+    examples = []
+    for one in _json(folders["interventions"] / "examples.json", run):
+        sound = (folders["interventions"] / one["file"]).read_bytes()
+        examples.append(one | {"data": base64.b64encode(sound).decode("ascii")})
+    return {
+        "settings": _json(run / "settings.json", run),
+        "stages": stages,
+        "probes": _json(folders["probes"] / "probes.json", run),
+        "instrument": _json(folders["instrument"] / "instrument.json", run),
+        "interventions": _json(folders["interventions"] / "interventions.json", run),
+        "gate": _json(folders["gate"] / "gate.json", run),
+        "examples": examples,
+    }
+
+
+def _json(path: Path, run: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"{run} holds no finished study ({path.name} of {path.parent.name} is missing or damaged): run "
+            "`drawbar study horizon` with its settings to the end"
+        ) from error

@@ -1,0 +1,1 @@
+"""Gestures -> engine and state, one controller per panel."""

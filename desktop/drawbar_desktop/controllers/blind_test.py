@@ -1,0 +1,159 @@
+"""The blind test's state, the engine's second player and a thread for clips -> a session in the window."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.state.blind_test import BlindChoice, BlindTest, unfinished
+
+__all__ = ["BlindListening"]
+
+
+class BlindListening:
+    """Makes the clips of a trial off the window's thread, the next ones while these are heard."""
+
+    def __init__(self, links: Links, state: BlindTest) -> None:
+        self._links, self.state = links, state
+        self._maker: Any = None
+        self._made: dict[int, Any] = {}
+        self._busy = False
+
+    @property
+    def folder(self) -> Path:
+        """Where sessions are kept."""
+        from drawbar.paths import user_dir
+
+        return (self._links.desk.home or user_dir()) / "blind"
+
+    def left_over(self) -> Path | None:
+        """A session that can be gone on with."""
+        return unfinished(self.folder)
+
+    def begin(self, choice: BlindChoice) -> None:
+        """A new session of the bank's best features, or of those in the rack."""
+        from drawbar.listening_test.plan import BlindSettings
+        from drawbar.listening_test.session import BlindSession
+
+        desk, state = self._links.desk, self.state
+        settings = BlindSettings(trials=choice.trials, seconds=choice.seconds, tasks=choice.tasks)  # type: ignore[arg-type]
+        rack = [strip.id for strip in desk.rack.strips if strip.feature.label] if choice.from_rack else []
+        if choice.from_rack and not rack:
+            state.trouble.set("No slider in the rack has a name to ask about.")
+            return
+        path = self.folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
+        bank: Any = desk.library.bank
+        self._open(lambda: BlindSession.begin(path, bank, settings, rack))
+
+    def resume(self, path: Path) -> None:
+        """Go on with a session."""
+        from drawbar.listening_test.session import BlindSession
+
+        bank: Any = self._links.desk.library.bank
+        self._open(lambda: BlindSession.load(path, bank))
+
+    def play(self, letter: str) -> None:
+        """Hear a clip from its beginning."""
+        clip, engine = self.state.heard(letter), self._links.engine
+        if clip is not None and engine is not None:
+            loud = np.float32(10 ** (min(0.0, self._links.desk.transport.gain_db.value) / 20))
+            self._links.jobs.run(lambda: engine.player.play(clip * loud), self._links.tell_error)
+
+    def stop(self) -> None:
+        """Silence."""
+        engine = self._links.engine
+        if engine is not None:
+            engine.player.stop()
+        self.state.playing.set("")
+
+    def poll(self) -> None:
+        """5 Hz: whether the clip has ended."""
+        engine = self._links.engine
+        if self.state.playing.value and engine is not None and not engine.player.playing:
+            self.state.playing.set("")
+
+    def answer(self, letter: str) -> None:
+        """Choose; the next trial follows."""
+        self.stop()
+        with self._links.told():
+            if self.state.answer(letter, time.monotonic()):
+                self._ask()
+
+    def undo(self) -> None:
+        """Back to the last trial."""
+        self.stop()
+        with self._links.told():
+            if self.state.undo():
+                self._ask()
+
+    def finish(self) -> None:
+        """Show the key and the result."""
+        with self._links.told():
+            self.state.finish()
+
+    def leave(self) -> None:
+        """Close; every answer is on disk already."""
+        self.stop()
+        self._maker = None
+        self._made.clear()
+        self.state.leave()
+
+    def export(self, path: Path) -> None:
+        """The table of all trials."""
+        with self._links.told():
+            self._links.tell(f"Saved {self.state.session.export(path)}")
+
+    # -- clips ----------------------------------------------------------------------------------------
+
+    def _open(self, make: Any) -> None:
+        loaded, state = self._links.loaded, self.state
+        if loaded is None or loaded.bank is None or loaded.clip_maker is None:
+            state.trouble.set("No bank is open, so there is nothing to ask about.")
+            return
+        clip_maker = loaded.clip_maker
+        state.trouble.set("")
+        loaded.engine.stop()
+
+        def opened(session: Any, error: Exception | None) -> None:
+            if error is not None:
+                state.trouble.set(str(error))
+                return
+            self._maker = clip_maker(session)
+            self._made.clear()
+            state.open(session)
+            self._ask()
+
+        self._links.jobs.run(make, opened)
+
+    def _ask(self) -> None:
+        """Offer the current trial's clips when they are there; make what is missing, one trial at a time."""
+        state = self.state
+        trial = state.trial
+        if trial is None:
+            return
+        if state.stage.value == "making" and trial.number in self._made:
+            state.offer(self._made[trial.number], time.monotonic())
+        coming = [
+            t for t in state.session.trials[trial.number : trial.number + 2] if t.number not in self._made
+        ]
+        if self._busy or not coming:
+            return
+        wanted, maker, session = coming[0], self._maker, state.session
+        self._busy = True
+
+        def made(clips: Any, error: Exception | None) -> None:
+            self._busy = False
+            if session is not state.session:
+                self._ask()
+            elif error is not None:
+                state.trouble.set(str(error))
+            else:
+                self._made[wanted.number] = clips
+                for old in [n for n in self._made if n < wanted.number - 3]:
+                    del self._made[old]
+                self._ask()
+
+        self._links.jobs.run(lambda: maker.clips(wanted), made)

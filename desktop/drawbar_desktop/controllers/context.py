@@ -1,0 +1,74 @@
+"""What the parts of the application share: the desk, what is loaded, jobs, and how to tell the user."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from drawbar.errors import DrawbarError
+from drawbar_desktop.services.model_loading import EnginePort, Jobs, Loaded
+from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.interfaces import FeatureLike
+from drawbar_desktop.state.rack import feature_title
+
+__all__ = ["Links"]
+
+
+@dataclass
+class Links:
+    """Handed to every link; `loaded` is None until something is."""
+
+    desk: Desk
+    jobs: Jobs
+    tell: Callable[[str], object]
+    """A line in the status bar."""
+    ask: Callable[..., object]
+    """The banner."""
+    settle: Callable[[str], object]
+    """The banner's reason is gone."""
+    loaded: Loaded | None = None
+    features: dict[str, FeatureLike] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> EnginePort | None:
+        """The engine, if it runs."""
+        return self.loaded.engine if self.loaded is not None else None
+
+    def feature(self, id: str) -> FeatureLike | None:
+        """A feature's row; None when the bank has none of that id."""
+        bank = self.desk.library.bank
+        if id not in self.features and bank is not None:
+            try:
+                self.features[id] = bank.feature(id).row
+            except DrawbarError:
+                return None
+        return self.features.get(id)
+
+    def resolve(self, id: str) -> tuple[FeatureLike, tuple[float, float] | None] | None:
+        """A feature's row and usable range."""
+        bank = self.desk.library.bank
+        if bank is None:
+            return None
+        try:
+            feature = bank.feature(id)
+        except DrawbarError:
+            return None
+        return feature.row, feature.usable_range
+
+    def title_of(self, id: str) -> str:
+        """A feature's name."""
+        feature = self.feature(id)
+        return feature_title(feature) if feature else id
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """What is refused is said in the status line."""
+        try:
+            yield
+        except (DrawbarError, OSError) as error:
+            self.tell(str(error))
+
+    def tell_error(self, _: Any, error: Exception | None) -> None:
+        """The answer of a job that returns nothing of interest."""
+        if error is not None:
+            self.tell(str(error))

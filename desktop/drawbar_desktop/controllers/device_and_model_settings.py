@@ -1,0 +1,245 @@
+"""Devices, MIDI ports, models and banks that come and go -> the settings' pages, the engine, the desk."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drawbar.errors import CancelledError
+from drawbar.paths import user_dir
+from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.services.midi_ports import MidiPorts
+from drawbar_desktop.services.model_loading import Load, load
+from drawbar_desktop.state.midi import Move
+from drawbar_desktop.state.models import (
+    BankEntry,
+    ModelEntry,
+    bank_entries,
+    free_memory_bytes,
+    model_entries,
+    size_words,
+)
+from drawbar_desktop.widgets.sheets.settings_sheet import Managing
+
+__all__ = ["Machinery"]
+
+SCANS_MS = 2_000
+
+
+class Machinery:
+    """What is plugged in, installed and loaded."""
+
+    def __init__(
+        self,
+        links: Links,
+        managing: Managing,
+        reload: Callable[[Load], object],
+        ports: MidiPorts | None = None,
+    ) -> None:
+        self._links, self.managing, self._reload = links, managing, reload
+        self.desk = links.desk
+        self.ports = ports if ports is not None else MidiPorts()
+        self._cancel = threading.Event()
+        self._pressed: dict[str, Callable[[], object]] = {}
+        managing.load_model = self.load_model
+        managing.unload_model = self.unload_model
+        managing.add_model = self.add_model
+        managing.fetch_model = self.fetch_model
+        managing.cancel_fetch = lambda: self._cancel.set()
+        managing.open_bank = self.open_bank
+        managing.add_bank = self.add_bank
+        managing.remove_bank = self.remove_bank
+
+    def on_press(self, target: str, call: Callable[[], object]) -> None:
+        """What a learned key or pad for a switch does."""
+        self._pressed[target] = call
+
+    # -- devices --------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Look at everything again: devices, models, banks, memory."""
+        from drawbar.live import list_devices
+
+        def found(names: Any, error: Exception | None) -> None:
+            if error is None:
+                self.desk.transport.devices.set(tuple(dict.fromkeys(names)))
+
+        self._links.jobs.run(list_devices, found)
+        loaded, settings = self._links.loaded, self.desk.settings
+        self.managing.models.set(model_entries(settings["models"], loaded.folder if loaded else None))
+        self.managing.banks.set(bank_entries(settings["banks"], self.desk.library.bank))
+        free = free_memory_bytes()
+        name = f"Loaded: {loaded.name}." if loaded is not None else "Nothing is loaded."
+        self.managing.memory.set(name + (f"   {size_words(free)} of memory are free." if free else ""))
+
+    def choose_device(self, name: str) -> None:
+        """Play through another device from now on; a playing take ends."""
+        self.desk.transport.device.set(name)
+        engine = self._links.engine
+        if engine is not None:
+            with self._links.told():
+                engine.set_output(name or None)
+        self._links.settle("device")
+        self._links.tell(f"Output: {name or 'the device of the system'}")
+
+    def device_lost(self, message: str) -> None:
+        """The take goes on without sound; say so and offer what there is."""
+        from drawbar.live import list_devices
+
+        def found(names: Any, error: Exception | None) -> None:
+            there = tuple(dict.fromkeys(names or ()))
+            self.desk.transport.devices.set(there)
+            self._links.ask(
+                "device",
+                message,
+                ("The system's device", lambda: self.choose_device("")),
+                *((name, partial(self.choose_device, name)) for name in there[:2]),
+                sign="volume-off",
+            )
+
+        self._links.jobs.run(list_devices, found)
+
+    # -- MIDI -----------------------------------------------------------------------------------------
+
+    def scan_midi(self) -> None:
+        """Every two seconds: what was plugged in or out."""
+        if self.ports.refresh():
+            self.managing.midi_ports.set(self.ports.names)
+            self.managing.midi_trouble.set(self.ports.trouble)
+
+    def poll_midi(self) -> None:
+        """30 Hz: carry out what came."""
+        for message, port in self.ports.messages():
+            for move in self.desk.midi.feed(message, port):
+                self.carry_out(move)
+
+    def carry_out(self, move: Move) -> None:
+        """One move of a controller; no undo step, but an armed lane records it."""
+        desk = self.desk
+        kind, _, name = move.target.partition(":")
+        if kind == "strip":
+            ids = list(desk.rack.ids())
+            place = int(name)
+            if place >= len(ids):
+                return
+            kind, name = "amount", ids[place]
+        if kind == "amount" and name in desk.rack:
+            strip = desk.rack.strip(name)
+            at = (
+                move.position
+                if move.position is not None
+                else strip.taper.to_position(strip.amount) + move.change
+            )
+            desk.rack.follow(name, strip.taper.to_amount(max(0.0, min(1.0, at))), record=True)
+        elif kind == "macro":
+            macro = desk.macros.get(name)
+            if macro is not None:
+                at = move.position if move.position is not None else macro.value + move.change
+                desk.macros.turn(name, at, undoable=False)
+        elif kind == "gain":
+            now = (desk.transport.gain_db.value + 36) / 42
+            at = move.position if move.position is not None else now + move.change
+            desk.transport.gain_db.set(round(max(0.0, min(1.0, at)) * 42 - 36, 1))
+        elif kind == "morph":
+            share = desk.slots.morph.value
+            now = share if share is not None else (0.0 if desk.slots.active.value == "A" else 1.0)
+            desk.slots.set_morph(move.position if move.position is not None else now + move.change)
+        elif move.pressed and kind in self._pressed:
+            self._pressed[kind]()
+
+    # -- models ---------------------------------------------------------------------------------------
+
+    def load_model(self, entry: ModelEntry) -> None:
+        """Load another model in place of this one; memory is looked at first."""
+        free = free_memory_bytes()
+        if free is not None and entry.needs_bytes > free:
+            self._links.tell(
+                f"{entry.title} needs about {size_words(entry.needs_bytes)}, {size_words(free)} are free: "
+                "unload the loaded model, or choose a smaller one"
+            )
+            return
+        self.desk.settings.set("model", entry.name)
+        self._reload(partial(load, entry.name, self._bank_folder()))
+
+    def _bank_folder(self) -> Path | None:
+        folder = self.desk.settings["bank"]
+        return Path(folder) if folder else None
+
+    def unload_model(self) -> None:
+        """Give the memory back."""
+        self._reload(_nothing_loaded)
+
+    def add_model(self, folder: Path) -> None:
+        """Put a checkpoint's folder on the list."""
+        self.desk.settings.remember("models", str(folder), 20)
+        self.refresh()
+
+    def fetch_model(self, name: str) -> None:
+        """Download from the Hub; bytes are counted, cancelling keeps what has arrived."""
+        from drawbar_desktop.services.hub_download import fetch
+
+        self._cancel = cancel = threading.Event()
+        folder, jobs, show = (
+            user_dir() / "models" / name.replace("/", "--"),
+            self._links.jobs,
+            self.managing.download,
+        )
+
+        def tell(count: int) -> None:
+            jobs.post(lambda: show.set((f"downloading, {size_words(count)}", -1.0)))
+
+        def fetched(path: Any, error: Exception | None) -> None:
+            show.set(None)
+            if isinstance(error, CancelledError) or error is not None:
+                self._links.tell(str(error))
+            else:
+                self.add_model(path)
+                self._links.tell(f"{name} is on the list")
+
+        show.set((f"asking for {name}", -1.0))
+        jobs.run(lambda: fetch(name, folder, tell, cancel), fetched)
+
+    # -- banks ----------------------------------------------------------------------------------------
+
+    def open_bank(self, entry: BankEntry) -> None:
+        """Load the model again with this bank."""
+        self.desk.settings.set("bank", "" if entry.embedded else str(entry.folder))
+        model = self.desk.settings["model"] or "embedded"
+        self._reload(partial(load, model, None if entry.embedded else entry.folder))
+
+    def add_bank(self, path: Path) -> None:
+        """A folder goes on the list; a .drawbank is checked and unpacked first."""
+        if path.is_dir():
+            self.desk.settings.remember("banks", str(path), 20)
+            self.refresh()
+            return
+
+        def install() -> Path:
+            from drawbar.bank.bundle import import_bank
+
+            return import_bank(path, user_dir() / "installed" / path.stem)
+
+        def installed(folder: Any, error: Exception | None) -> None:
+            if error is not None:
+                self._links.tell(f"{path.name} was not installed: {error}")
+            else:
+                self.desk.settings.remember("banks", str(folder), 20)
+                self.refresh()
+
+        self._links.jobs.run(install, installed)
+
+    def remove_bank(self, entry: BankEntry) -> None:
+        """Off the list; its files stay."""
+        kept = [folder for folder in self.desk.settings["banks"] if folder != str(entry.folder)]
+        self.desk.settings.set("banks", kept)
+        self.refresh()
+
+    def close(self) -> None:
+        """Let go of the ports; stop a download."""
+        self._cancel.set()
+        self.ports.close()
+
+
+def _nothing_loaded(say: Callable[[str], object]) -> Any:
+    raise CancelledError("Nothing is loaded. Settings, Models: load one to play")

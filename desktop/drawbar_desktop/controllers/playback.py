@@ -1,0 +1,345 @@
+"""The desk's settings -> takes from the engine; the engine's polls -> timeline, meters, history, loudness."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.controllers.evidence_marks import Calibration
+from drawbar_desktop.state.interfaces import SnapshotLike
+from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
+from drawbar_desktop.state.takes import TakeItem
+from drawbar_desktop.state.transport import BUSY
+
+__all__ = ["Playing", "Recalled"]
+
+WATCHED = 10
+SOUNDING = ("playing", "finishing")
+MEASURED_S = 8.0
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What makes the next take the restored one, as long as the desk says what it said then."""
+
+    fingerprint: str
+    automation: Mapping[str, Any] | None
+    stacking: str
+    branch: str
+
+
+class Playing:
+    """Between the desk and the engine while music is made."""
+
+    def __init__(self, links: Links) -> None:
+        self._links, self.desk = links, links.desk
+        self._calibration = Calibration(links)
+        self._best: tuple[str, ...] = ()
+        self._saved: Any = None
+        self._slot_since = 0
+        self._twin_gains_db = (0.0, 0.0)
+        self._measuring = False
+        self.recalled: Recalled | None = None
+        """The take that was restored last."""
+        desk = self.desk
+        desk.rack.effective_changed.connect(self._send_amount)
+        desk.rack.mode_changed.connect(self._send_mode)
+        desk.rack.added.connect(self._send_added)
+        desk.rack.removed.connect(self._send_removed)
+        desk.rack.layout_changed.connect(self.watch)
+        desk.timeline.pinned.changed.connect(lambda _: self.watch())
+        desk.hearing.heard.changed.connect(lambda _: self.watch())
+        desk.transport.bypass.changed.connect(self._send_bypass)
+        desk.transport.gain_db.changed.connect(lambda _: self.send_gain())
+        desk.transport.match_loudness.changed.connect(lambda _: self.send_gain())
+        desk.slots.switched.connect(self._slot_switched)
+        desk.slots.match.changed.connect(lambda _: self.send_gain())
+
+    # -- taking over ----------------------------------------------------------------------------------
+
+    def adopt(self) -> None:
+        """Something was loaded: give the engine what the desk says."""
+        desk, loaded = self.desk, self._links.loaded
+        if loaded is None:
+            return
+        self._saved = loaded.engine.take
+        desk.timeline.set_rates(loaded.frame_rate_hz, loaded.sample_rate_hz)
+        desk.timeline.start(None)
+        desk.transport.set_vocabulary(loaded.unknown_words)
+        self._best = tuple(feature.id for feature in desk.library.best(WATCHED))
+        for id in desk.rack.ids():
+            self._send_added(id)
+        self.watch()
+        self.send_gain()
+        if desk.transport.device.value:
+            with self._links.told():
+                loaded.engine.set_output(desk.transport.device.value)
+
+    # -- takes ----------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether a take is being made or played."""
+        engine = self._links.engine
+        return engine is not None and engine.snapshot().state in BUSY
+
+    def begin(self, prefix: Any = None) -> None:
+        """A take with the shown settings, from nothing or from tokens `[K, P]`."""
+        loaded, desk = self._links.loaded, self.desk
+        if loaded is None:
+            return
+        transport = desk.transport
+        seconds = transport.seconds.value
+        if prefix is not None and seconds is not None:
+            seconds += prefix.shape[1] / loaded.frame_rate_hz
+        fingerprint = self.fingerprint()
+        settings = loaded.settings(
+            prompt=transport.prompt.value,
+            seed=transport.take_seed(),
+            seconds=seconds,
+            guidance=transport.guidance.value,
+            temperature=transport.temperature.value,
+            top_k=transport.top_k.value,
+            amounts=desk.rack.effective(),
+            modes=desk.rack.modes(),
+            twin=transport.twin.value,
+        )
+        recalled = self.recalled
+        exact = recalled is not None and recalled.fingerprint == fingerprint
+        if recalled is not None and exact:
+            settings = replace(settings, stacking=recalled.stacking, branch=recalled.branch)
+        played = recalled.automation if recalled is not None and exact else None
+        stored = played if played is not None else self._lanes(loaded.frame_rate_hz)
+        automation = loaded.automation(stored) if stored is not None else None
+        desk.timeline.start(seconds)
+        self._slot_since, self._twin_gains_db = 0, (0.0, 0.0)
+        desk.slots.loudness.clear()
+        loaded.engine.set_bypass(transport.bypass.value)
+        self.send_gain()
+        transport.remember_prompt()
+        with self._links.told():
+            loaded.engine.play(settings, automation, prefix)
+            if desk.recorder is not None:
+                bank = desk.library.bank
+                about = {
+                    "sample_rate_hz": loaded.sample_rate_hz, "frame_rate_hz": loaded.frame_rate_hz,
+                    "bank": str(getattr(getattr(bank, "info", None), "name", "")), "site": loaded.site,
+                }  # fmt: skip
+                desk.recorder.begin(settings, about)
+
+    def _lanes(self, frame_rate_hz: float) -> dict[str, Any] | None:
+        """The lanes that play: of strips that are there, heard, and not being recorded anew."""
+        rack = self.desk.rack
+        lanes = {}
+        for id, points in self.desk.lanes.frames(frame_rate_hz).items():
+            if id in rack and not rack.strip(id).armed and not rack.silenced(rack.strip(id)):
+                lanes[id] = [list(point) for point in points]
+        return {"lanes": lanes, "kept": []} if lanes else None
+
+    def fingerprint(self) -> str:
+        """All that decides the next take, as text: equal after a restore means the very same take."""
+        t, desk = self.desk.transport, self.desk
+        lanes = {id: desk.lanes.points(id) for id in desk.lanes.ids() if id in desk.rack}
+        parts = [
+            t.prompt.value, t.seed.value, t.seconds.value, t.guidance.value, t.temperature.value, t.top_k.value,
+            desk.rack.effective(), desk.rack.modes(), lanes, t.twin.value,
+        ]  # fmt: skip
+        return json.dumps(parts, sort_keys=True)
+
+    def keep_take(self) -> None:
+        """A take has ended since the last poll: write it into the history, off the window's thread."""
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        take = engine.take
+        if take is None or take is self._saved:
+            return
+        self._saved = take
+        recorded = desk.lanes.recorded()
+        if recorded:
+            self._links.tell(f"Recorded automation of {', '.join(map(self._links.title_of, recorded))}")
+        store = desk.history.store
+        if store is None:
+            return
+        spool = desk.recorder.detach() if desk.recorder is not None else None
+        heat = None if desk.timeline.title else (desk.timeline.ids, np.array(desk.timeline.heat))
+
+        def save() -> TakeItem:
+            item = store.add(take, heat=heat)
+            if spool is not None:
+                shutil.rmtree(spool, ignore_errors=True)
+            return item
+
+        def saved(item: TakeItem | None, error: Exception | None) -> None:
+            if item is None:
+                self._links.tell(
+                    f"The take could not be saved: {error}. It will be offered again at the next start"
+                )
+            else:
+                desk.history.put(item)
+                desk.history.selected.set(item.id)
+
+        self._links.jobs.run(save, saved)
+
+    def keep_take_now(self) -> None:
+        """The window closes: write what was just heard before it is gone."""
+        engine, desk = self._links.engine, self.desk
+        take = engine.take if engine is not None else None
+        if take is None or take is self._saved or desk.history.store is None:
+            if desk.recorder is not None:
+                desk.recorder.end()
+            return
+        self._saved = take
+        with self._links.told():
+            desk.history.store.add(take, heat=(desk.timeline.ids, np.array(desk.timeline.heat)))
+            if desk.recorder is not None:
+                desk.recorder.end()
+
+    # -- polling --------------------------------------------------------------------------------------
+
+    def poll_plots(self, snapshot: SnapshotLike) -> None:
+        """30 Hz: timeline and automation."""
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        if not desk.timeline.title:
+            desk.timeline.update(snapshot, engine.trace)
+        if snapshot.state in SOUNDING:
+            for id in desk.lanes.ids():
+                amount = desk.lanes.amount(id, snapshot.played_s)
+                if amount is not None and id in desk.rack and not desk.rack.strip(id).armed:
+                    desk.rack.follow(id, amount)
+
+    def poll_text(self, snapshot: SnapshotLike) -> None:
+        """5 Hz: read-outs, spool, finished takes."""
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        desk.transport.update(snapshot)
+        if desk.recorder is not None and desk.recorder.recording and snapshot.state in SOUNDING:
+            self._spool(snapshot)
+        self.keep_take()
+        if snapshot.state in ("done", "error") and desk.recorder is not None and desk.recorder.recording:
+            desk.recorder.end()
+
+    def _spool(self, snapshot: SnapshotLike) -> None:
+        now, recorder, engine = time.monotonic(), self.desk.recorder, self._links.engine
+        if engine is not None and recorder is not None and now - getattr(self, "_spooled_at", 0.0) >= 1.0:
+            self._spooled_at = now
+            with self._links.told():
+                recorder.feed(engine.trace, snapshot.amounts)
+
+    # -- loudness -------------------------------------------------------------------------------------
+
+    def send_gain(self) -> None:
+        """The monitor's gain, with what makes the comparison equally loud."""
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        offset = 0.0
+        if desk.transport.match_loudness.value:
+            offset = self._twin_gains_db[1 if desk.transport.bypass.value else 0] + desk.slots.offset_db()
+        engine.set_gain_db(desk.transport.gain_db.value + offset)
+
+    def _send_bypass(self, on: bool) -> None:
+        engine = self._links.engine
+        if engine is None:
+            return
+        engine.set_bypass(on)
+        self.measure_twin()
+        self.send_gain()
+
+    def measure_twin(self) -> None:
+        """How loud the steered and the bypassed take have been, off the window's thread."""
+        engine, desk, loaded = self._links.engine, self.desk, self._links.loaded
+        if engine is None or loaded is None or self._measuring or not desk.transport.match_loudness.value:
+            return
+        rate = loaded.sample_rate_hz
+        since = max(0, engine.trace.samples - round(MEASURED_S * rate))
+        steered, twin = engine.trace.steered(since), engine.trace.twin(since)
+        if len(twin) < rate:
+            return
+        self._measuring = True
+
+        def measured(gains: Any, error: Exception | None) -> None:
+            self._measuring = False
+            if error is None:
+                self._twin_gains_db = gains
+                self.send_gain()
+
+        self._links.jobs.run(
+            lambda: matching_gains_db(loudness_lufs(steered, rate), loudness_lufs(twin, rate)), measured
+        )
+
+    def _slot_switched(self, name: str) -> None:
+        engine, loaded, desk = self._links.engine, self._links.loaded, self.desk
+        if engine is None or loaded is None or not self.busy:
+            return
+        rate, since = loaded.sample_rate_hz, self._slot_since
+        audio = engine.trace.steered(since)
+        self._slot_since += len(audio)
+        before = "B" if name == "A" else "A"
+        if len(audio) < rate:
+            return
+
+        def measured(value: Any, error: Exception | None) -> None:
+            if error is None:
+                desk.slots.note_loudness({before: value})
+                self.send_gain()
+
+        self._links.jobs.run(lambda: loudness_lufs(audio[-round(MEASURED_S * rate) :], rate), measured)
+
+    # -- to the engine --------------------------------------------------------------------------------
+
+    def _send_amount(self, id: str, amount: float) -> None:
+        engine = self._links.engine
+        if engine is not None:
+            with self._links.told():
+                engine.set_amount(id, amount)
+
+    def _send_mode(self, id: str, mode: str) -> None:
+        engine = self._links.engine
+        if engine is not None:
+            with self._links.told():
+                engine.set_mode(id, mode)
+
+    def _send_added(self, id: str) -> None:
+        engine, rack = self._links.engine, self.desk.rack
+        if engine is None:
+            return
+        with self._links.told():
+            engine.add_feature(id)
+            mode = rack.modes().get(id, "add")
+            if mode != "add":
+                engine.set_mode(id, mode)
+            amount = rack.effective().get(id, 0.0)
+            if amount:
+                engine.set_amount(id, amount)
+
+    def _send_removed(self, id: str) -> None:
+        engine = self._links.engine
+        if engine is not None:
+            engine.remove_feature(id)
+
+    def watch(self) -> None:
+        """Which activations are traced: the rack's, the pinned, what was heard, then the bank's best."""
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        wanted = [*desk.rack.ids(), *desk.timeline.pinned.value]
+        wanted += [h.feature.id for h in desk.hearing.heard.value[:8]]
+        wanted += [id for id in self._best if len(set(wanted)) < WATCHED]
+        ids = list(dict.fromkeys(wanted))[:64]
+        for id in self._best:
+            if len(ids) < WATCHED and id not in ids:
+                ids.append(id)
+        rows = {id: f.p99 for id in ids if (f := self._links.feature(id)) is not None}
+        desk.timeline.set_scales(rows)
+        with self._links.told():
+            engine.watch(list(rows))
+        self._calibration.follow()

@@ -1,0 +1,1 @@
+"""Smoke test, window benchmark and the pictures of the documents."""

@@ -1,0 +1,1 @@
+"""The browser: search, filters and the list of features."""

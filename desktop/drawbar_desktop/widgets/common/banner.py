@@ -1,0 +1,64 @@
+"""Something that waits for an answer -> a strip across the window with words and buttons; never a modal box."""
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
+
+from drawbar_desktop.style.theme import SPACE, P, icon
+from drawbar_desktop.widgets.common.basics import button, clear, label
+
+__all__ = ["Banner"]
+
+
+class Banner(QFrame):
+    """One at a time; hidden without any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(SPACE.m, 5, SPACE.s, 5)
+        self._row.setSpacing(SPACE.s)
+        self.key = ""
+        self.words = ""
+        self.hide()
+
+    def ask(
+        self,
+        key: str,
+        words: str,
+        *answers: tuple[str, Callable[[], object]],
+        sign: str = "information-outline",
+    ) -> None:
+        """Show words and answers; each answer closes it. The same `key` replaces, another waits its turn."""
+        clear(self._row)
+        self.key, self.words = key, words
+        picture = QLabel()
+        picture.setPixmap(icon(sign, color=P.accent_bright).pixmap(16, 16))
+        text = label(words, "bannerText", wrap=True)
+        self._row.addWidget(picture)
+        self._row.addWidget(text, 1)
+        for i, (title, call) in enumerate(answers):
+            one = button(title, "primary" if i == 0 else "quiet")
+            one.setStyleSheet("min-height: 24px; font-size: 12px;")
+            one.clicked.connect(lambda _=False, call=call: self._answer(call))
+            self._row.addWidget(one)
+        self.show()
+
+    def answer(self, index: int) -> None:
+        """Press one of the buttons (the keyboard and tests)."""
+        item = self._row.itemAt(2 + index)
+        widget = item.widget() if item is not None else None
+        if widget is not None:
+            widget.click()  # type: ignore[attr-defined]
+
+    def close_for(self, key: str) -> None:
+        """Its reason is gone."""
+        if key == self.key:
+            self.hide()
+            self.key = self.words = ""
+
+    def _answer(self, call: Callable[[], object]) -> None:
+        key = self.key
+        call()
+        self.close_for(key)

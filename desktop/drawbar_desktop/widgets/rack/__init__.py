@@ -1,0 +1,1 @@
+"""The rack: one strip with a slider per feature."""

@@ -1,0 +1,48 @@
+"""The first start -> what is installed, on which device it plays, and one button that makes music."""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from drawbar_desktop.style.theme import SPACE, P, icon
+from drawbar_desktop.widgets.common.basics import clear, label
+from drawbar_desktop.widgets.common.sheet import Sheet
+
+__all__ = ["WelcomeSheet"]
+
+
+class WelcomeSheet(Sheet):
+    """Shown once; Settings and the ? card have everything later."""
+
+    def __init__(self, parent: QWidget, play: Callable[[], object], tour: Callable[[], object]) -> None:
+        super().__init__(parent, "Welcome to Drawbar", width=620)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(SPACE.m)
+        self._grid.setVerticalSpacing(SPACE.s)
+        self._grid.setColumnStretch(1, 1)
+        self.body.addWidget(
+            label(
+                "A model plays music, and what it has learned by itself is on sliders: drums, a flute, a key, "
+                "or a sound that nobody has named. Pull them while it plays.", "soft", wrap=True,
+            )
+        )  # fmt: skip
+        self.body.addLayout(self._grid)
+        self.body.addStretch(1)
+        self.add_button("Keys and gestures", lambda: self._then(tour), "quiet")
+        self.go = self.add_button("Play something", lambda: self._then(play), "primary")
+
+    def _then(self, call: Callable[[], object]) -> None:
+        self.dismiss()
+        call()
+
+    def show_state(self, checks: Sequence[tuple[bool, str, str]]) -> None:
+        """(fine, what, finding) a line each."""
+        clear(self._grid)
+        for row, (fine, what, finding) in enumerate(checks):
+            sign = QLabel()
+            name, color = ("check-circle", P.good) if fine else ("alert-circle-outline", P.warn)
+            sign.setPixmap(icon(name, color=color).pixmap(18, 18))
+            sign.setAccessibleName("fine" if fine else "attention")
+            self._grid.addWidget(sign, row, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(label(f"{what}: {finding}", "small", wrap=True), row, 1)

@@ -1,0 +1,1 @@
+"""The side panel: inspector, evidence, takes, what is heard."""

@@ -1,0 +1,1 @@
+"""The timeline: waveform, spectrogram, heat-map and automation lanes."""

@@ -1,0 +1,1 @@
+"""The top bar: prompt, transport, status."""
