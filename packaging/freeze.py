@@ -23,8 +23,6 @@ import time
 import wave
 from pathlib import Path
 
-__all__ = ["FORBIDDEN", "main", "modules_inside", "pins", "smoke"]
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOCK = HERE / "requirements-freeze.lock"

@@ -5,8 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["main"]
-
 
 def main() -> int:
     """Point at what was packed beside the program, then go on as ever."""

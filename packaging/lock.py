@@ -17,8 +17,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["kept_versions", "main", "simplify"]
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FULL = HERE / "requirements.lock"

@@ -20,8 +20,6 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["main"]
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VENV = ROOT / ".venv"

@@ -17,8 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "desktop"))
 from drawbar_desktop.services.display import BASE_LIBRARIES, XCB_LIBRARIES  # plain Python, no Qt
 
-__all__ = ["ensure", "ensure_venv_module", "missing"]
-
 SOUND = {"libportaudio.so.2": "libportaudio2"}
 TEST_TOOLS = {"Xvfb": "xvfb", "pulseaudio": "pulseaudio"}
 RENAMED = {"libglib2.0-0": "libglib2.0-0t64"}  # Ubuntu 24.04 and Debian 13

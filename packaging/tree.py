@@ -9,8 +9,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["FLOW", "first_line", "main", "readme_with_tree", "tree"]
-
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- tree: made by packaging/tree.py -->", "<!-- /tree -->"
 WIDTH = 30

@@ -11,8 +11,6 @@ from pathlib import Path
 from drawbar.errors import DrawbarError
 from drawbar.paths import assets_dir, embedded_bank_dir, embedded_model_dir, user_dir
 
-__all__ = ["Check", "examine", "playable"]
-
 _PACKAGES = (
     "torch",
     "transformers",

@@ -1,22 +1,5 @@
 """What can go wrong -> one exception tree; every message carries the value, the reason and the cure."""
 
-__all__ = [
-    "AudioFileError",
-    "BadInputError",
-    "BankError",
-    "CancelledError",
-    "CheckpointError",
-    "ControlError",
-    "DeviceError",
-    "DrawbarError",
-    "LeakError",
-    "MissingDependencyError",
-    "NotFiniteError",
-    "NotSupportedError",
-    "SiteMismatchError",
-    "WorkerError",
-]
-
 
 class DrawbarError(Exception):
     """Everything that Drawbar raises on purpose; the command line prints it without a traceback."""

@@ -5,15 +5,6 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = [
-    "assets_dir",
-    "embedded_bank_dir",
-    "embedded_model_dir",
-    "installed_banks_dir",
-    "own_directions_dir",
-    "user_dir",
-]
-
 
 def assets_dir() -> Path:
     """The folder that ships the embedded model and bank (``DRAWBAR_ASSETS`` overrides it)."""

@@ -38,8 +38,6 @@ from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.sheets.settings_sheet import Managing
 from drawbar_desktop.widgets.window import MainWindow
 
-__all__ = ["App", "make_application", "run"]
-
 PLOT_MS, TEXT_MS, SAVE_MS, HEAR_MS = 33, 200, 1_000, 2_000
 STATES = {
     "idle": "Ready",

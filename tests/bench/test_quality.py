@@ -14,7 +14,7 @@ from torch import Tensor
 from drawbar.audio_analysis import Detectors, FactorReport
 from drawbar.bench import clips, model, steering
 from drawbar.bench.synthetic import synthetic_bank
-from drawbar.corpus import compose
+from drawbar.corpus import HELD_OUT_SEED, compose
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.musicgen.spec import ModelSpec
 
@@ -74,7 +74,7 @@ class FakeModel:
 
 def composed(count: int, seconds: float, soundfont: object, first: int = 0) -> Iterator[clips.Composed]:
     for seed in range(count):
-        piece = compose(seed=clips.HELD_OUT_SEED + seed, seconds=5.0)
+        piece = compose(seed=HELD_OUT_SEED + seed, seconds=5.0)
         yield clips.Composed(piece, "drums", np.zeros(5 * 32_000, np.float32))
 
 

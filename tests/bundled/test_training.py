@@ -11,9 +11,9 @@ import torch
 from drawbar.bundled.codec_training import train_codec
 from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
 from drawbar.bundled.material import Material
-from drawbar.bundled.recipe import HELD_OUT_SEED, CodecSettings, DecoderSettings
+from drawbar.bundled.recipe import CodecSettings, DecoderSettings
 from drawbar.bundled.text import make_tokenizer
-from drawbar.corpus import CONCEPTS, annotate, compose
+from drawbar.corpus import CONCEPTS, HELD_OUT_SEED, annotate, compose
 from drawbar.musicgen.codec.spectral import SpectralConfig
 
 CODEC = CodecSettings(

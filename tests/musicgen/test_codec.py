@@ -8,8 +8,8 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec import encodec_streaming as encodec_stream
 from drawbar.musicgen.codec.encodec import EncodecCodec
-from drawbar.musicgen.codec.interface import encodec_streaming as encodec_stream
 from tests.musicgen.tiny import encodec
 
 ATOL = 1e-4

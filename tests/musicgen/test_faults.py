@@ -17,7 +17,7 @@ from drawbar.musicgen.checkpoint import weights
 from drawbar.musicgen.checkpoint.raw_tensors import read_origin
 from drawbar.musicgen.checkpoint.tensor_names import hf_names
 from drawbar.musicgen.codec.encodec import EncodecCodec
-from drawbar.musicgen.network.decoder import decoder as network
+from drawbar.musicgen.network import decoder as network
 from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.parity.fixed_steering import FixedSteering
 from drawbar.musicgen.parity.transformers_model import TransformersReference

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from drawbar.errors import BadInputError, NotSupportedError
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.step import Stepper
+from drawbar.musicgen.quantised import precision
 from drawbar.musicgen.quantised.kernels import AttendJob, kernels
 from drawbar.musicgen.quantised.packing import Workspace, pack, unpack
-from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise, precision
+from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise
 from drawbar.musicgen.spec import ModelSpec
 
 needs_kernels = pytest.mark.skipif(kernels() is None, reason="the processor has no AVX-512 VNNI")

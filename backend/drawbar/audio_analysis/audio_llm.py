@@ -21,8 +21,6 @@ from drawbar.audio_analysis.chat import ChatSettings, ask
 from drawbar.bank.licences import normal_licence
 from drawbar.errors import BadInputError, DrawbarError
 
-__all__ = ["Answer", "Budget", "BudgetSpentError", "Heard", "Listener", "ListenerSettings"]
-
 _RATE_HZ = 16_000  # what such models listen at
 _PROMPT = 2
 """Version of the questions; part of the cache's digest."""

@@ -19,8 +19,6 @@ from urllib.parse import urlsplit
 
 from drawbar.errors import BadInputError, DrawbarError
 
-__all__ = ["ChatError", "ChatSettings", "ask", "find_key"]
-
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _MAX_ANSWER = 4 << 20
 _LOCAL = {"localhost", "127.0.0.1", "::1"}

@@ -18,8 +18,6 @@ from torch.nn import functional
 
 from drawbar.errors import BadInputError, CheckpointError
 
-__all__ = ["CLAP_RATE_HZ", "ClapEmbedder", "Embedder", "load_clap", "read_vocabulary", "weights_key"]
-
 CLAP_RATE_HZ = 48_000
 _BATCH = 8
 _TEXT_TOKENS = 77

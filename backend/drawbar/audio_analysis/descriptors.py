@@ -13,8 +13,6 @@ from scipy import fft
 from drawbar.audio_analysis.mel import mel_filters
 from drawbar.errors import BadInputError
 
-__all__ = ["CHROMA", "DESCRIPTORS", "FRAME_RATE_HZ", "descriptors"]
-
 FRAME_RATE_HZ = 50
 CHROMA = tuple(f"chroma_{name}" for name in ("c", "c#", "d", "d#", "e", "f", "f#", "g", "g#", "a", "a#", "b"))
 DESCRIPTORS = (

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MEL_HOP", "MEL_N_FFT", "N_MELS", "STEP_FRAMES", "DetectorNet"]
-
 N_MELS = 80
 MEL_N_FFT = 2048
 MEL_HOP = 640  # one picture column per 20 ms frame

@@ -15,8 +15,6 @@ from drawbar.audio_analysis.detectors import Detectors, FactorReport, clip_truth
 from drawbar.audio_analysis.scoring import auroc, best_threshold
 from drawbar.errors import BadInputError
 
-__all__ = ["DetectorSettings", "Example", "measure_detectors", "train_detectors"]
-
 Example = tuple[NDArray[np.float32], NDArray[np.generic]]
 """Audio [N] at 32 kHz, and truth [T, C] per 50 Hz frame (bool, or float with NaN where it is unknown)."""
 

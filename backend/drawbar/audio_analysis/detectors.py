@@ -21,8 +21,6 @@ from drawbar.audio_analysis.detector_network import MEL_HOP, MEL_N_FFT, N_MELS, 
 from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ, log_mel
 from drawbar.errors import BadInputError, CheckpointError
 
-__all__ = ["STEP_RATE_HZ", "Detectors", "FactorReport", "clip_truth", "picture"]
-
 STEP_RATE_HZ = 50 / STEP_FRAMES
 _FORMAT = 1
 _LONG_S = 60.0  # longer audio is judged in pieces of this length

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, MissingDependencyError
 
-__all__ = ["ESSENTIA_DSP", "EssentiaTags", "dsp_windows", "has_essentia"]
-
 ESSENTIA_DSP = (
     "dissonance",  # sensory roughness of the spectral peaks
     "spectral_complexity",  # number of spectral peaks

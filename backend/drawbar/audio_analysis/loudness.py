@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENT_LUFS", "TARGET_LUFS", "equally_loud", "loudness_lufs"]
-
 Floats = NDArray[np.float32]
 
 SILENT_LUFS = -70.0

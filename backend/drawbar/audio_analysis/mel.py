@@ -13,17 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = [
-    "EPS",
-    "HOP",
-    "N_FFT",
-    "N_MELS",
-    "SAMPLE_RATE_HZ",
-    "log_mel",
-    "log_mel_distance",
-    "mel_filters",
-]
-
 SAMPLE_RATE_HZ = 32_000
 N_MELS = 80
 N_FFT = 1024

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["auroc", "balanced_accuracy", "best_threshold"]
-
 
 def auroc(scores: ArrayLike, truth: ArrayLike) -> float:
     """Chance that a positive scores above a negative, ties half (Mann-Whitney); NaN without both kinds."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from drawbar.audio_analysis.descriptors import CHROMA, FRAME_RATE_HZ
 
-__all__ = ["MUSICAL", "musical_curves", "tempo"]
-
 MUSICAL = (
     "tempo_bpm",  # local tempo, 30 to 300
     "pulse",  # height of that tempo's autocorrelation, 0 to 1

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
 
-__all__ = ["COLLINEAR", "TOGETHER", "representatives"]
-
 COLLINEAR = 0.9
 """Cosine of two directions at one layer (DESIGN: merge, do not orthogonalise)."""
 TOGETHER = 0.9

@@ -17,8 +17,6 @@ from drawbar.bank.records import BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.errors import BadInputError, BankError
 
-__all__ = ["MAX_BYTES", "SUFFIX", "BundleContents", "export_bank", "import_bank", "read_bundle"]
-
 SUFFIX = ".drawbank"
 MAX_BYTES = 16 * 1024**3
 """Unpacked; more is refused."""

@@ -11,8 +11,6 @@ from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.bank.tensors import TensorReader
 from drawbar.errors import BankError
 
-__all__ = ["sha256_of", "verify"]
-
 _NUMBER = "NOT IN ('integer', 'real')"
 _MISSHAPEN = {
     "tags": "SELECT 1 FROM feature, json_each(tags) e WHERE e.type <> 'text'",

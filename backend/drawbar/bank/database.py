@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 from drawbar.errors import BankError
 
-__all__ = ["Database"]
-
 # A foreign file's schema may call no functions; pages are checked when read, and mapped rather than copied.
 _PRAGMAS = (
     "trusted_schema=OFF",

@@ -13,8 +13,6 @@ import numpy as np
 from drawbar.bank.alike import COLLINEAR, TOGETHER
 from drawbar.errors import BadInputError
 
-__all__ = ["Group", "Twin", "alike", "group_of", "twins_of"]
-
 _MOST = 64
 """Members of one group that are looked at; beyond it the bank is at fault, not the user."""
 _RANKS = {"proven": 0, "weak": 1, "untested": 2, "not shown": 3, "harmful": 4}

@@ -10,8 +10,6 @@ from drawbar.bank.migrations import USER_MIGRATIONS, migrate
 from drawbar.bank.words import clean_text
 from drawbar.errors import BadInputError
 
-__all__ = ["HIDDEN", "STARRED", "UserEdits"]
-
 STARRED = "starred"
 HIDDEN = "hidden"
 MAX_LABEL_CHARS = 200

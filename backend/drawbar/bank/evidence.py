@@ -16,8 +16,6 @@ from drawbar.bank.database import Database
 from drawbar.bank.writing import number_of, to_json
 from drawbar.errors import BadInputError
 
-__all__ = ["Evidence", "FeatureEvidence", "Trial", "read_document", "read_trials", "write_evidence"]
-
 _VERDICTS = ("proven", "weak", "not shown", "harmful", "untested")
 
 

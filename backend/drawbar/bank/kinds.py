@@ -3,8 +3,6 @@
 A label may be of several kinds ("distorted guitar lead"). Knows nothing of the database.
 """
 
-__all__ = ["KINDS"]
-
 KINDS: dict[str, tuple[str, ...]] = {
     "instrument": (
         "accordion", "bass", "bell", "brass", "cello", "choir", "chords", "clarinet", "clavinet", "drum", "fiddle",

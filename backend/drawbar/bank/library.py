@@ -18,16 +18,6 @@ from drawbar.bank.store import DATABASE, DIRECTIONS, Bank
 from drawbar.bank.tensors import TensorReader
 from drawbar.errors import BadInputError, BankError
 
-__all__ = [
-    "Carried",
-    "Installed",
-    "carry_edits",
-    "find_bank",
-    "install_bank",
-    "installed_banks",
-    "remove_bank",
-]
-
 _SAME = 0.9  # cosine above which a direction of the new bank is the old one
 
 

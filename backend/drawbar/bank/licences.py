@@ -5,8 +5,6 @@ Codec tokens of an excerpt are a derivative: what forbids sharing or derivatives
 
 import re
 
-__all__ = ["may_share", "normal_licence"]
-
 _CREATIVE = re.compile(
     r"(?:creativecommons\.org/licenses/|\bcc[- ]?)(by(?:-(?:nc|sa|nd))*)\b(?:[-/ ]?v?(\d\.\d))?"
 )

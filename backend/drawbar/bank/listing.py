@@ -11,16 +11,6 @@ from drawbar.bank.alike import representatives
 from drawbar.bank.database import Database
 from drawbar.bank.words import words_of
 
-__all__ = [
-    "FIRST_LETTERS",
-    "PROVEN",
-    "SHELVES",
-    "build_listing",
-    "read_authors",
-    "read_bits",
-    "read_columns",
-]
-
 PROVEN = "proven"
 SHELVES = ("proven", "named", "unnamed")
 """Where a feature stands by itself; the number in the ``shelf`` column counts in this order."""

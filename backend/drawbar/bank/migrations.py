@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from drawbar.bank.database import Database
 from drawbar.errors import BankError
 
-__all__ = ["BANK_MIGRATIONS", "USER_MIGRATIONS", "Migration", "migrate", "version_of"]
-
 
 @dataclass(frozen=True)
 class Migration:

@@ -14,8 +14,6 @@ from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label,
 from drawbar.bank.tensors import TensorReader
 from drawbar.errors import BadInputError
 
-__all__ = ["PEOPLE", "read_examples", "read_feature", "read_rows", "read_vectors"]
-
 PEOPLE = "people"
 """The method of labels that persons gave."""
 

@@ -11,24 +11,6 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 
-__all__ = [
-    "BINS",
-    "BankInfo",
-    "Example",
-    "Facets",
-    "Feature",
-    "FeatureRecord",
-    "FeatureRow",
-    "Histogram",
-    "Label",
-    "LabelRecord",
-    "LayerDirections",
-    "Page",
-    "Quantiles",
-    "Sort",
-    "parse_id",
-]
-
 Floats = NDArray[np.floating[Any]]
 
 Sort = Literal["score", "label", "density", "strength", "id"]

@@ -19,8 +19,6 @@ from drawbar.bank.records import Facets, Sort, parse_id
 from drawbar.bank.words import Wanted, clean_text, key_of, wanted, words_of
 from drawbar.errors import BadInputError
 
-__all__ = ["Finder", "Query"]
-
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
 

@@ -13,8 +13,6 @@ from drawbar.bank.licences import may_share, normal_licence
 from drawbar.bank.records import Example
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 
-__all__ = ["Packed", "copy_bank", "pack_bank"]
-
 
 @dataclass(frozen=True)
 class Packed:

@@ -33,8 +33,6 @@ from drawbar.bank.tensors import FileMark, TensorReader
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
 
-__all__ = ["DATABASE", "DIRECTIONS", "EXAMPLES", "Bank"]
-
 DATABASE = "bank.sqlite"
 DIRECTIONS = "directions.safetensors"
 EXAMPLES = "examples.safetensors"

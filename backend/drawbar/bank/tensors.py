@@ -15,8 +15,6 @@ from safetensors import SafetensorError, safe_open
 
 from drawbar.errors import BankError
 
-__all__ = ["FileMark", "TensorReader", "TensorWriter"]
-
 Array = NDArray[Any]
 FileMark = dict[str, Any]
 _NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint16": "U16", "uint8": "U8"}

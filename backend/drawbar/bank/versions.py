@@ -11,8 +11,6 @@ from drawbar.bank.database import Database
 from drawbar.bank.sharing import copy_bank
 from drawbar.bank.store import DATABASE, Bank
 
-__all__ = ["next_version"]
-
 
 @contextmanager
 def next_version(folder: Path) -> Iterator[Bank]:

@@ -4,8 +4,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["MAX_WORDS", "Wanted", "clean_text", "key_of", "wanted", "words_of"]
-
 MAX_QUERY_CHARS = 512
 MAX_WORDS = 16
 

@@ -15,8 +15,6 @@ from drawbar.bank.tensors import FileMark, TensorWriter
 from drawbar.bank.words import clean_text, key_of
 from drawbar.errors import BadInputError
 
-__all__ = ["write_directions", "write_examples", "write_features", "write_labels"]
-
 _COLUMNS = (
     *(
         "layer",

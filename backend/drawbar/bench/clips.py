@@ -15,16 +15,6 @@ from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, pro
 from drawbar.errors import BadInputError
 from drawbar.paths import assets_dir
 
-__all__ = [
-    "HELD_OUT_SEED",
-    "Composed",
-    "Progress",
-    "composed_clips",
-    "factors_of",
-    "generated_clips",
-    "load_detectors",
-]
-
 Progress = Callable[[str, float], None]
 
 

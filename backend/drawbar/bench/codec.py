@@ -20,8 +20,6 @@ from drawbar.errors import BadInputError
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.encodec_streaming import PRECISIONS
 
-__all__ = ["error_rows", "released_encodec", "rows", "run"]
-
 BLOCK = 20
 """Frames of one stream before the next has its turn."""
 CONTEXT = 8

@@ -15,8 +15,6 @@ from drawbar.residuals.composed import Rows, Tokens
 from drawbar.residuals.smooth import with_running_mean
 from drawbar.sae import SAE, SaeJob, SaeSettings, train_saes
 
-__all__ = ["baselines", "principal", "random_directions", "shuffled_model", "trained_on"]
-
 _BYTES = 1 << 30
 
 

@@ -9,18 +9,6 @@ from drawbar.bench.concept_units import Found
 from drawbar.bench.figure import dot_plot
 from drawbar.residuals.composed import SCOPES
 
-__all__ = [
-    "BASELINES",
-    "CONTROL",
-    "GOALS",
-    "METHODS",
-    "SHORT_METHODS",
-    "markdown",
-    "plot",
-    "summary",
-    "table_rows",
-]
-
 CONTROL = "SAE, shuffled weights"
 BASELINES = ("raw dimensions", "PCA", "random directions", CONTROL)
 """Unsupervised: what SAE features have to beat."""

@@ -15,8 +15,6 @@ from drawbar.residuals.composed import Rows
 from drawbar.residuals.probes import dense_probe, few_columns
 from drawbar.sae import SAE
 
-__all__ = ["Found", "dense", "differences", "directions", "features"]
-
 _CHOSEN_ON = 10_000  # training frames that units are ranked on, at most
 _CANDIDATES = 64  # features that the readout of a few may choose from
 _CHUNK_CELLS = 1 << 24

@@ -17,14 +17,12 @@ import torch
 from drawbar.bench import concept_control as control
 from drawbar.bench import concept_units as units
 from drawbar.bench.clips import Progress
-from drawbar.bench.concept_table import CONTROL, METHODS, SHORT_METHODS, markdown, plot, summary, table_rows
+from drawbar.bench.concept_table import CONTROL, markdown, plot, summary, table_rows
 from drawbar.bench.concept_units import Found
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
 from drawbar.residuals.composed import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
 from drawbar.sae import SAE, SaeSettings, load_sae
-
-__all__ = ["METHODS", "SHORT_METHODS", "Judged", "from_bank", "from_folders", "rows", "run", "write_report"]
 
 rows = table_rows
 

@@ -30,8 +30,6 @@ from drawbar.musicgen.quantised.precision import make_stepper, precisions
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering import Direction, Mixer
 
-__all__ = ["SHAPES", "rows", "run", "spec_of"]
-
 Progress = Callable[[str, float], object]
 Step = Callable[[], object]
 SHAPES = {

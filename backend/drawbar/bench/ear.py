@@ -21,8 +21,6 @@ from drawbar.errors import DeviceError
 from drawbar.live import Engine, NullOutput, TakeSettings, render
 from drawbar.live.audio_out.limiter import Monitor
 
-__all__ = ["clicks", "drag", "ended", "first_difference", "slider_to_ear"]
-
 THRESHOLD_DB = -20.0
 DRAG_HZ = 30.0
 LISTEN_S = 0.7

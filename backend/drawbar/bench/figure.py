@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["dot_plot"]
-
 _COLOURS = ("#e4572e", "#8a8f98", "#5b8fb0", "#b5a642", "#7d5ba6", "#3a9679", "#f0a202", "#1c1c1c")
 _ROW, _LEFT, _RIGHT, _TOP, _WIDTH = 18, 190, 24, 64, 860
 

@@ -24,8 +24,6 @@ from drawbar.musicgen.network.step import Stepper
 from drawbar.residuals import harvest
 from drawbar.sae import SAE
 
-__all__ = ["GOAL_BYTES", "GOAL_CPU", "GOAL_CUDA", "random_model", "rows", "run"]
-
 GOAL_CPU, GOAL_CUDA, GOAL_BYTES = 1.10, 1.15, 0.20
 
 

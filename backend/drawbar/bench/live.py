@@ -23,8 +23,6 @@ from drawbar.live import Engine, NullOutput, TakeSettings
 from drawbar.musicgen import load_model
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
 
-__all__ = ["machine", "rows", "run", "soak", "soak_rows"]
-
 Progress = Callable[[str, float], object]
 Times = NDArray[np.float64]
 PROMPT = "piano in a minor with drums and bass"

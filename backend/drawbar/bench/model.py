@@ -19,7 +19,6 @@ from torch.nn import functional
 
 from drawbar.audio_analysis import Detectors, balanced_accuracy, descriptors, log_mel_distance
 from drawbar.bench.clips import (
-    HELD_OUT_SEED,
     Composed,
     Progress,
     composed_clips,
@@ -27,10 +26,8 @@ from drawbar.bench.clips import (
     generated_clips,
     load_detectors,
 )
-from drawbar.corpus import compose, prompt_for
+from drawbar.corpus import HELD_OUT_SEED, compose, prompt_for
 from drawbar.paths import embedded_model_dir
-
-__all__ = ["agreement", "faults", "rows", "run", "unigram_nats"]
 
 PROMPT_SEED = HELD_OUT_SEED + 100_000
 """Prompts come from seeds that neither training nor the detectors' own test has used."""

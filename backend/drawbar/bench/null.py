@@ -21,8 +21,6 @@ from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, synthetic_study
 from drawbar.evidence.statistics.verdicts import PROVEN
 
-__all__ = ["EFFECTS", "rows", "run", "write_report"]
-
 EFFECTS = (0.25, 0.5, 1.0, 2.0)
 """Standard deviations between takes per amount."""
 _POWER_SHARE = 20

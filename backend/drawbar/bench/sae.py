@@ -23,8 +23,6 @@ from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.sae import SaeSettings
 from drawbar.sae.step import Training
 
-__all__ = ["GOAL_CPU", "GOAL_CUDA", "rows", "run", "synthetic"]
-
 GOAL_CPU, GOAL_CUDA = 4.0, 20.0
 _BATCHES = 8  # different ones; the last is held out
 _BYTES = 1 << 30

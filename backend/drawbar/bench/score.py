@@ -19,8 +19,6 @@ from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.features import make_profile, nearest_by_cosine, score, window_means
 
-__all__ = ["GOAL_BYTES", "ScoreSizes", "rows", "run"]
-
 GOAL_BYTES = 2 << 30
 _WINDOW = 25
 _WINDOW_BYTES = 512 << 20  # of the activations of one split, as in the labels stage

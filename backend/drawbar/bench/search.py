@@ -12,8 +12,6 @@ import numpy as np
 from drawbar.bank import Bank, FeatureRow, Query
 from drawbar.bench.synthetic import synthetic_bank
 
-__all__ = ["TARGET_MS", "run"]
-
 TARGET_MS = {100_000: 50.0, 1_000_000: 100.0}
 """p95 of a keystroke for banks up to so many features."""
 

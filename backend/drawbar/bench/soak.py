@@ -18,8 +18,6 @@ from drawbar.bench.ear import clicks, ended
 from drawbar.errors import BadInputError
 from drawbar.live import Engine, NullOutput, TakeSettings
 
-__all__ = ["memory_mb", "play", "rows"]
-
 WINDOW_HZ = 60.0
 PAINT_S = 0.004
 """How long the window holds the interpreter each time."""

@@ -12,8 +12,6 @@ from drawbar.bench.clips import Progress, generated_clips, load_detectors
 from drawbar.errors import BadInputError
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
-__all__ = ["AMOUNTS", "PROMPTS", "SEEDS", "rows", "run"]
-
 SEEDS = tuple(range(100, 132))
 AMOUNTS = (0.5, 1.0)
 GOAL = 24

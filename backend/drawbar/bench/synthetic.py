@@ -19,8 +19,6 @@ from drawbar.bank import (
     Quantiles,
 )
 
-__all__ = ["synthetic_bank"]
-
 
 def _listed(*lines: str) -> list[str]:
     return [name for line in lines for name in line.split("|")]

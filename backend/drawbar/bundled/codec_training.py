@@ -18,8 +18,6 @@ from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings
 from drawbar.musicgen.codec.spectral import SpectralCodec
 
-__all__ = ["codec_distance", "train_codec"]
-
 
 class _Codebooks:
     """Moves the codebooks towards what they are assigned (EMA) and revives entries that nothing chooses."""

@@ -27,8 +27,6 @@ from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Language", "encode_material", "excerpt_prompt", "first_notes", "new_language", "train_decoder"]
-
 _BOOK_WEIGHTS = (1.0, 0.8, 0.6, 0.5)
 """The first codebook carries the music, the last mostly noise: what each one's loss counts."""
 

@@ -21,8 +21,6 @@ from drawbar.musicgen.codec.spectral import SpectralCodec
 from drawbar.pipeline import BuildSettings, Progress, SweepSettings, build
 from drawbar.sae import SaeSettings
 
-__all__ = ["FACTORS", "export_bank", "export_detectors", "export_model"]
-
 FACTORS: tuple[str, ...] = tuple(
     name for name in CONCEPTS if name.split(":")[0] in ("drums", "bass", "chords", "lead")
 )

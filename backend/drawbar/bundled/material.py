@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.bundled.recipe import HELD_OUT_SEED, CorpusSettings
-from drawbar.corpus import Piece, annotate, compose, render_audio
-
-__all__ = ["Material", "render_material"]
+from drawbar.bundled.recipe import CorpusSettings
+from drawbar.corpus import HELD_OUT_SEED, Piece, annotate, compose, render_audio
 
 
 class Material:

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from drawbar.corpus import HELD_OUT_SEED
 from drawbar.errors import BadInputError
 from drawbar.musicgen.codec.spectral import SpectralConfig
 from drawbar.sae import SaeSettings
-
-__all__ = [
-    "HELD_OUT_SEED",
-    "BankSettings",
-    "CodecSettings",
-    "CorpusSettings",
-    "DecoderSettings",
-    "Recipe",
-    "recipe_dict",
-]
 
 
 @dataclass(frozen=True)

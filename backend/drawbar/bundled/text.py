@@ -10,8 +10,6 @@ from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 from drawbar.bundled.recipe import DecoderSettings
 from drawbar.corpus import PROMPT_WORDS, SYNONYMS
 
-__all__ = ["make_text_encoder", "make_tokenizer"]
-
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from drawbar.cli import (
+    bench,
     blind,
     build,
     compose_and_analyse,
@@ -52,7 +53,8 @@ app.add_typer(render_and_doctor.app)
 app.add_typer(blind.app)
 app.add_typer(model.models_app, name="model")
 app.add_typer(verify.app)
-app.add_typer(variants.app, name="bench")
+bench.app.command("variants")(variants.bench_variants)
+app.add_typer(bench.app, name="bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,8 +26,6 @@ from drawbar.cli.output import (
     table,
 )
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="Measure, and print a table or JSON.")
 
 
@@ -197,6 +195,7 @@ def bench_concepts(
 ) -> None:
     """Which of the composer's concepts do single features find? Against directions, probes and a random model."""
     from drawbar.bench import concepts as bench
+    from drawbar.bench.concept_table import SHORT_METHODS
 
     loaded = load(model, device)
     if sae:
@@ -221,7 +220,7 @@ def bench_concepts(
         out_json(result)
         return
     found = bench.rows(result)
-    table(("scope", "concept", *bench.SHORT_METHODS, "feature"), found["concepts"])
+    table(("scope", "concept", *SHORT_METHODS, "feature"), found["concepts"])
     table(("scope", "SAE", "layer", "concepts", "single", ">= 0.9", "8 features", "probe"), found["saes"])
     table(("scope", "concept", "SAE", "8 features", "probe", "why not"), found["short"])
     table(("scope", "measure", "value", "goal"), found["goals"])

@@ -25,8 +25,6 @@ from drawbar.errors import BadInputError
 if TYPE_CHECKING:
     from drawbar.listening_test.session import BlindSession
 
-__all__ = ["app", "show"]
-
 app = typer.Typer()
 
 

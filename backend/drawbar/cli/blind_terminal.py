@@ -23,8 +23,6 @@ from drawbar.listening_test.session import BlindSession
 if TYPE_CHECKING:
     from drawbar.live import Output
 
-__all__ = ["Speaker", "keys", "listen"]
-
 Floats = NDArray[np.float32]
 
 

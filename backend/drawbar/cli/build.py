@@ -29,8 +29,6 @@ from drawbar.errors import BadInputError
 if TYPE_CHECKING:
     from drawbar.pipeline import BuildSettings, Plan, Progress
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

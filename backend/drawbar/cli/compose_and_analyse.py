@@ -25,8 +25,6 @@ from drawbar.cli.output import (
     table,
 )
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

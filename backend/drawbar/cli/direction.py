@@ -19,8 +19,6 @@ from drawbar.cli.output import (
     table,
 )
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="Sliders of your own: made from examples, listed, removed.")
 
 

@@ -13,8 +13,6 @@ from drawbar.cli.output import DeviceOption, JsonFlag, ModelOption, line, load, 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
 
-__all__ = ["bank_of", "report_evidence"]
-
 
 def bank_of(where: str) -> "Bank":
     """``embedded`` (or nothing), a bank's folder, or an installed bank's name -> the bank, open for reading."""

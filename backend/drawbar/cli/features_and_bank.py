@@ -14,8 +14,6 @@ from drawbar.cli.output import BankOption, JsonFlag, cell, line, open_bank, out_
 if TYPE_CHECKING:
     from drawbar.bank import Bank
 
-__all__ = ["bank_app", "features_app"]
-
 bank_app = typer.Typer(no_args_is_help=True, help="Pack, install, check, list and remove banks.")
 
 features_app = typer.Typer(no_args_is_help=True, help="Look things up in a bank.")

@@ -13,9 +13,7 @@ from drawbar.cli.output import DeviceOption, JsonFlag, line, notes, out_json, sa
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:
-    from drawbar.musicgen.checkpoint.hub import Progress
-
-__all__ = ["downloading", "models_app", "obtain"]
+    from drawbar.musicgen.checkpoint.download import Progress
 
 models_app = typer.Typer(no_args_is_help=True, help="Models: which are here, get one, look at one.")
 

@@ -21,28 +21,6 @@ if TYPE_CHECKING:
     from drawbar.bank import Bank
     from drawbar.musicgen import Model
 
-__all__ = [
-    "BankOption",
-    "DeviceOption",
-    "FontOption",
-    "JsonFlag",
-    "ModelOption",
-    "PrecisionOption",
-    "cell",
-    "line",
-    "load",
-    "notes",
-    "open_bank",
-    "out_json",
-    "plain",
-    "progress",
-    "read_config",
-    "say",
-    "settings_from",
-    "status",
-    "table",
-]
-
 notes = Console(stderr=True, highlight=False)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]

@@ -8,8 +8,6 @@ import typer
 from drawbar.cli.output import JsonFlag, line, out_json, progress, read_config, settings_from, table
 from drawbar.errors import BadInputError
 
-__all__ = ["app", "seconds_of"]
-
 app = typer.Typer()
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

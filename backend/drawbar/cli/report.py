@@ -12,8 +12,6 @@ import typer
 from drawbar.cli.output import JsonFlag, out_json, say, table
 from drawbar.errors import BadInputError
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="What a build measured.")
 
 Where = Annotated[

@@ -12,8 +12,6 @@ from drawbar.cli.output import DeviceOption, JsonFlag, line, load, out_json, pro
 if TYPE_CHECKING:
     from drawbar.musicgen.parity.report import Row, Verdict
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

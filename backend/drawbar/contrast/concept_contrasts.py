@@ -30,8 +30,6 @@ from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED
 from drawbar.errors import BadInputError
 from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
 
-__all__ = ["ConceptContrast", "ConceptSettings", "bank_contrasts", "concept_contrasts"]
-
 Tell = Callable[[str, float], None]
 
 FIRST_SEED = HELD_OUT_SEED + 300_000

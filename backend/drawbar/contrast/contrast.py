@@ -18,8 +18,6 @@ from drawbar.residuals import harvest
 from drawbar.residuals.areas import auroc_each
 from drawbar.residuals.probes import dense_probe
 
-__all__ = ["Area", "Contrast", "ContrastSettings", "area_of", "contrasts", "cross_validated", "differences"]
-
 
 @dataclass(frozen=True)
 class ContrastSettings:

@@ -18,16 +18,6 @@ from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError
 from drawbar.steering.own import OwnDirection
 
-__all__ = [
-    "ExampleSettings",
-    "Found",
-    "best_layer",
-    "check_sides",
-    "from_examples",
-    "sound_files",
-    "tokens_of",
-]
-
 Tell = Callable[[str, float], None]
 
 

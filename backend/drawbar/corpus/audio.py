@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from drawbar.errors import AudioFileError, BadInputError
 
-__all__ = ["MIN_SECONDS", "read_audio", "stream_audio"]
-
 MIN_SECONDS = 0.1
 """Less than this is refused: there is nothing to hear, and a codec frame alone is 0.02 s."""
 

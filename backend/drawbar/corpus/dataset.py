@@ -15,8 +15,6 @@ from drawbar.corpus.composer.prompt import prompt_for
 from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.errors import BadInputError
 
-__all__ = ["MANIFEST", "ManifestRow", "read_manifest", "split_of", "write_corpus"]
-
 MANIFEST = "manifest.jsonl"
 _SETTINGS = "corpus.json"
 _LICENCES = {"FluidR3_GM.sf2": "composition: CC0-1.0; sounds: FluidR3_GM (MIT)"}

@@ -17,8 +17,6 @@ from pathlib import Path
 
 from drawbar.errors import BadInputError
 
-__all__ = ["AUDIO_SUFFIXES", "SPLITS", "Recording", "read_table", "recordings_in"]
-
 AUDIO_SUFFIXES = (
     ".wav",
     ".flac",

@@ -15,8 +15,6 @@ from drawbar.corpus.audio import stream_audio
 from drawbar.errors import AudioFileError, BadInputError
 from drawbar.features.encode_audio import BankEncoder, Fired, ListeningModel, chunk_frames, fired_frames
 
-__all__ = ["Analysis", "AnalysisRow", "analyse", "intervals"]
-
 _SMOOTH_FRAMES = 25  # 0.5 s: what counts as one stretch of firing
 _FRAME_S = 0.02
 _FLOOR = 0.05  # of the feature's p99: less is not shown as firing

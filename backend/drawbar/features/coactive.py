@@ -14,8 +14,6 @@ from torch.nn import functional
 
 from drawbar.features.firings import Firings
 
-__all__ = ["COLUMNS", "NOISE", "SketchSums", "nearest_in_time"]
-
 COLUMNS = 512
 NOISE = 0.25
 """Below this a correlation may be chance (5.6 times its error): not listed."""

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from drawbar.features.scoring import paired_auroc
 
-__all__ = ["Consistency", "consistency", "groups", "high_windows"]
-
 _RIDGE = 10.0
 _ALIKE = 0.5  # correlation in time above which two features stand in one group
 

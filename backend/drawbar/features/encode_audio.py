@@ -16,8 +16,6 @@ from drawbar.bank import Bank
 from drawbar.errors import BankError
 from drawbar.residuals import ResidualModel
 
-__all__ = ["BankEncoder", "Fired", "ListeningModel", "chunk_frames", "fired_frames"]
-
 _CHUNK_FRAMES = 1000  # 20 s
 _LEAD_FRAMES = 250  # 5 s
 

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from drawbar.bank.records import Example
 from drawbar.features.pairs import PairSource
-from drawbar.features.profile import Pick
-
-__all__ = ["activation_of", "cut_examples"]
+from drawbar.features.picks import Pick
 
 
 def activation_of(values: Tensor, indices: Tensor, features: Sequence[int]) -> NDArray[np.float32]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Firings", "firings_of"]
-
 
 @dataclass(frozen=True)
 class Firings:

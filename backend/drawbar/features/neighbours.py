@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["nearest_by_cosine"]
-
 
 @torch.no_grad()
 def nearest_by_cosine(

@@ -14,8 +14,6 @@ from torch import Tensor
 from drawbar.residuals import ShardSet, to_half, write_shard
 from drawbar.sae import SAE
 
-__all__ = ["MemoryPairs", "PairSource", "ShardPairs", "encode_pairs", "window_means", "write_pairs"]
-
 _ROWS = 8192  # residuals encoded at a time
 
 

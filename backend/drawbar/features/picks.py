@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Choice", "Pick"]
-
 _RESERVOIR = 16  # windows drawn at random for the quantile bins
 
 

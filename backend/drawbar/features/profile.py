@@ -18,8 +18,6 @@ from drawbar.features.pairs import PairSource, window_means
 from drawbar.features.picks import Choice, Pick
 from drawbar.features.temporal import Temporal, TemporalSums
 
-__all__ = ["CLIP_MEAN_EDGES", "QUANTILES", "Pick", "Profile", "ProfileSettings", "Profiler", "make_profile"]
-
 QUANTILES = (0.05, 0.5, 0.9, 0.99, 0.999)
 _PER_OCTAVE = 32
 _OCTAVES = (-14, 14)  # activations from 6e-5 to 16384

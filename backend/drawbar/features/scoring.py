@@ -12,8 +12,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["ConceptBest", "FeatureBest", "Scores", "auroc", "paired_auroc", "score"]
-
 _MIN_EXAMPLES = 8  # windows of either kind, below which an AUROC means nothing
 
 

@@ -8,10 +8,9 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from drawbar.bank.records import BINS
-from drawbar.features.profile import Pick, Profile
+from drawbar.features.picks import Pick
+from drawbar.features.profile import Profile
 from drawbar.features.temporal import Temporal
-
-__all__ = ["load_profile", "save_profile"]
 
 _TEMPORAL = "temporal."
 

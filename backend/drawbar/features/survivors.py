@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from drawbar.features.profile import CLIP_MEAN_EDGES, Profile
 
-__all__ = ["PAPER", "TOKEN_RULE", "Survivors", "rates_of", "survivors"]
-
 PAPER = (0.01, 0.25)
 TOKEN_RULE = (0.0005, 0.1)
 _CLIP_LOW, _CLIP_HIGH = (0.0025, 0.005, 0.01, 0.02, 0.05), (0.1, 0.25, 0.5, 0.75, 1.0)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from drawbar.features.firings import Firings
 
-__all__ = ["KINDS", "Temporal", "TemporalSums", "described", "kinds_of"]
-
 KINDS = ("position-locked", "periodic", "drifting", "sustained", "onset", "mixed")
 """In the order in which they are tried."""
 

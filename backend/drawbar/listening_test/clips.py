@@ -17,8 +17,6 @@ from drawbar.listening_test.plan import Trial
 from drawbar.listening_test.session import BlindSession
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
 
-__all__ = ["ClipMaker"]
-
 Floats = NDArray[np.float32]
 
 

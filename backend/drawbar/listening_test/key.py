@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 
 from drawbar.errors import BadInputError
 
-__all__ = ["WHY_SEALED", "Hidden", "open_seal", "seal"]
-
 WHY_SEALED = (
     "packed so that nobody reads the key by accident before the end; it is here because a session that is taken up "
     "again needs it; 'commitment' is its SHA-256"

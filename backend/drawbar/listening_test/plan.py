@@ -17,8 +17,6 @@ from drawbar.bank import Bank, Feature, FeatureRow
 from drawbar.errors import BadInputError
 from drawbar.listening_test.key import Hidden
 
-__all__ = ["CHANCE", "LETTERS", "PROMPTS", "BlindSettings", "Task", "Trial", "plan_trials"]
-
 Task = Literal["steered", "intruder"]
 LETTERS: dict[Task, str] = {"steered": "ABC", "intruder": "ABCDE"}
 CHANCE: dict[Task, float] = {task: 1 / len(letters) for task, letters in LETTERS.items()}

@@ -13,8 +13,6 @@ from typing import Any
 from drawbar.listening_test.key import Hidden
 from drawbar.listening_test.plan import CHANCE, LETTERS, Task, Trial
 
-__all__ = ["Answer", "Tally", "chosen_instead", "tally", "to_csv"]
-
 
 @dataclass(frozen=True)
 class Answer:

@@ -17,8 +17,6 @@ from drawbar.listening_test.key import WHY_SEALED, Hidden, open_seal, seal
 from drawbar.listening_test.plan import BlindSettings, Trial, plan_trials
 from drawbar.listening_test.results import Answer, Tally, chosen_instead, tally, to_csv
 
-__all__ = ["BlindSession"]
-
 _KIND = "drawbar blind listening test"
 
 

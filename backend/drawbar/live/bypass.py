@@ -10,8 +10,6 @@ import numpy as np
 
 from drawbar.live.audio_out.ring import Floats
 
-__all__ = ["Bypass"]
-
 
 class Bypass:
     """The history of one take's bypass switch."""

@@ -6,8 +6,6 @@ import threading
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "RealClock"]
-
 
 class Clock(Protocol):
     """What the engine and the null output know of time."""

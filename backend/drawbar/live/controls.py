@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from drawbar.errors import BadInputError
 
-__all__ = ["MAX_AMOUNT", "Controls", "checked_amount"]
-
 MAX_AMOUNT = 100.0
 """Beyond any use: a typing slip, not a setting."""
 

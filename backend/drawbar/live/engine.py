@@ -36,8 +36,6 @@ from drawbar.live.takes.trace import Trace
 from drawbar.live.threads import playing_threads
 from drawbar.steering import DEFAULT_BRANCH, Mixer, directions_for, in_mode
 
-__all__ = ["BUSY", "Engine", "Snapshot"]
-
 log = logging.getLogger(__name__)
 BUSY = frozenset({"loading", "warming", "playing", "finishing"})
 FEED_S = 0.004

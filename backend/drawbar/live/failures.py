@@ -9,8 +9,6 @@ import torch
 
 from drawbar.errors import DeviceError, DrawbarError, WorkerError
 
-__all__ = ["typed"]
-
 
 def typed(error: BaseException) -> DrawbarError:
     """The error as the caller sees it; ``__cause__`` is the original where that is not one of ours."""

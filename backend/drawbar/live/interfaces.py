@@ -11,8 +11,6 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-__all__ = ["PlayableCodec", "PlayableCodecStream", "PlayableFrame", "PlayableModel", "PlayableStream"]
-
 
 class PlayableFrame(Protocol):
     """One finished frame (`drawbar.musicgen.Frame`)."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["MOST_SPARE_S", "LeadPolicy"]
-
 MOST_SPARE_S = 0.18
 
 

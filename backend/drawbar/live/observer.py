@@ -15,8 +15,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["RowObserver", "WatchedRow"]
-
 
 class WatchedRow(Protocol):
     """What a meter needs of a feature (`drawbar.steering.Direction` has it)."""

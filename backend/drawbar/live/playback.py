@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from drawbar.live.audio_out.output import Output
     from drawbar.live.engine import Engine
 
-__all__ = ["Performance"]
-
 FIRST_S = 0.06
 """Audio that is ready before the first sample is handed over (and after an under-run)."""
 FADE_S = 0.01

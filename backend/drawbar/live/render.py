@@ -17,8 +17,6 @@ from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
 from drawbar.steering import Mixer, directions_for, in_mode
 
-__all__ = ["render"]
-
 
 def render(
     model: Any,

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from drawbar.live.audio_out.ring import Floats
 
-__all__ = ["Block", "Pending"]
-
 
 @dataclass(frozen=True)
 class Block:

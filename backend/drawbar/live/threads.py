@@ -10,8 +10,6 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["as_when_playing", "playing_threads"]
-
 
 def playing_threads(model: object) -> int:
     """The cores but one, or fewer where torch has been told so; all of them for a quantised model."""

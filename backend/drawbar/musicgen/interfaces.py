@@ -10,8 +10,6 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Hold", "Lanes", "Observer", "Steering", "SteeringRun"]
-
 
 @runtime_checkable
 class Observer(Protocol):

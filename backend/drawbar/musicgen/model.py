@@ -31,8 +31,6 @@ from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.quantised.precision import choose, make_stepper, precisions
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Model", "load_model"]
-
 Prompts = Sequence[str | None] | str | None
 
 

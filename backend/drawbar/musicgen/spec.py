@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from drawbar.errors import BadInputError
 
-__all__ = ["ModelSpec"]
-
 MOST_LAYERS, WIDEST = 512, 1 << 20
 """Far beyond every model; a damaged configuration must not make the machine count to a billion."""
 

@@ -20,15 +20,6 @@ from torch import Tensor
 
 from drawbar.errors import CheckpointError
 
-__all__ = [
-    "compare",
-    "describe",
-    "read_config",
-    "read_tensor_file",
-    "read_tensors",
-    "weight_files",
-]
-
 LISTED = 12
 """Names that an error lists in full."""
 

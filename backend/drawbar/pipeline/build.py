@@ -20,8 +20,6 @@ from drawbar.pipeline.stages.labels import labels_stage
 from drawbar.pipeline.stages.profiling import pairs_stage, profile_stage
 from drawbar.pipeline.stages.training import sae_stages, sweep_stage
 
-__all__ = ["STAGES", "BuildResult", "Run", "build", "run_stages"]
-
 STAGES = ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
 """In order; ``features`` are a layer's activations and their profile."""
 

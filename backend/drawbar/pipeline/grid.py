@@ -6,8 +6,6 @@ from itertools import product
 from drawbar.errors import BadInputError
 from drawbar.sae import SaeSettings
 
-__all__ = ["Cell", "SweepSettings", "cells"]
-
 
 @dataclass(frozen=True)
 class SweepSettings:

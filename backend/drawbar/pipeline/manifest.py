@@ -19,8 +19,6 @@ from typing import Any, Literal
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Gate", "Stage", "State", "digest", "gated", "write_json"]
-
 MANIFEST = "manifest.json"
 KEY = "key.json"
 SETTINGS = "settings.json"

@@ -20,8 +20,6 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SaeSettings
 from drawbar.sae.step import Training
 
-__all__ = ["Plan", "PlannedStage", "plan_build"]
-
 _TRIAL_S = 4.0  # audio and frames that a trial runs on
 _TRIAL_STEPS = 2
 _PAIR_S = 6e-7  # one activation through the profile

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Progress", "ProgressCallback", "Reporter"]
-
 
 @dataclass(frozen=True)
 class Progress:

@@ -14,8 +14,6 @@ from drawbar.features.profile import ProfileSettings
 from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings
 
-__all__ = ["BuildSettings", "CorpusSettings", "ResidualSettings", "TokenSettings"]
-
 
 @dataclass(frozen=True)
 class CorpusSettings:

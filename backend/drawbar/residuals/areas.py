@@ -6,8 +6,6 @@ It knows nothing of features, layers or music.
 import torch
 from torch import Tensor
 
-__all__ = ["Pairs", "auroc_columns", "auroc_each", "auroc_pairs"]
-
 _CELLS = 1 << 24  # numbers ranked at a time
 
 Pairs = tuple[Tensor, Tensor, Tensor]

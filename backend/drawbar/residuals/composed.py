@@ -16,19 +16,6 @@ from torch import Tensor
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED, annotate, compose, render_audio
 from drawbar.errors import BadInputError
 
-__all__ = [
-    "FIRST_SEED",
-    "SCOPES",
-    "Rows",
-    "Sampling",
-    "Side",
-    "Tokens",
-    "common_concepts",
-    "composed_tokens",
-    "rows_of",
-    "sample_rows",
-]
-
 FIRST_SEED = HELD_OUT_SEED + 200_000
 """Seeds that neither a training nor another benchmark has used."""
 SCOPES = ("frame", "clip")

@@ -14,8 +14,6 @@ from torch.nn import functional
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Clip", "ResidualBatch", "ResidualModel", "harvest"]
-
 
 class ResidualModel(Protocol):
     """The part of a model that harvesting needs."""

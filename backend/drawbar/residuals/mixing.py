@@ -14,8 +14,6 @@ from torch import Tensor
 from drawbar.errors import BadInputError
 from drawbar.residuals.rows import RowSource
 
-__all__ = ["MixedBatches"]
-
 
 class MixedBatches(Iterator[Tensor]):
     """Pass after pass over a :class:`RowSource` in batches of ``batch`` rows, each pass in another order.

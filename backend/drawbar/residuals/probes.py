@@ -10,8 +10,6 @@ from torch import Tensor
 
 from drawbar.residuals.areas import auroc_each
 
-__all__ = ["Probe", "dense_probe", "few_columns"]
-
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # in units of the mean variance
 _FOLDS = 3
 _FEW_STRENGTH = 1e-2

@@ -12,8 +12,6 @@ from drawbar.residuals.scale import usable_rows
 from drawbar.residuals.shards import ShardSet
 from drawbar.residuals.smooth import with_running_mean
 
-__all__ = ["MemoryRows", "RowSource", "ShardRows", "StreamedRows", "in_order"]
-
 
 class RowSource(Protocol):
     """Clips whose residuals can be had in any order."""

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["OUTLIER_FACTOR", "NormReport", "mean_norm_scale", "norm_report", "outliers", "usable_rows"]
-
 OUTLIER_FACTOR = 10.0  # a norm spike: this many times the median norm
 
 

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, CheckpointError
 
-__all__ = ["HALF_MAX", "ShardSet", "to_half", "write_shard"]
-
 HALF_MAX = 65504.0
 """The largest finite half-precision number; what lies beyond is clipped to it."""
 

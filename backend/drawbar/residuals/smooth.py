@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["with_running_mean"]
-
 
 def with_running_mean(rows: Tensor, frames: Sequence[int], half: int) -> Tensor:
     """Rows [N, D] of clips of ``frames`` rows each -> [N, 2 D]: each row, and the mean of those around it.

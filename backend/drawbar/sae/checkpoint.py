@@ -19,8 +19,6 @@ from torch import Tensor
 from drawbar.errors import CheckpointError, NotSupportedError, SiteMismatchError
 from drawbar.sae.topk import SAE
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "check_site", "load_sae", "save_sae"]
-
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
 SAELENS_VERSION = "6.0.0"  # the layout we write

@@ -15,8 +15,6 @@ from torch.nn import functional
 from drawbar.errors import BadInputError
 from drawbar.sae.topk import SAE
 
-__all__ = ["Recovered", "SaeMetrics", "cross_entropy_recovered", "measure", "seed_stability"]
-
 
 @dataclass(frozen=True)
 class SaeMetrics:

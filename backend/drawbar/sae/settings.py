@@ -6,8 +6,6 @@ from typing import Literal, get_args
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Activation", "SaeSettings"]
-
 Activation = Literal["topk", "batchtopk", "jumprelu"]
 """How the features that fire are chosen: k per position, k per position on average, or a threshold each."""
 

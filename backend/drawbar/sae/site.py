@@ -14,9 +14,6 @@ from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.sae.metrics import measure
 from drawbar.sae.topk import SAE
 
-__all__ = ["SiteTest", "site_test"]
-
-
 _TIE = 1.03
 """Neighbouring layers of a residual stream are much alike: errors less than 3 % apart do not tell them from each other.
 

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["autoencode", "decode_pairs", "largest", "sparse_kernels", "winners"]
-
 _GROUP = 8  # features that stand for one another in the first round of ``largest``
 _CACHED = 1 << 20  # entries of the full product that are looked at while they are in a CPU's cache
 _FEWEST_ROWS = 256  # but never fewer rows at a time: the matrix is read anew for each lot

@@ -18,8 +18,6 @@ from drawbar.sae.settings import SaeSettings
 from drawbar.sae.sparse import autoencode
 from drawbar.sae.topk import SAE
 
-__all__ = ["HistoryRow", "Training"]
-
 _BANDWIDTH = 0.3  # of jumprelu's gradient estimate, in units of normalised residuals
 _RESAMPLED = 0.2  # encoder norm of a feature that starts anew, relative to the live ones
 

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from drawbar.errors import BadInputError
 from drawbar.sae.sparse import decode_pairs, largest
 
-__all__ = ["SAE"]
-
 
 class SAE(nn.Module):
     """A TopK autoencoder: ``a = relu(topk((x - b_dec) @ W_enc + b_enc))``, ``x' = a @ W_dec + b_dec``.

@@ -22,8 +22,6 @@ from drawbar.sae.settings import SaeSettings
 from drawbar.sae.step import HistoryRow, Training
 from drawbar.sae.topk import SAE
 
-__all__ = ["Rewindable", "SaeJob", "TrainedSae", "train_sae", "train_saes"]
-
 
 @dataclass(frozen=True)
 class SaeJob:

@@ -13,8 +13,6 @@ from typing import Any
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Automation", "Lane"]
-
 
 @dataclass(frozen=True)
 class Lane:

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, SiteMismatchError
 
-__all__ = ["DEFAULT_BRANCH", "Branch", "Direction", "Mode", "check_site", "directions_from_bank", "in_mode"]
-
 Mode = Literal["add", "clamp", "mute"]
 Branch = Literal["both", "conditional"]
 

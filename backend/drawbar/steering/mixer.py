@@ -22,8 +22,6 @@ from drawbar.steering.directions import Direction
 from drawbar.steering.ramps import Ramps
 from drawbar.steering.stacking import Stacking, check_stacking, shares
 
-__all__ = ["DEFAULT_STACKING", "Mixer", "MixerRun"]
-
 DEFAULT_STACKING: Stacking = "none"
 """How sliders that push together are added up (see ``stacking``; measured in docs/variants.md)."""
 

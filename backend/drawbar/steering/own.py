@@ -25,8 +25,6 @@ from drawbar import paths
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.steering.directions import Direction, check_site, directions_from_bank
 
-__all__ = ["PREFIX", "OwnDirection", "OwnDirections", "directions_for", "is_own"]
-
 PREFIX = "mine/"
 _NAME = re.compile(r"\w[\w +&'-]{0,58}\w|\w")
 _FORMAT = 1

@@ -16,8 +16,6 @@ from drawbar.bank.words import key_of, wanted, words_of
 from drawbar.errors import BadInputError
 from drawbar.steering.own import PREFIX, OwnDirection, OwnDirections, is_own
 
-__all__ = ["MINE", "Palette"]
-
 MINE = "mine"
 """The shelf of own directions."""
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from drawbar.steering.automation import Lane
 
-__all__ = ["RAMP_FRAMES", "Ramps"]
-
 RAMP_FRAMES = 3
 """Frames in which an amount reaches its new value (60 ms)."""
 

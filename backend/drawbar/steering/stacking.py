@@ -10,8 +10,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["STACKING", "Stacking", "check_stacking", "shares"]
-
 Stacking = Literal["none", "mean", "budget", "largest"]
 """``none``: the plain sum. ``mean``: 1/n of it for n equal sliders. ``budget``: no longer than unlike sliders of these
 strengths would make it (the root of the sum of squares; sqrt(n) for n equal ones), so only alike ones are held back.

@@ -17,8 +17,6 @@ from drawbar_desktop.state.hearing import rank
 from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.takes import TakeItem
 
-__all__ = ["Listening"]
-
 Floats = NDArray[np.float32]
 PREFIX_S = 4.0
 HEARD_S = 2.0

@@ -10,8 +10,6 @@ import numpy as np
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.state.blind_test import BlindChoice, BlindTest, unfinished
 
-__all__ = ["BlindListening"]
-
 
 class BlindListening:
     """Makes the clips of a trial off the window's thread, the next ones while these are heard."""

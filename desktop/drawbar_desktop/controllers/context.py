@@ -11,8 +11,6 @@ from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.rack import feature_title
 
-__all__ = ["Links"]
-
 
 @dataclass
 class Links:

@@ -22,8 +22,6 @@ from drawbar_desktop.state.models import (
 )
 from drawbar_desktop.widgets.sheets.settings_sheet import Managing
 
-__all__ = ["Machinery"]
-
 SCANS_MS = 2_000
 
 

@@ -4,8 +4,6 @@ from drawbar.bank.duplicates import alike
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.state.evidence import marks_of, read_card
 
-__all__ = ["Calibration"]
-
 
 class Calibration:
     """Asks the bank once for every new set of strips."""

@@ -16,8 +16,6 @@ from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
 
-__all__ = ["Playing", "Recalled"]
-
 WATCHED = 10
 SOUNDING = ("playing", "finishing")
 MEASURED_S = 8.0

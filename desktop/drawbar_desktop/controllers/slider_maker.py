@@ -7,8 +7,6 @@ from drawbar.errors import CancelledError
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.state.slider_making import Made, Making
 
-__all__ = ["MakingLink"]
-
 
 class MakingLink:
     """What the dialog asks for."""

@@ -12,8 +12,6 @@ from drawbar_desktop.state.recording import Leftover, leftovers, recovered_take
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.undo import Step
 
-__all__ = ["Keeping"]
-
 
 class Keeping:
     """What can be done with a take besides hearing it."""

@@ -22,8 +22,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StandIn", "main", "measure_frames", "measure_search"]
-
 GOAL_FRAME_MS, GOAL_SEARCH_MS = 33.0, 50.0
 QUERIES = ("drums", "slow piano", "bass", "string ensemble", "key of a", "lead flute", "busy", "tempo")
 METERS = 64

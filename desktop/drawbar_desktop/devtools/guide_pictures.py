@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main"]
-
 PROMPT = "slow piano in A minor with drums"
 LIMIT_S = 600.0
 

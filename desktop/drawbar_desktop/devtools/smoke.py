@@ -12,8 +12,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 from drawbar_desktop.app import App, make_application
 from drawbar_desktop.services.model_loading import Load, load_embedded
 
-__all__ = ["smoke_test"]
-
 LOAD_S, PLAY_S, SETTLE_S = 900.0, 300.0, 3.0
 PROMPT = "slow piano in A minor with drums"
 

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LOOKS", "main"]
-
 LOOKS = tuple(
     (scale, theme, size)
     for theme in ("dark", "light")

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from drawbar_desktop.review.view import ReviewWindow
 
-__all__ = ["main", "review_window"]
-
 
 def main(arguments: Sequence[str]) -> int:
     """Open the window and stay until it is closed; returns the exit code."""

@@ -12,8 +12,6 @@ from drawbar.research.horizon.review import KEYS, Review
 from drawbar.research.horizon.review_clips import GAP_S, in_turn
 from drawbar_desktop.state.observable import Value
 
-__all__ = ["ReviewDesk", "SoundPort"]
-
 Floats = NDArray[np.float32]
 NOTHING = (np.zeros(0, np.float32), np.zeros(0, np.float32))
 

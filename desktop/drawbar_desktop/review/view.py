@@ -28,8 +28,6 @@ from drawbar_desktop.widgets.common.logo import mark_pixmap
 from drawbar_desktop.widgets.timeline.timeline_view import heat_colors
 from drawbar_desktop.widgets.timeline.wave_item import WaveItem
 
-__all__ = ["ReviewWindow"]
-
 ANSWERS = (
     ("y", "Yes", "The same motif is heard in both"),
     ("x", "Exact", "Yes, note for note"),

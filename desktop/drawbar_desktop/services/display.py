@@ -6,8 +6,6 @@ import os
 import sys
 from collections.abc import Mapping
 
-__all__ = ["why_no_window"]
-
 NO_DISPLAY = (
     "Drawbar has no display to open its window on ({why}); make music without one: "
     'drawbar render "slow piano in A minor with drums" -o out.wav'

@@ -9,8 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ear", "EarPort", "HeardFile"]
-
 Floats = NDArray[np.float32]
 LIMIT_S = 600.0
 ROWS = 24

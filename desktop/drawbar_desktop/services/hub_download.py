@@ -13,8 +13,6 @@ from pathlib import Path
 
 from drawbar.errors import CancelledError, DrawbarError
 
-__all__ = ["bytes_in", "fetch", "main"]
-
 PATTERNS = ["*.json", "*.safetensors", "state_dict.bin", "compression_state_dict.bin", "*.model", "*.txt"]
 
 

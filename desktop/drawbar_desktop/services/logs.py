@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["start_log"]
-
 KEPT = 5
 
 

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MidiPorts"]
-
 log = logging.getLogger(__name__)
 NOT_INSTALLED = "MIDI needs python-rtmidi, which is not installed: pip install 'drawbar[midi]'"
 SEQUENCER = Path("/dev/snd/seq")

@@ -14,8 +14,6 @@ from drawbar_desktop.services.feature_listener import Ear, EarPort
 from drawbar_desktop.state.interfaces import BankPort, SnapshotLike, TraceLike
 from drawbar_desktop.state.slider_making import LayerLine, Made
 
-__all__ = ["EnginePort", "Jobs", "Load", "Loaded", "PlayerPort", "load", "load_embedded"]
-
 Say = Callable[[str], object]
 
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from drawbar_desktop.state.spectrum import MelImage
 
-__all__ = ["Grid", "track_tempo"]
-
 Floats = NDArray[np.float32]
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["LENGTHS_S", "TASKS", "TRIALS", "BlindChoice", "BlindTest", "Row", "unfinished"]
-
 Floats = NDArray[np.float32]
 
 TRIALS = (12, 24, 48)

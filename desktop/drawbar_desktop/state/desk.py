@@ -19,8 +19,6 @@ from drawbar_desktop.state.transport import Transport
 from drawbar_desktop.state.undo import UndoStack
 from drawbar_desktop.state.votes import Votes
 
-__all__ = ["Desk"]
-
 
 class Desk:
     """All of it; `home` None keeps everything in memory."""

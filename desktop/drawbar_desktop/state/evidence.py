@@ -10,10 +10,6 @@ from typing import Any
 
 from drawbar_desktop.state.slider_making import is_mine
 
-__all__ = [
-    "BASELINE", "RANDOM", "Card", "Dose", "Guard", "Second", "Side", "caveats", "marks_of", "read_card", "sentences",
-]  # fmt: skip
-
 FORMAT = 1
 LEVEL = 0.05
 RANDOM = "random directions"

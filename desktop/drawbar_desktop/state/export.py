@@ -11,8 +11,6 @@ from drawbar.errors import BadInputError
 from drawbar.live.takes import soundfiles
 from drawbar_desktop.state.takes import TakeItem, TakeStore
 
-__all__ = ["FORMATS", "ExportChoice", "export_take"]
-
 FORMATS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "ogg": "Ogg Vorbis, small"}
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.observable import Value
 
-__all__ = ["Heard", "Hearing", "rank"]
-
 Floats = NDArray[np.float32]
 LEAST = 0.03
 

@@ -6,8 +6,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BankPort", "FeatureLike", "SnapshotLike", "TraceLike"]
-
 Floats = NDArray[np.float32]
 
 

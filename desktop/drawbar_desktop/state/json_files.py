@@ -7,8 +7,6 @@ from typing import Any
 
 from drawbar.live.takes.soundfiles import atomic
 
-__all__ = ["read_json", "slug", "write_json"]
-
 log = logging.getLogger(__name__)
 MAX_BYTES = 64 << 20
 

@@ -7,8 +7,6 @@ from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.taper import clamp_amount
 from drawbar_desktop.state.undo import Step, UndoStack
 
-__all__ = ["Lanes", "Point", "amount_at", "thinned"]
-
 Point = tuple[float, float]
 """(time_s, amount)"""
 Stored = dict[str, tuple[Point, ...]]

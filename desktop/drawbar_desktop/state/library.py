@@ -9,8 +9,6 @@ from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.slider_making import is_mine
 
-__all__ = ["DENSITIES", "KINDS", "PAGE", "SHELVES", "SORTS", "Library", "Shelf", "hits"]
-
 PAGE = 100
 KEPT_PAGES = 24
 

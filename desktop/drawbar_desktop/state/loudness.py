@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SILENT_LUFS", "loudness_lufs", "matching_gains_db"]
-
 Floats = NDArray[np.float32]
 SILENT_LUFS = -70.0
 MOST_DB = 12.0

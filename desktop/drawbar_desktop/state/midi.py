@@ -9,8 +9,6 @@ from typing import Any
 
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["KINDS", "TARGETS", "Control", "Mapped", "MidiMap", "Move"]
-
 KINDS = ("absolute", "14-bit", "relative", "note")
 TARGETS = {
     "play": "Play or stop",

@@ -10,8 +10,6 @@ from typing import Any
 
 from drawbar.paths import embedded_bank_dir, embedded_model_dir
 
-__all__ = ["BankEntry", "ModelEntry", "bank_entries", "free_memory_bytes", "model_entries", "size_words"]
-
 OVERHEAD = 1.35
 """Weights are not all: caches, cross-attention and the codec."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.th")

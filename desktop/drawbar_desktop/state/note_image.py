@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLUMNS_PER_S", "FLOOR_DB", "ROWS", "note_image", "octave_ticks"]
-
 Floats = NDArray[np.float32]
 COLUMNS_PER_S = 50.0
 FLOOR_DB = -48.0

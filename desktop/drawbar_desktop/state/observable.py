@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, ParamSpec, TypeVar
 
-__all__ = ["Event", "Value", "subscriptions"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -11,8 +11,6 @@ from drawbar_desktop.state.macros import Macro
 from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.rack import MODES, Resolve, Strip
 
-__all__ = ["FACTORY", "Preset", "Presets", "strips_from", "strips_to"]
-
 FACTORY: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
     ("Drum kit", (("drums", 1.0), ("rock drums", 0.0), ("jazz drums", 0.0), ("house drums", 0.0))),
     ("Strings and winds", (("strings", 1.0), ("flute", 0.0), ("brass", 0.0), ("choir", 0.0))),

@@ -9,8 +9,6 @@ from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.taper import Taper, clamp_amount, taper_for
 from drawbar_desktop.state.undo import Step, UndoStack
 
-__all__ = ["MODES", "Rack", "Resolve", "Strip", "feature_title"]
-
 MODES = ("add", "clamp", "mute")
 """Add to the residual; hold the activation at the amount; take a share of the activation away."""
 WITHOUT_EVIDENCE = (-1.5, 1.5)

@@ -18,8 +18,6 @@ from drawbar.errors import DrawbarError
 from drawbar.live.takes.take import Take, TakeSettings
 from drawbar_desktop.state.json_files import read_json, write_json
 
-__all__ = ["Leftover", "Recorder", "leftovers", "recovered_take"]
-
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 PREFIX = ".recording-"

@@ -8,8 +8,6 @@ from typing import Any
 from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event
 
-__all__ = ["DEFAULTS", "SCALES", "THEMES", "Settings"]
-
 THEMES = ("dark", "light")
 SCALES = (100, 125, 150, 175, 200)
 DEFAULTS: dict[str, Any] = {

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["LEAST", "SIDES", "LayerLine", "Made", "Making", "is_mine"]
-
 LEAST = 3
 """Files that each side needs: every file is checked by what the others say."""
 SIDES = ("like", "unlike")

@@ -8,8 +8,6 @@ from drawbar_desktop.state.rack import Rack, Strip
 from drawbar_desktop.state.taper import clamp_amount
 from drawbar_desktop.state.undo import Step, UndoStack
 
-__all__ = ["Slots", "blend"]
-
 Stored = tuple[Strip, ...]
 
 

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FLOOR_DB", "MelImage", "note_name", "note_ticks"]
-
 Floats = NDArray[np.float32]
 FLOOR_DB = -80.0
 BANDS = 96

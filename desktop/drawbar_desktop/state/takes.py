@@ -21,8 +21,6 @@ from drawbar.live.takes.take import TakeSettings, load_record
 from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["History", "TakeItem", "TakeLike", "TakeStore", "moved_sliders", "thumbnail"]
-
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 THUMB = 72

@@ -3,10 +3,6 @@
 import math
 from dataclasses import dataclass
 
-__all__ = [
-    "AMOUNT_MAX", "AMOUNT_STEP", "DETENT", "Taper", "clamp_amount", "detent", "taper_for", "to_amount", "to_position",
-]  # fmt: skip
-
 AMOUNT_MAX = 4.0
 AMOUNT_STEP = 0.05
 DETENT = 0.06

@@ -15,8 +15,6 @@ from drawbar_desktop.state.interfaces import SnapshotLike, TraceLike
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.spectrum import MelImage
 
-__all__ = ["Timeline"]
-
 Floats = NDArray[np.float32]
 SILENCE_DB = -60.0
 LEAST_VIEW_S = 0.25

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from drawbar_desktop.state.interfaces import SnapshotLike
 from drawbar_desktop.state.observable import Event, Value
 
-__all__ = ["BUSY", "LENGTHS_S", "Readout", "Transport", "Trouble", "format_time"]
-
 LENGTHS_S: tuple[float | None, ...] = (8.0, 15.0, 30.0, 60.0, 120.0, 300.0, None)
 SEED_MAX = 2**31 - 1
 PROMPTS_KEPT = 30

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 
 from drawbar_desktop.state.observable import Event
 
-__all__ = ["Step", "UndoStack"]
-
 DEBOUNCE_S = 0.08
 LIMIT = 500
 

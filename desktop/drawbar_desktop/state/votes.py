@@ -5,8 +5,6 @@ from pathlib import Path
 from drawbar_desktop.state.json_files import read_json, write_json
 from drawbar_desktop.state.observable import Event
 
-__all__ = ["Votes"]
-
 
 class Votes:
     """One vote (-1, 0, 1) a label of a feature."""

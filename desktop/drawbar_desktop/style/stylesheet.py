@@ -1,7 +1,5 @@
 """Nothing -> the one style sheet, with the names of `theme`'s colours where they go; it names no colour itself."""
 
-__all__ = ["TEMPLATE"]
-
 TEMPLATE = """
 QWidget { color: $text; }
 QMainWindow, #root { background: $ground; }

@@ -10,21 +10,6 @@ from PySide6.QtWidgets import QApplication, QStyleFactory
 from drawbar.paths import assets_dir
 from drawbar_desktop.style.stylesheet import TEMPLATE
 
-__all__ = [
-    "DARK",
-    "LIGHT",
-    "SPACE",
-    "TYPE",
-    "P",
-    "Palette",
-    "apply_theme",
-    "contrast",
-    "font",
-    "icon",
-    "qcolor",
-    "use_palette",
-]
-
 
 @dataclass(frozen=True)
 class Palette:

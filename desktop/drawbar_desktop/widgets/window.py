@@ -39,8 +39,6 @@ from drawbar_desktop.widgets.timeline.timeline_view import TimelineView
 from drawbar_desktop.widgets.top.status_line import StatusLine
 from drawbar_desktop.widgets.top.transport_bar import TransportBar
 
-__all__ = ["MainWindow"]
-
 
 class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, transport above, timeline below."""

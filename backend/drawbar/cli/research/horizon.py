@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from drawbar.research.horizon.readouts import ProbeSettings
     from drawbar.research.horizon.rows import Rows
 
-__all__ = ["register"]
-
 RunFile = Annotated[Path, typer.Argument(help="RUN.toml; examples/horizon.toml is one.")]
 Table = Annotated[
     Path | None,

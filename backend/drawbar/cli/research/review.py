@@ -9,8 +9,6 @@ from drawbar.cli.output import FontOption, JsonFlag, line, out_json, progress, s
 from drawbar.cli.research.study import EVENTS, TRACKS, Audio
 from drawbar.errors import BadInputError
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="Listen to proposed recurrences and say what you hear.")
 
 Folder = Annotated[Path, typer.Argument(help="The review's folder.")]

@@ -12,8 +12,6 @@ from drawbar.cli.output import say
 from drawbar.research.horizon.review import KEYS, Review
 from drawbar.research.horizon.review_clips import clip_path, in_turn, read_clips
 
-__all__ = ["work"]
-
 _HELP = (
     "space both   1 first   2 second   s stop   |   y yes   x exact   t transposed   v varied   n no   "
     "a ambiguous   r reject   |   o note   u undo   q quit"

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from drawbar.research.horizon.events import Track
     from drawbar.research.horizon.manifest import Refusal
 
-__all__ = ["EVENTS", "TRACKS", "app"]
-
 TRACKS, EVENTS = "tracks.jsonl", "events.jsonl"
 
 app = typer.Typer(no_args_is_help=True, help="Long horizon: do features foresee that a motif returns?")

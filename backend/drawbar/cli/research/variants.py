@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.bench import app
 from drawbar.cli.output import (
     BankOption,
     FontOption,
@@ -21,10 +20,7 @@ from drawbar.cli.output import (
     table,
 )
 
-__all__ = ["app", "bench_variants"]
 
-
-@app.command("variants")
 def bench_variants(
     model: ModelOption = "embedded",
     bank: BankOption = None,

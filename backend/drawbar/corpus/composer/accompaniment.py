@@ -2,12 +2,9 @@
 
 import random
 
-from drawbar.corpus.composer.drumming import play_drums
 from drawbar.corpus.composer.harmony import QUALITIES, voice
 from drawbar.corpus.composer.instruments import Sound
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
-
-__all__ = ["play_bass", "play_chords", "play_drums"]
 
 _LOWEST_BASS = 33  # A1: lower notes drown in small loudspeakers
 _STRUMS: dict[str, tuple[tuple[float, ...], ...]] = {

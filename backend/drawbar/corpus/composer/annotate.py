@@ -23,8 +23,6 @@ from drawbar.corpus.composer.instruments import (
 from drawbar.corpus.composer.piece import Note, Piece, level_at
 from drawbar.errors import BadInputError
 
-__all__ = ["CONCEPTS", "FRAME_RATE_HZ", "SCALARS", "Annotations", "annotate"]
-
 FRAME_RATE_HZ = 50
 CONCEPTS: tuple[str, ...] = (
     *ROLES,

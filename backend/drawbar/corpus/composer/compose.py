@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drawbar.corpus.composer.accompaniment import play_bass, play_chords, play_drums
+from drawbar.corpus.composer.accompaniment import play_bass, play_chords
+from drawbar.corpus.composer.drumming import play_drums
 from drawbar.corpus.composer.figures import Scale, scale_of
 from drawbar.corpus.composer.harmony import progression
 from drawbar.corpus.composer.instruments import (
@@ -21,8 +22,6 @@ from drawbar.corpus.composer.melody import play_lead
 from drawbar.corpus.composer.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 from drawbar.errors import BadInputError
-
-__all__ = ["HELD_OUT_SEED", "Casting", "compose"]
 
 HELD_OUT_SEED = 9_000_000
 """Seeds from here on are never trained on."""

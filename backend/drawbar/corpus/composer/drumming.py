@@ -4,8 +4,6 @@ import random
 
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 
-__all__ = ["CYMBALS", "KICKS", "SNARES", "play_drums"]
-
 KICKS = frozenset({35, 36})
 SNARES = frozenset({37, 38, 39, 40})
 CYMBALS = frozenset({42, 44, 46, 49, 51, 53, 57, 59, 70, 69, 82})

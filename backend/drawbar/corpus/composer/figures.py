@@ -7,8 +7,6 @@ from drawbar.corpus.composer.harmony import SCALES
 from drawbar.corpus.composer.instruments import Sound
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Grid
 
-__all__ = ["RHYTHMS", "Figure", "Scale", "fitting_figure", "scale_of", "sing", "transform"]
-
 RHYTHMS: dict[str, tuple[tuple[float, ...], ...]] = {
     "sparse": ((2.0, 2.0), (3.0, 1.0), (1.0, 1.0, 2.0), (1.5, 0.5, 2.0), (4.0,)),
     "medium": ((1.0, 1.0, 1.0, 1.0), (1.5, 0.5, 1.0, 1.0), (1.0, 0.5, 0.5, 2.0), (0.5, 0.5, 1.0, 1.5, 0.5),

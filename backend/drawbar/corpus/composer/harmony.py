@@ -2,8 +2,6 @@
 
 import random
 
-__all__ = ["QUALITIES", "QUALITY_GROUP", "SCALES", "chord_pitch_classes", "progression", "voice"]
-
 SCALES: dict[str, tuple[int, ...]] = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 QUALITIES: dict[str, tuple[int, ...]] = {
     "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6),

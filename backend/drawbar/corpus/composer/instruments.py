@@ -2,25 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = [
-    "BASSES",
-    "CHORD_INSTRUMENTS",
-    "CURVES",
-    "DENSITIES",
-    "DRUM_STYLES",
-    "DYNAMICS",
-    "HARMONIES",
-    "KEYS",
-    "KIT_DB",
-    "LEADS",
-    "MODES",
-    "PATTERNS",
-    "REGISTERS",
-    "ROLES",
-    "Sound",
-    "sound_of",
-]
-
 
 @dataclass(frozen=True)
 class Sound:

@@ -8,8 +8,6 @@ from drawbar.corpus.composer.instruments import Sound
 from drawbar.corpus.composer.piece import Motif
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 
-__all__ = ["free_line", "play_lead"]
-
 _SHORTEST_GAP_S, _LONGEST_GAP_S = 5.0, 25.0
 
 

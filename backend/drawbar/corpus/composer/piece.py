@@ -7,8 +7,6 @@ from typing import Any
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Chord", "Motif", "Note", "Part", "Piece", "Section", "level_at"]
-
 _FORMAT = 1
 
 

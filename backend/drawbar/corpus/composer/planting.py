@@ -18,8 +18,6 @@ from drawbar.corpus.composer.piece import Motif, Piece
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 from drawbar.errors import BadInputError
 
-__all__ = ["PLANTS", "Occurrence", "Planted", "plant"]
-
 PLANTS = ("exact", "transposed", "varied", "none", "texture")
 """What can be planted."""
 

@@ -15,8 +15,6 @@ from drawbar.corpus.composer.instruments import (
 )
 from drawbar.corpus.composer.piece import Part, Piece
 
-__all__ = ["PROMPT_WORDS", "SYNONYMS", "normalise_prompt", "prompt_for"]
-
 _PLAIN: tuple[str, ...] = (
     "slow", "fast", "medium", "tempo", "soft", "loud", "sparse", "busy", "low", "high", "register", "swing",
     "swung", "straight", "growing", "fading", "swell", "simple", "seventh", "rich", "chords", "drums", "bass",

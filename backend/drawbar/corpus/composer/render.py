@@ -13,8 +13,6 @@ from drawbar.corpus.composer.instruments import KIT_DB, sound_of
 from drawbar.corpus.composer.piece import Part, Piece
 from drawbar.errors import BadInputError, MissingDependencyError
 
-__all__ = ["DEFAULT_SOUNDFONT", "SAMPLE_RATE_HZ", "Renderer", "level", "render_audio"]
-
 SAMPLE_RATE_HZ = 32000
 DEFAULT_SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 _PEAK, _KNEE = 0.9, 0.6

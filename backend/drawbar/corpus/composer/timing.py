@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from drawbar.corpus.composer.piece import Note, level_at
 
-__all__ = ["BEATS_PER_BAR", "Bar", "Grid"]
-
 BEATS_PER_BAR = 4
 
 

@@ -27,8 +27,6 @@ from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Tri
 from drawbar.musicgen import load_model
 from drawbar.musicgen.interfaces import Steering
 
-__all__ = ["Player", "Stage", "play", "time_block"]
-
 Floats = NDArray[np.float32]
 Told = Callable[[int, int], None]
 """Clips done and clips in all; may raise CancelledError."""

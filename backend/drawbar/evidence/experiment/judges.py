@@ -17,18 +17,6 @@ from drawbar.audio_analysis.clap import Embedder, load_clap, weights_key
 from drawbar.errors import BadInputError
 from drawbar.paths import assets_dir
 
-__all__ = [
-    "ClapJudge",
-    "DescriptorJudge",
-    "DetectorJudge",
-    "Judge",
-    "barred",
-    "clap_anchors",
-    "find_judges",
-    "second_measure",
-    "target_measure",
-]
-
 Floats = NDArray[np.float32]
 
 _HEARD = 0.9

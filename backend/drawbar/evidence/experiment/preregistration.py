@@ -19,8 +19,6 @@ from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.judges import barred, second_measure, target_measure
 from drawbar.evidence.experiment.trials import Source, digest_of
 
-__all__ = ["Candidate", "Concept", "Preregistration", "ProveSettings", "candidates_of", "random_sources"]
-
 PROMPTS = (
     "piano in a minor with bass",
     "rock drums with guitar in e minor",

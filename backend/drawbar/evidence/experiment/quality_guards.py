@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["guard_names", "guards"]
-
 _WINDOW_S = 0.1
 _SILENT_DB = -60.0
 _CLIPPED = 0.999

@@ -13,8 +13,6 @@ import torch
 from drawbar.bank import Bank
 from drawbar.evidence.experiment.trials import Condition, Trials
 
-__all__ = ["readback"]
-
 
 @torch.inference_mode()
 def readback(

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from drawbar.evidence.experiment.preregistration import Candidate, Preregistration
 from drawbar.evidence.experiment.trials import Condition, Trials
 
-__all__ = ["Selection", "effects", "select"]
-
 Floats = NDArray[np.float64]
 _LEAST_SD = 1e-6
 

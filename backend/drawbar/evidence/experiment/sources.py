@@ -19,8 +19,6 @@ from drawbar.musicgen.interfaces import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering import DEFAULT_BRANCH, Automation, Direction, Mixer, in_mode
 
-__all__ = ["PassThrough", "load_sources", "pass_through", "save_sources", "steering_of"]
-
 Sources = dict[tuple[str, str], Source]
 
 

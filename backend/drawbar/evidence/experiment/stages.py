@@ -34,8 +34,6 @@ from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.musicgen import load_model
 from drawbar.steering import check_site
 
-__all__ = ["TWIN", "Cost", "Run", "Tell", "confirm", "cost_of", "preregister", "refer", "screen"]
-
 Tell = Callable[[str, float], None]
 """What is being done and the share of it; may raise CancelledError."""
 

@@ -26,8 +26,6 @@ from drawbar.evidence.statistics.measure_slider import Takes
 from drawbar.evidence.statistics.responses import Pool, Responses
 from drawbar.evidence.statistics.settings import GuardLimits, StatisticsSettings
 
-__all__ = ["Stages", "amendments", "assemble", "evidence_of", "judge"]
-
 
 @dataclass(frozen=True)
 class Stages:

@@ -21,8 +21,6 @@ from safetensors.numpy import save_file
 
 from drawbar.errors import BadInputError, DrawbarError
 
-__all__ = ["KINDS", "Block", "Condition", "Pair", "Plan", "Source", "Trials", "digest_of"]
-
 Floats = NDArray[np.float32]
 
 KINDS = (

@@ -12,8 +12,6 @@ from drawbar.bank import Bank, Feature
 from drawbar.errors import BadInputError
 from drawbar.evidence.report.words import measure_words
 
-__all__ = ["Content", "Goal", "Slider", "best", "collect", "goals", "worst"]
-
 _COUNTS = (
     "candidates", "published", "screened", "confirmed", "proven", "proven_some_measure", "weak", "not_shown",
     "untested", "harmful", "concepts", "concepts_proven",

@@ -13,8 +13,6 @@ from drawbar.evidence.report.style import CSS, SCRIPT
 if TYPE_CHECKING:
     from drawbar.evidence.report.sounds import ClipSet
 
-__all__ = ["BEST", "WORST", "page", "shown"]
-
 BEST, WORST = 6, 4
 """Sliders shown in full."""
 

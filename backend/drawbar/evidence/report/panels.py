@@ -12,8 +12,6 @@ from drawbar.evidence.report.words import amount_text, figure, measure_words, pr
 if TYPE_CHECKING:
     from drawbar.evidence.report.sounds import Clip, ClipSet
 
-__all__ = ["chip", "slider_panel"]
-
 _GO = '<svg class="go" viewBox="0 0 14 14" aria-hidden="true"><path d="M2.5 1v12L12.5 7z"/></svg>'
 _STOP = (
     '<svg class="stop" viewBox="0 0 14 14" aria-hidden="true">'

@@ -7,8 +7,6 @@ from html import escape
 from drawbar.evidence.report.content import Slider
 from drawbar.evidence.report.words import amount_text, figure
 
-__all__ = ["dose_plot", "interval_bar", "p_histogram", "range_bar", "scatter"]
-
 _W, _H, _LEFT, _RIGHT, _TOP, _FOOT = 520, 260, 44, 14, 24, 30
 
 

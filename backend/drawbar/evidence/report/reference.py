@@ -7,8 +7,6 @@ from typing import Any
 from drawbar.evidence.report.content import Content
 from drawbar.evidence.report.sections import section
 
-__all__ = ["amendments", "how_to_read", "settings"]
-
 _WORDS = (
     (
         "Amount",

@@ -15,17 +15,6 @@ from drawbar.evidence.report.words import VERDICTS, figure, measure_words, perce
 if TYPE_CHECKING:
     from drawbar.evidence.report.sounds import ClipSet
 
-__all__ = [
-    "all_sliders",
-    "comparison",
-    "concepts",
-    "failures",
-    "goal_list",
-    "hero",
-    "section",
-    "slider_grid",
-]
-
 Clips = Mapping[str, "ClipSet"]
 _KEY = (
     '<p class="key"><span><svg viewBox="0 0 26 14"><path class="dose" d="M1 12L25 2"/></svg>'

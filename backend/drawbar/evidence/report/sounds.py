@@ -20,8 +20,6 @@ from drawbar.evidence.experiment.preregistration import PROMPTS, random_sources
 from drawbar.evidence.report.content import Content, Slider
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank, in_mode
 
-__all__ = ["Clip", "ClipSet", "SoundMaker", "to_mp3"]
-
 Floats = NDArray[np.float32]
 _MOST_LOUDER_DB = 12.0
 _PEAK = 0.9

@@ -1,7 +1,5 @@
 """Nothing -> the report's style sheet and its small script; both schemes, no network."""
 
-__all__ = ["CSS", "SCRIPT"]
-
 CSS = """
 :root { color-scheme: light dark;
   --ground: #fbf8f3; --panel: #ffffff; --well: #f3ede4; --line: #e4dacb; --text: #1f1710; --soft: #5a4b3d;

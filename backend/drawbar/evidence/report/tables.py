@@ -2,8 +2,6 @@
 
 from drawbar.evidence.report.content import Content, goals
 
-__all__ = ["headline", "markdown"]
-
 
 def headline(content: Content) -> str:
     """The whole in one sentence."""

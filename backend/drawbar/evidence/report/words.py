@@ -2,8 +2,6 @@
 
 import math
 
-__all__ = ["VERDICTS", "amount_text", "figure", "measure_words", "percent", "probability", "verdict_words"]
-
 VERDICTS = ("proven", "weak", "harmful", "not shown", "untested")
 """In the order in which a report tells them."""
 _MEANING = {

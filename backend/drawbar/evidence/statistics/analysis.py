@@ -21,8 +21,6 @@ from drawbar.evidence.statistics.summary import summarise
 from drawbar.evidence.statistics.usable_range import Reference
 from drawbar.evidence.statistics.verdict_cards import Finding, conclude, unconfirmed
 
-__all__ = ["Analysis", "Study", "analyse"]
-
 Tell = Callable[[str, float], None]
 
 

@@ -14,8 +14,6 @@ from drawbar.evidence.statistics.preservation import Matched
 from drawbar.evidence.statistics.responses import judge_of
 from drawbar.evidence.statistics.usable_range import GuardRow
 
-__all__ = ["CARD_FORMAT", "CardSide", "card", "finite"]
-
 CARD_FORMAT = 1
 
 

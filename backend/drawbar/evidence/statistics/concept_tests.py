@@ -15,8 +15,6 @@ from drawbar.evidence.statistics.measure_slider import SIGNS, Played, Yardstick
 from drawbar.evidence.statistics.ranking import benjamini_hochberg
 from drawbar.evidence.statistics.settings import StatisticsSettings
 
-__all__ = ["ConceptTest", "concept_rows"]
-
 
 @dataclass(frozen=True)
 class ConceptTest:

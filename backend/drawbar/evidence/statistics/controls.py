@@ -15,8 +15,6 @@ from drawbar.evidence.statistics.responses import Responses
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.slopes import location, prompt_weights
 
-__all__ = ["BASELINE", "Control", "Slider", "check_controls", "shown"]
-
 BASELINE = "difference in means"
 _OTHER_LAYER = "wrong layer"
 _NO_NORM = "pass-through"

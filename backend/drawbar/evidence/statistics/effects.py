@@ -12,8 +12,6 @@ from drawbar.evidence.statistics.responses import Floats, Responses
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.slopes import bootstrap, interval, location, pair_slopes, prompt_weights
 
-__all__ = ["Dose", "Slope", "dose_effects", "noticeable_amount", "saturation", "seeds_needed", "slope_of"]
-
 _MOST_SEEDS = 4096
 _SMALL = 0.1
 """Effects below this many standard deviations have no shape to speak of."""

@@ -14,8 +14,6 @@ from drawbar.evidence.statistics.ranking import Null, rank_p, standing
 from drawbar.evidence.statistics.responses import Floats, Responses, judge_of
 from drawbar.evidence.statistics.slopes import prompt_weights, slopes
 
-__all__ = ["READBACK", "Side", "allowed_measures", "play_side"]
-
 READBACK = "readback"
 """What the SAE itself reads in the result: reported, never proof."""
 _CRITICAL = 0.95

@@ -20,8 +20,6 @@ from drawbar.evidence.statistics.side_effects import take_correlations
 from drawbar.evidence.statistics.slopes import location, prompt_weights, take_sd
 from drawbar.evidence.statistics.usable_range import Reference, Usable, usable_range
 
-__all__ = ["SIGNS", "Nulls", "Played", "Takes", "Yardstick", "play", "yardstick"]
-
 SIGNS = (1, -1)
 
 

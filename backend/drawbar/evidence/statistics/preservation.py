@@ -14,8 +14,6 @@ import numpy.typing as npt
 from drawbar.evidence.statistics.responses import Floats, Responses
 from drawbar.evidence.statistics.slopes import location, prompt_weights
 
-__all__ = ["Curve", "Matched", "area", "curve_of", "matched"]
-
 _STEPS = 64
 _LOWEST = 0.5
 """The area is taken over demands on preservation from here to 1."""

@@ -15,8 +15,6 @@ from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.responses import Floats, Pool, Responses
 from drawbar.evidence.statistics.slopes import location, prompt_weights, slopes
 
-__all__ = ["Null", "benjamini_hochberg", "rank_p", "shared_pairs", "standing"]
-
 _FEWEST_PAIRS = 4
 _BEYOND = 1.05
 """A dose is compared with the pool if its norm is at most this much above the grid."""

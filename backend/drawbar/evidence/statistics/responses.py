@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Floats", "Measured", "Pool", "Responses", "judge_of"]
-
 Floats = npt.NDArray[np.float64]
 Measured = npt.NDArray[np.floating[Any]]
 """As stored: single or double precision."""

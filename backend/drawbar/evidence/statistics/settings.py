@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, fields
 
 from drawbar.errors import BadInputError
 
-__all__ = ["GuardLimits", "StatisticsSettings"]
-
 
 @dataclass(frozen=True)
 class GuardLimits:

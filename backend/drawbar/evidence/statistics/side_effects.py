@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from drawbar.evidence.statistics.responses import Floats
 
-__all__ = ["other_measures", "side_effects", "specificity", "take_correlations"]
-
 
 def take_correlations(takes: Floats, prompts: Sequence[str]) -> Floats:
     """Unsteered takes ``[P, M]`` -> correlation ``[M, M]`` between seeds within prompts; 0 where it is undefined."""

@@ -12,8 +12,6 @@ import numpy as np
 
 from drawbar.evidence.statistics.responses import Floats
 
-__all__ = ["bootstrap", "interval", "location", "pair_slopes", "prompt_weights", "slopes", "take_sd"]
-
 _HUBER = 1.345
 """Clip at this many scales: 95 % as efficient as the mean on normal noise (Huber 1964)."""
 _TO_SD = 1.2533

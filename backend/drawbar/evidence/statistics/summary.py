@@ -10,8 +10,6 @@ from drawbar.evidence.statistics.cards import finite
 from drawbar.evidence.statistics.verdict_cards import Finding
 from drawbar.evidence.statistics.verdicts import HARMFUL, NOT_SHOWN, PROVEN, UNTESTED, WEAK
 
-__all__ = ["SUMMARY_FORMAT", "summarise"]
-
 SUMMARY_FORMAT = 1
 
 

@@ -14,8 +14,6 @@ from drawbar.evidence.statistics.analysis import Study
 from drawbar.evidence.statistics.controls import Control, Slider
 from drawbar.evidence.statistics.responses import Floats, Pool, Responses
 
-__all__ = ["SyntheticSettings", "guard_responses", "synthetic_study"]
-
 GUARDS = ("ce_0", "ce_1", "loudness_db", "silent_share", "clipped_share", "repetition", "finite")
 
 

@@ -14,9 +14,6 @@ from drawbar.evidence.statistics.responses import Floats, Responses
 from drawbar.evidence.statistics.settings import GuardLimits
 from drawbar.evidence.statistics.slopes import prompt_weights, take_sd
 
-__all__ = ["GuardRow", "Reference", "Usable", "rising_fit", "usable_range"]
-
-
 _LEAST_CE = 1e-9
 
 

@@ -29,8 +29,6 @@ from drawbar.evidence.statistics.side_effects import other_measures, side_effect
 from drawbar.evidence.statistics.usable_range import usable_range
 from drawbar.evidence.statistics.verdicts import NOT_SHOWN, UNTESTED, Outcome, SideOutcome, Verdict, judge
 
-__all__ = ["Finding", "conclude", "unconfirmed"]
-
 _SHOWN_MOVES = 6
 _CROWD = (0.05, 0.95)
 

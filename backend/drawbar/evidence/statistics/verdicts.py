@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from drawbar.evidence.statistics.settings import StatisticsSettings
 
-__all__ = ["HARMFUL", "NOT_SHOWN", "PROVEN", "UNTESTED", "WEAK", "Outcome", "SideOutcome", "Verdict", "judge"]
-
 PROVEN, WEAK, NOT_SHOWN, HARMFUL, UNTESTED = "proven", "weak", "not shown", "harmful", "untested"
 
 

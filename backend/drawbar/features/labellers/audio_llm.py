@@ -18,8 +18,6 @@ from drawbar.audio_analysis.scoring import auroc
 from drawbar.bank.records import Label, LabelRecord
 from drawbar.features.labellers.interface import Labelled, LayerView, Tell, partners, separate
 
-__all__ = ["AUTHOR", "ListenerLabeller"]
-
 AUTHOR = "listener"
 METHOD = "top and control clips heard"
 _HIDDEN = ("key_name", "max_requests", "max_audio_s", "retries", "timeout_s")

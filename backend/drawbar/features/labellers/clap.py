@@ -20,8 +20,6 @@ from drawbar.errors import BadInputError
 from drawbar.features.labellers.descriptors import correlations
 from drawbar.features.labellers.interface import Labelled, LayerView, SoundWindows, Tell, partners, separate
 
-__all__ = ["AUTHOR", "ClapLabeller", "ClapSettings", "ClapSounds", "Likeness", "likeness_of"]
-
 AUTHOR = "clap"
 METHOD = "nearest term of the vocabulary"
 Audio = NDArray[np.float32]

@@ -19,18 +19,6 @@ from drawbar.features.labellers.interface import Labelled, LayerView, Separation
 from drawbar.features.labellers.naming import descriptor_label
 from drawbar.features.scoring import FeatureBest, Scores, score
 
-__all__ = [
-    "AUTHOR",
-    "ColumnLabeller",
-    "DescriptorLabeller",
-    "DescriptorSettings",
-    "correlations",
-    "effects",
-    "label_from_descriptors",
-    "score_descriptors",
-    "window_curves",
-]
-
 AUTHOR = "descriptors"
 METHOD = "outer third of the descriptor"
 _SILENT_IS_MISSING = ("pitch_hz", "centroid_hz", "rolloff_hz")  # 0 means "none", not "low"

@@ -14,8 +14,6 @@ from drawbar.features.labellers.interface import Labelled, LayerView, Separation
 from drawbar.features.labellers.naming import concept_label
 from drawbar.features.scoring import ConceptBest, FeatureBest, Scores, score
 
-__all__ = ["AUTHOR", "BEST_OF", "TruthLabeller", "TruthSettings", "label_from_truth"]
-
 AUTHOR = "truth"
 BEST_OF = "best feature of the concept"
 BEST_FOR = "best concept of the feature"

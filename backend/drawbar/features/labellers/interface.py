@@ -15,8 +15,6 @@ from torch import Tensor
 from drawbar.audio_analysis.scoring import auroc
 from drawbar.bank.records import LabelRecord
 
-__all__ = ["Labelled", "Labeller", "LayerView", "Separation", "SoundWindows", "Tell", "partners", "separate"]
-
 Tell = Callable[[int, int], None]
 """Told (done, total); may raise CancelledError."""
 

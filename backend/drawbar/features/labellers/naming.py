@@ -1,7 +1,5 @@
 """A concept's name -> the words that a musician would use for it."""
 
-__all__ = ["concept_label", "descriptor_label"]
-
 _WORDS = {
     "register": "{} register",
     "lead": "{} lead",

@@ -11,8 +11,6 @@ from drawbar.bank.records import Label, LabelRecord, parse_id
 from drawbar.errors import BadInputError
 from drawbar.features.labellers.interface import Labelled, LayerView, Tell
 
-__all__ = ["METHOD", "PeopleLabeller", "read_people"]
-
 METHOD = "people"
 _MAX_BYTES = 64 << 20
 _MAX_CHARS = 200

@@ -19,8 +19,6 @@ from drawbar.features.labellers.interface import Labeller
 from drawbar.features.labellers.people import PeopleLabeller
 from drawbar.features.labellers.sound_windows import Describer, DescriptorSounds, EssentiaSounds
 
-__all__ = ["LabelSettings", "make_describers", "make_labellers"]
-
 
 @dataclass(frozen=True)
 class LabelSettings:

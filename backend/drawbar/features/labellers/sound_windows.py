@@ -15,8 +15,6 @@ from drawbar.audio_analysis.essentia import ESSENTIA_DSP, EssentiaTags, dsp_wind
 from drawbar.audio_analysis.tempo_and_key import MUSICAL, musical_curves
 from drawbar.features.labellers.descriptors import window_curves
 
-__all__ = ["Describer", "DescriptorSounds", "EssentiaSounds"]
-
 Audio = NDArray[np.float32]
 
 

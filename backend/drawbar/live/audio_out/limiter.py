@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from drawbar.live.audio_out.ring import Floats
 
-__all__ = ["Gain", "Limiter", "Monitor"]
-
 
 class Gain:
     """A gain that reaches its target linearly within 10 ms."""

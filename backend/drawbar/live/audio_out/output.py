@@ -16,8 +16,6 @@ from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live.audio_out.ring import Floats, Ring
 from drawbar.live.clock import Clock, RealClock
 
-__all__ = ["NullOutput", "Output", "list_devices", "open_output"]
-
 KINDS = ("rtmixer", "sounddevice", "null")
 
 

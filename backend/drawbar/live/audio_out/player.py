@@ -13,8 +13,6 @@ from drawbar.live.audio_out.output import Output
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.clock import Clock, RealClock
 
-__all__ = ["Player"]
-
 FILL_S = 0.2
 
 

@@ -16,8 +16,6 @@ import soxr
 from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live.audio_out.ring import Floats, Ring
 
-__all__ = ["RtmixerOutput", "SoundDeviceOutput", "device_names"]
-
 CAPACITY_S = 0.5
 BLOCK_S = 0.01
 WARM_S = 0.25

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Floats", "Ring"]
-
 Floats = NDArray[np.float32]
 
 

@@ -17,8 +17,6 @@ import soundfile
 from drawbar.errors import BadInputError
 from drawbar.live.audio_out.ring import Floats
 
-__all__ = ["atomic", "read_comment", "write"]
-
 MAX_COMMENT = 16 << 20
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 

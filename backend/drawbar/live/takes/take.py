@@ -25,8 +25,6 @@ from drawbar.live.audio_out.ring import Floats
 from drawbar.live.controls import checked_amount
 from drawbar.live.takes import soundfiles
 
-__all__ = ["Stored", "Take", "TakeSettings", "load_record", "load_settings", "stored", "versions"]
-
 FORMAT = 1
 Stored = Mapping[str, Any]
 """Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.takes.spool import Spool
 
-__all__ = ["Trace"]
-
 PEAK_BLOCK = 64
 """Samples per stored minimum and maximum."""
 NEWEST_S = 10

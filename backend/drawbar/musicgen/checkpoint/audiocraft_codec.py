@@ -17,8 +17,6 @@ from torch import Tensor
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 
-__all__ = ["codec_reference", "encodec_config", "encodec_tensors", "read_audiocraft_codec"]
-
 _ONLY: dict[str, tuple[Any, ...]] = {
     "compression_model": ("encodec",),
     "encodec.autoencoder": ("seanet",),

@@ -15,8 +15,6 @@ import yaml
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.musicgen.untrusted_files import read_tensor_file
 
-__all__ = ["XpConfig", "read_state"]
-
 _REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
 """OmegaConf writes ``channels: ${channels}`` for a value that stands elsewhere."""
 

@@ -23,16 +23,6 @@ from drawbar.musicgen.network.text_encoder import TextEncoder, load_text_encoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
-__all__ = [
-    "CODEC_FILE",
-    "STATE_FILE",
-    "audiocraft_variant",
-    "open_audiocraft",
-    "read_audiocraft",
-    "references",
-    "text_name",
-]
-
 STATE_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
 
 Find = Callable[[str], Path]

@@ -33,8 +33,6 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 
 from drawbar.errors import CheckpointError
 
-__all__ = ["Progress", "RemoteFile", "check_disk", "download", "explained", "folder_name"]
-
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all and the file's name; what it raises ends the download, which can go on later."""
 

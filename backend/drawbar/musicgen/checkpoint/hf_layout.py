@@ -21,8 +21,6 @@ from drawbar.musicgen.network.text_encoder import load_text_encoder
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
 
-__all__ = ["hf_spec", "open_hf", "read_hf"]
-
 CONTEXT_SECONDS = 30
 """What every released MusicGen was trained on; a configuration may say otherwise (``decoder.context_frames``)."""
 

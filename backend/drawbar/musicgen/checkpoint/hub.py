@@ -26,19 +26,6 @@ from drawbar.musicgen.checkpoint.download import (
 )
 from drawbar.musicgen.untrusted_files import weight_files
 
-__all__ = [
-    "Licence",
-    "Listing",
-    "Progress",
-    "cached",
-    "fetch",
-    "find",
-    "licence_of",
-    "listing",
-    "names_in_cache",
-    "plans",
-]
-
 _HF_EXTRAS = (
     "README.md",
     "config.json",

@@ -21,8 +21,6 @@ from drawbar.musicgen.codec.interface import Codec
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.untrusted_files import read_config
 
-__all__ = ["About", "Glance", "glance", "inspect"]
-
 
 @dataclass(frozen=True)
 class Glance:

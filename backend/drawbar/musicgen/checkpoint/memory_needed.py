@@ -18,8 +18,6 @@ import torch
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["PRECISIONS", "Need", "check_room", "free_bytes", "give_back", "human", "needed", "parameters"]
-
 PRECISIONS: dict[str, float] = {
     "float32": 4.0,
     "bfloat16": 2.0,

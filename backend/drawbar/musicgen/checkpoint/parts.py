@@ -15,8 +15,6 @@ from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Opened", "Parts", "Room", "check_together"]
-
 Room = Callable[[ModelSpec, int, int], None]
 """Told the sizes and the parameters of text encoder and codec before anything is built; raises without room."""
 

@@ -19,9 +19,6 @@ from drawbar.musicgen.checkpoint.audiocraft_layout import STATE_FILE
 from drawbar.musicgen.checkpoint.resolve import layout_of
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
-__all__ = ["Origin", "read_origin"]
-
-
 _SIZES = ("n_q", "card", "dim", "num_heads", "num_layers")
 
 

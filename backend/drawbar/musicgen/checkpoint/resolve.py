@@ -24,9 +24,7 @@ from drawbar.musicgen.untrusted_files import weight_files
 from drawbar.paths import embedded_model_dir
 
 if TYPE_CHECKING:
-    from drawbar.musicgen.checkpoint.hub import Progress
-
-__all__ = ["layout_of", "local", "open_folder", "read_folder", "resolve"]
+    from drawbar.musicgen.checkpoint.download import Progress
 
 
 def resolve(name: str | Path, progress: Progress | None = None) -> tuple[Path, str]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Names", "audiocraft_names", "hf_names"]
-
 Names = dict[str, tuple[str, ...]]
 
 

@@ -21,21 +21,7 @@ from drawbar.musicgen.checkpoint.tensor_names import Names, audiocraft_names, hf
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.meta_init import blank
 from drawbar.musicgen.spec import ModelSpec
-from drawbar.musicgen.untrusted_files import describe, read_config, read_tensor_file, read_tensors
-
-__all__ = [
-    "Mapped",
-    "fill_decoder",
-    "fingerprint",
-    "from_audiocraft",
-    "from_hf",
-    "read_config",
-    "read_tensor_file",
-    "read_tensors",
-    "save_hf",
-    "to_audiocraft",
-    "to_hf",
-]
+from drawbar.musicgen.untrusted_files import describe
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 

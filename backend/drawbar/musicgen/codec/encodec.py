@@ -20,8 +20,6 @@ from drawbar.musicgen.untrusted_files import compare
 if TYPE_CHECKING:  # transformers takes seconds to import; only a released codec needs it
     from transformers import EncodecModel
 
-__all__ = ["EncodecCodec", "EncodecStream", "load_encodec"]
-
 
 class EncodecCodec:
     """See ``codec.Codec``. EnCodec is not causal unless its configuration says so: the look-ahead is several frames."""

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 from drawbar.errors import NotSupportedError
 
-__all__ = ["PRECISIONS", "StreamedDecoder", "delay_samples"]
-
 PRECISIONS = ("float32", "int8")
 """How the three widest matrices (the LSTM's and the first up-sampling's) are kept on a CPU."""
 _WIDE = 1 << 22

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
 
-__all__ = ["Codec", "CodecStream", "load_codec"]
-
 
 class CodecStream(Protocol):
     """Tokens in, samples out, as soon as they are complete."""

@@ -21,8 +21,6 @@ from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
 
-__all__ = ["SpectralCodec", "SpectralConfig", "SpectralStream"]
-
 
 @dataclass(frozen=True)
 class SpectralConfig:

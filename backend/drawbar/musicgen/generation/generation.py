@@ -20,8 +20,6 @@ from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.step import Edit, Interventions, Stepper, TextMemory
 from drawbar.musicgen.network.windows import Windows
 
-__all__ = ["Generation", "GenerationSettings"]
-
 
 @dataclass(frozen=True)
 class GenerationSettings:

@@ -18,8 +18,6 @@ from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.step import Stepper, TextMemory
 
-__all__ = ["FrameGraph"]
-
 _BUCKET = 512
 """Attention looks at the past up to the next multiple of this many positions; each has its own capture."""
 _WARM = 3

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["Noise", "Sampler"]
-
 _WORD = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
 

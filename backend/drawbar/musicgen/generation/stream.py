@@ -17,8 +17,6 @@ from drawbar.errors import BadInputError
 from drawbar.musicgen.generation.generation import Generation
 from drawbar.musicgen.interfaces import Lanes, Observer, SteeringRun
 
-__all__ = ["Frame", "Stream"]
-
 
 @dataclass(frozen=True, eq=False)
 class Frame:

@@ -11,8 +11,6 @@ from torch import Tensor
 from drawbar.errors import BadInputError
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Cache"]
-
 
 class Cache:
     """Self-attention memory: per layer one tensor ``[2, R, H, C, D/H]`` (keys, then values), C positions."""

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Block", "Decoder", "sinusoidal_positions"]
-
 
 def sinusoidal_positions(count: int, d_model: int) -> Tensor:
     """Positions ``[count, D]``: cosines, then sines (as both released implementations compute them)."""

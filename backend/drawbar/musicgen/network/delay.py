@@ -11,8 +11,6 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError
 
-__all__ = ["logits_to_frames", "targets_for", "to_frames", "to_steps", "valid_steps"]
-
 
 def valid_steps(frames: int) -> int:
     """Positions at which a clip of ``frames`` frames has residuals: the start step and one per frame."""

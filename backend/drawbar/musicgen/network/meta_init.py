@@ -12,8 +12,6 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["blank"]
-
 Module = TypeVar("Module", bound=nn.Module)
 
 

@@ -17,8 +17,6 @@ from drawbar.errors import BadInputError
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.decoder import Decoder
 
-__all__ = ["Interventions", "Stepper", "TextMemory"]
-
 Edit = Callable[[Tensor], Tensor]
 
 

@@ -19,8 +19,6 @@ from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
 
-__all__ = ["T5Encoder", "T5Settings"]
-
 MOST_LAYERS, WIDEST = 512, 1 << 24
 """Far beyond every T5; a damaged configuration must not make the machine count to a billion."""
 

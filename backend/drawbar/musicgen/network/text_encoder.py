@@ -19,8 +19,6 @@ from drawbar.musicgen.network.meta_init import blank
 from drawbar.musicgen.network.t5 import T5Encoder, T5Settings
 from drawbar.musicgen.untrusted_files import compare
 
-__all__ = ["MAX_WORDS", "TextEncoder", "load_text_encoder"]
-
 MAX_WORDS = 512
 """Tokens of a prompt that are read (T5's training length); a longer one is refused."""
 

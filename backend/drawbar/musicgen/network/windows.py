@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["Windows"]
-
 
 @dataclass(frozen=True)
 class Windows:

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
-__all__ = ["audiocraft_encodec"]
-
 
 def audiocraft_encodec(model: Any, n_q: int) -> Any:
     """transformers' ``EncodecModel`` -> audiocraft's, in float32, with ``n_q`` codebooks active."""

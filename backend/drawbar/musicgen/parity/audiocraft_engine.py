@@ -26,8 +26,6 @@ from drawbar.musicgen.parity.audiocraft_model import Reference
 from drawbar.musicgen.parity.interface import Edit, Text, hooked
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["ReferenceEngine", "ReferenceStream"]
-
 
 class ReferenceEngine:
     """Stands in for a ``Model`` where a take is rendered. Raises MissingDependencyError without audiocraft."""

@@ -25,8 +25,6 @@ from drawbar.musicgen.checkpoint.weights import to_audiocraft
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked
 
-__all__ = ["Reference", "has_audiocraft", "import_audiocraft"]
-
 _TEXT = "condition_provider.conditioners.description.output_proj"
 
 

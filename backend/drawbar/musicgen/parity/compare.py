@@ -18,8 +18,6 @@ from drawbar.musicgen.parity.fixed_steering import FixedSteering
 from drawbar.musicgen.parity.interface import Oracle, Passed, Text
 from drawbar.musicgen.parity.report import Row
 
-__all__ = ["BOUND", "Case", "compare", "our_cases"]
-
 BOUND = 1e-4
 """Largest difference of logits and residuals, float32. Measured: 1e-6 on random small models, 2e-5 on the embedded."""
 

@@ -15,8 +15,6 @@ from drawbar.musicgen.codec.interface import Codec
 from drawbar.musicgen.parity.audiocraft_model import has_audiocraft
 from drawbar.musicgen.parity.report import Row
 
-__all__ = ["codec_rows"]
-
 AUDIO_BOUND = 1e-4
 """Largest difference of samples, float32, full scale 1."""
 PIECES_BOUND = 1e-3

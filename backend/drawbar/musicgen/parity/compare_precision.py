@@ -16,8 +16,6 @@ from drawbar.musicgen.parity.report import Row
 from drawbar.musicgen.quantised.precision import BOUND, compare, forbid, precisions
 from drawbar.musicgen.quantised.stepper import QuantisedStepper
 
-__all__ = ["precision_rows"]
-
 
 def precision_rows(
     model: Model,

@@ -14,8 +14,6 @@ from torch import Tensor
 from drawbar.musicgen.interfaces import Hold, Lanes
 from drawbar.musicgen.parity.interface import Edit
 
-__all__ = ["FAINT_RMS", "FixedSteering", "faint"]
-
 FAINT_RMS = 1e-3
 """Size of a faint residual: its variance is a tenth of the norms' epsilon, which then decides what a norm gives."""
 

@@ -13,8 +13,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-__all__ = ["Edit", "Oracle", "Passed", "Text", "hooked"]
-
 Text = tuple[Tensor, Tensor]
 """Text states ``[B, L, Dt]`` and mask ``[B, L]``; a row without a word is null text."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["Row", "Verdict"]
-
 
 @dataclass(frozen=True)
 class Row:

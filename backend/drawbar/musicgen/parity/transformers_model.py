@@ -19,8 +19,6 @@ from drawbar.musicgen.checkpoint.weights import to_hf
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked
 
-__all__ = ["TransformersReference"]
-
 _TABLE = "model.decoder.embed_positions.weights"
 
 

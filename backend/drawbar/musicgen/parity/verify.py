@@ -27,8 +27,6 @@ from drawbar.musicgen.parity.interface import Oracle
 from drawbar.musicgen.parity.report import Row, Verdict
 from drawbar.musicgen.parity.transformers_model import TransformersReference
 
-__all__ = ["VerifySettings", "origin_of", "verify"]
-
 PROMPTS = ("80s pop track with bassy drums and synth", "slow piano")
 
 

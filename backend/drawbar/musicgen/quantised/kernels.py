@@ -17,8 +17,6 @@ from typing import Any
 
 from drawbar.musicgen.quantised.llvm_kernels import assembly
 
-__all__ = ["AttendJob", "Kernels", "MultiplyJob", "kernels"]
-
 
 class MultiplyJob(ctypes.Structure):
     """One product: what ``multiply`` reads. Addresses are of contiguous memory."""

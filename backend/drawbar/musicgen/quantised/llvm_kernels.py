@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["GROUP", "HEAD", "OUTPUTS", "assembly"]
-
 GROUP = 32
 """Inputs that share a scale."""
 OUTPUTS = 16

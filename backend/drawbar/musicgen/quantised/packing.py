@@ -15,8 +15,6 @@ from drawbar.errors import BadInputError, NotSupportedError
 from drawbar.musicgen.quantised.kernels import Kernels, MultiplyJob, kernels
 from drawbar.musicgen.quantised.llvm_kernels import GROUP, OUTPUTS
 
-__all__ = ["Packed", "Workspace", "pack", "unpack"]
-
 _ROWS = 4
 """Rows that one pass over the weights multiplies."""
 

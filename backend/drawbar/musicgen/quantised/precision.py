@@ -28,8 +28,6 @@ from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.paths import user_dir
 
-__all__ = ["BOUND", "Comparison", "choose", "compare", "forbid", "make_stepper", "precisions"]
-
 BOUND = 1.01
 """A precision may raise the first codebook's cross-entropy by this factor at most."""
 _SMALL = 60_000_000

@@ -21,8 +21,6 @@ from drawbar.musicgen.quantised.llvm_kernels import HEAD
 from drawbar.musicgen.quantised.packing import Packed, Workspace, pack
 from drawbar.musicgen.spec import ModelSpec
 
-__all__ = ["QuantisedCache", "QuantisedStepper", "can_quantise"]
-
 _HEAD_BITS = 8
 """The output heads are small and decide the tokens: never below 8 bits."""
 

@@ -15,8 +15,6 @@ from drawbar.pipeline.inputs.tracks import Excerpt, Track
 from drawbar.pipeline.manifest import write_json
 from drawbar.residuals import Clip, ShardSet, write_shard
 
-__all__ = ["ClipInfo", "ClipStore", "write_tokens"]
-
 
 @dataclass(frozen=True)
 class ClipInfo:

@@ -10,8 +10,6 @@ from drawbar.corpus.audio import stream_audio
 from drawbar.errors import AudioFileError
 from drawbar.pipeline.inputs.tracks import Excerpt, Track, file_key, with_splits
 
-__all__ = ["Recorded"]
-
 _SILENT = 1e-4  # peak below which an excerpt holds nothing
 _MIN_EXCERPT_S = 1.0
 

@@ -30,8 +30,6 @@ from drawbar.pipeline.inputs.recorded import Recorded
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track, file_key, split_of
 from drawbar.pipeline.settings import BuildSettings
 
-__all__ = ["open_source"]
-
 TABLES = (".csv", ".tsv")
 """Suffixes of files that list recordings."""
 

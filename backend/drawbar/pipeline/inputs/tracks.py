@@ -9,8 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Excerpt", "Source", "Track", "file_key", "split_of", "with_splits"]
-
 
 @dataclass(frozen=True)
 class Track:

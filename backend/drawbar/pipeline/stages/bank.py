@@ -28,7 +28,8 @@ from drawbar.features.excerpts import cut_examples
 from drawbar.features.labellers.interface import separate
 from drawbar.features.neighbours import nearest_by_cosine
 from drawbar.features.pairs import ShardPairs
-from drawbar.features.profile import Pick, Profile
+from drawbar.features.picks import Pick
+from drawbar.features.profile import Profile
 from drawbar.features.storage import load_profile
 from drawbar.features.survivors import rates_of, survivors
 from drawbar.features.temporal import described, kinds_of
@@ -37,8 +38,6 @@ from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SAE, load_sae
-
-__all__ = ["LayerStages", "bank_stage"]
 
 _DUPLICATE = 0.6  # correlation in time from which a feature of another layer counts as the same
 _SHOWN_R = 0.05  # weaker correlations are noise, and cost room

@@ -33,8 +33,6 @@ from drawbar.residuals import (
     write_shard,
 )
 
-__all__ = ["BuildModel", "corpus_stage", "limits", "residuals_stage", "row_source", "tokens_stage"]
-
 BuildModel = Any
 """A loaded model: ``spec``, ``fingerprint``, ``codec``, ``residuals`` and, for cross-entropies, ``logits``."""
 

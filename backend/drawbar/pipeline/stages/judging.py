@@ -11,8 +11,6 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.residuals import RowSource, harvest
 from drawbar.sae import SAE, Recovered, SiteTest, cross_entropy_recovered, measure, site_test
 
-__all__ = ["judged"]
-
 _FVU_ROWS = 200_000  # held-out residuals for fvu and l0
 _DEAD_ROWS = 1_000_000  # residuals of any split in which a live feature must fire once
 _SITE_FRAMES = 8_000  # for the site test

@@ -27,8 +27,6 @@ from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.sounds import read_sounds, sounds_stage
 
-__all__ = ["labels_stage"]
-
 _BYTES = 512 << 20  # window activations of one split, at most
 _FILES = ("labels.json", "concepts.json", "separation.json", "figures.safetensors")
 

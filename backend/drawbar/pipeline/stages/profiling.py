@@ -14,8 +14,6 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.corpus import BuildModel, row_source
 from drawbar.sae import load_sae
 
-__all__ = ["pairs_stage", "profile_stage"]
-
 
 def pairs_stage(
     settings: BuildSettings,

@@ -15,8 +15,6 @@ from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 
-__all__ = ["read_sounds", "sounds_stage"]
-
 _GROUP = 8  # clips a file: what a killed stage does again at most
 
 

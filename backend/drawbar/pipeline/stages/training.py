@@ -24,8 +24,6 @@ from drawbar.pipeline.stages.judging import judged
 from drawbar.residuals import MixedBatches
 from drawbar.sae import CONFIG_FILE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
 
-__all__ = ["sae_stages", "sweep_stage"]
-
 
 @dataclass(frozen=True)
 class _Task:

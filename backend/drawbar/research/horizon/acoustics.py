@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from drawbar.audio_analysis.descriptors import CHROMA, FRAME_RATE_HZ, descriptors
 from drawbar.research.horizon.horizons import Floats
 
-__all__ = ["ACOUSTICS", "past_acoustics"]
-
 _CURVES = (
     "loudness_db", "centroid_hz", "flatness", "low_band_share", "mid_band_share", "high_band_share",
     "onset_strength", "pitch_clarity", *CHROMA,

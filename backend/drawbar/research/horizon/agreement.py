@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.annotations import Annotation
 
-__all__ = ["Agreement", "agreement_of", "answer_of", "settled"]
-
 
 @dataclass(frozen=True)
 class Agreement:

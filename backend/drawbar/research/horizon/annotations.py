@@ -16,8 +16,6 @@ from drawbar.errors import BadInputError
 from drawbar.research.horizon.events import Event, Track, Window
 from drawbar.research.horizon.schema import faults
 
-__all__ = ["SCHEMA_FILE", "STATUSES", "Annotation", "Generation", "annotation_id", "proposed", "read_row"]
-
 SCHEMA_FILE = Path(__file__).with_name("annotation.schema.json")
 STATUSES = ("proposed", "verified", "ambiguous", "rejected")
 _FORMAT = 1

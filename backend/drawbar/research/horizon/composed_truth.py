@@ -10,8 +10,6 @@ from drawbar.corpus.composer.planting import Planted, plant
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.events import Event, PieceSettings, Track, Window
 
-__all__ = ["TruePair", "piece_of", "returns", "true_pairs"]
-
 
 @dataclass(frozen=True)
 class TruePair:

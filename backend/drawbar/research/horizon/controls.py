@@ -19,17 +19,6 @@ from drawbar.research.horizon.horizons import Bools, Floats
 from drawbar.research.horizon.ranking import best_columns
 from drawbar.research.horizon.rows import PLAIN_CONTROLS
 
-__all__ = [
-    "CONTROLS",
-    "LOCAL",
-    "SHUFFLED",
-    "Chooser",
-    "RandomFeatures",
-    "check_controls",
-    "deal_labels",
-    "random_rows",
-]
-
 LOCAL = "local-only"
 SHUFFLED = "shuffled labels"
 CONTROLS = (*PLAIN_CONTROLS, SHUFFLED, "random directions", "random features", LOCAL)

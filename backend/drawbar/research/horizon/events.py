@@ -15,21 +15,6 @@ from typing import Any, TypeVar
 
 from drawbar.errors import BadInputError
 
-__all__ = [
-    "KINDS",
-    "PLANTS",
-    "SPLITS",
-    "Event",
-    "PieceSettings",
-    "Track",
-    "Window",
-    "load_events",
-    "load_tracks",
-    "save_events",
-    "save_tracks",
-    "split_of",
-]
-
 SPLITS = ("train", "valid", "test")
 """70, 15 and 15 of a hundred tracks, by the hash of the track's id alone."""
 

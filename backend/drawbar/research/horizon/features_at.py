@@ -17,8 +17,6 @@ from drawbar.errors import BadInputError, LeakError
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Floats
 
-__all__ = ["TOLERANCE", "Heard", "Units", "check_causal", "encoder_look_ahead", "frames_at", "read_track"]
-
 TOLERANCE = 2e-4
 """Largest difference, in units of the residual's own norm, that rounding explains (measured: 1e-6)."""
 

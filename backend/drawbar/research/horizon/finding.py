@@ -16,8 +16,6 @@ from drawbar.research.horizon.matching import MatchSettings, sound_of_track, wit
 from drawbar.research.horizon.recurrence import Proposal, RecurrenceSettings, find_recurrences
 from drawbar.research.horizon.track_audio import track_audio
 
-__all__ = ["Found", "find_events", "find_proposals"]
-
 Progress = Callable[[int, int], None]
 
 

@@ -16,8 +16,6 @@ from scipy.special import expit
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.logistic import STRENGTHS, Doubles, Logistic, fit_path
 
-__all__ = ["Columns", "Ints", "Reading", "fixed", "fold_of", "read"]
-
 Ints = NDArray[np.int64]
 Columns = Callable[[NDArray[np.bool_]], NDArray[np.floating[Any]]]
 """Rows to learn from (bool [N]) -> the columns [N, m] of all rows: whatever is chosen is chosen on those rows."""

@@ -15,8 +15,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from drawbar.errors import BadInputError
 
-__all__ = ["FRAME_HZ", "RATE_HZ", "Foreground", "ForegroundSettings", "foreground_of"]
-
 RATE_HZ = 16_000
 _HOP = 1024
 FRAME_HZ = RATE_HZ / _HOP

@@ -11,8 +11,6 @@ from typing import Any
 from drawbar.errors import ControlError
 from drawbar.research.horizon.controls import CONTROLS
 
-__all__ = ["Criterion", "acts", "foresees", "passed", "verdict"]
-
 
 @dataclass(frozen=True)
 class Criterion:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 
-__all__ = ["HORIZONS", "Bools", "Floats", "Grid", "Horizon", "check_labels", "label_sets"]
-
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 

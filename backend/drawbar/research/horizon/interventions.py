@@ -20,8 +20,6 @@ from drawbar.research.horizon.twins import ACTED, Acted, Way, direction
 from drawbar.steering import Mixer
 from drawbar.steering.automation import Automation, Lane
 
-__all__ = ["BYPASS", "WAYS", "Condition", "InterventionSettings", "conditions", "play", "weigh"]
-
 Doubles = NDArray[np.float64]
 WAYS: tuple[Way, ...] = ("ablate", "scale up")
 BYPASS = "bypass"

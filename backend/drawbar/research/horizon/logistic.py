@@ -16,8 +16,6 @@ from scipy.special import expit
 
 from drawbar.errors import BadInputError
 
-__all__ = ["STRENGTHS", "Logistic", "fit_path"]
-
 Doubles = NDArray[np.float64]
 
 STRENGTHS = (10.0, 1.0, 0.1, 0.01, 0.001)

@@ -19,8 +19,6 @@ from drawbar.errors import AudioFileError, BadInputError
 from drawbar.research.horizon.composed_truth import piece_of
 from drawbar.research.horizon.events import PLANTS, SPLITS, PieceSettings, Track, split_of
 
-__all__ = ["Refusal", "composed_of_split", "composed_tracks", "recorded_tracks", "verify"]
-
 SHORTEST_S, LONGEST_S = 24.0, 900.0
 _LICENCE = "CC0-1.0"
 _UNKNOWN = {"", "unknown"}

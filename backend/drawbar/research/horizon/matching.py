@@ -16,8 +16,6 @@ from drawbar.research.horizon.events import Event, Window
 from drawbar.research.horizon.foreground import RATE_HZ
 from drawbar.research.horizon.recurrence import Recurrences
 
-__all__ = ["Match", "MatchSettings", "Sound", "matched_windows", "sound_of_track", "with_controls"]
-
 _HOP = 512
 _FRAME_HZ = RATE_HZ / _HOP
 _SAME_CEPSTRA = 3.0  # dB; windows of one and the same band differ by about this much

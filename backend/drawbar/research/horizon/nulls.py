@@ -17,8 +17,6 @@ from drawbar.research.horizon.readouts import ProbeSettings
 from drawbar.research.horizon.rows import Rows
 from drawbar.research.horizon.trial import rate, trial
 
-__all__ = ["null_control", "without_recurrence"]
-
 _FEWEST = 40  # tracks without recurrence: with fewer, all tracks are kept
 
 Told = Callable[[str, float], None]

@@ -15,8 +15,6 @@ from drawbar.audio_analysis.descriptors import descriptors
 from drawbar.research.horizon.horizons import Floats
 from drawbar.research.horizon.recurrence import RecurrenceSettings, find_recurrences
 
-__all__ = ["OUTCOMES", "QUALITY", "RECURRENCE", "HeardReturns", "ReturnDetector", "outcomes"]
-
 RECURRENCE = ("likeness", "returns")
 QUALITY = ("ce_0", "loudness_db", "onset_rate_hz")
 OUTCOMES = (*RECURRENCE, *QUALITY)

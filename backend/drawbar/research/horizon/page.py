@@ -9,8 +9,6 @@ from typing import Any
 
 from drawbar.research.horizon.plots import curve, forest, scatter
 
-__all__ = ["page"]
-
 _STYLE = """
 :root{--ink:#1d2126;--paper:#fbfaf7;--soft:#6a717a;--line:#d9d5cb;--own:#b4532a;--control:#7d8791;--local:#3d7a5c}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e3dc;--paper:#191b1e;--soft:#9aa1a9;--line:#3a3d42;--own:#e08a5e;

@@ -6,8 +6,6 @@ Text and numbers only; colours come from the page's style. Knows nothing of file
 from collections.abc import Sequence
 from html import escape
 
-__all__ = ["curve", "forest", "scatter"]
-
 _WIDTH, _ROW, _LEFT, _RIGHT = 640, 20, 190, 70
 
 Interval = tuple[str, float, float, float, str]

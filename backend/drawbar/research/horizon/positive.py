@@ -18,8 +18,6 @@ from drawbar.research.horizon.readouts import ProbeSettings
 from drawbar.research.horizon.rows import Rows
 from drawbar.research.horizon.trial import rate, trial
 
-__all__ = ["STRENGTHS", "inject", "positive_control"]
-
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Standard deviations; 1 makes an AUROC of about 0.76 out of a linear reading."""
 

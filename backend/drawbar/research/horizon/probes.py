@@ -28,8 +28,6 @@ from drawbar.research.horizon.ranking import Ranked, rank
 from drawbar.research.horizon.readouts import Judged, Judging, ProbeSettings, compare, difference
 from drawbar.research.horizon.rows import PLAIN_CONTROLS, Rows
 
-__all__ = ["Probes", "shortlist"]
-
 Told = Callable[[str, float], None]
 
 

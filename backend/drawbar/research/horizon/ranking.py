@@ -17,8 +17,6 @@ from drawbar.research.horizon.horizons import Bools, Floats
 from drawbar.research.horizon.logistic import Doubles
 from drawbar.residuals.areas import auroc_columns
 
-__all__ = ["Ranked", "areas_of", "best_columns", "rank"]
-
 
 @dataclass(frozen=True)
 class Ranked:

@@ -25,8 +25,6 @@ from drawbar.research.horizon.scores import (
     weights,
 )
 
-__all__ = ["Judged", "Judging", "ProbeSettings", "compare", "detectable"]
-
 
 @dataclass(frozen=True)
 class ProbeSettings:

@@ -14,8 +14,6 @@ from drawbar.research.horizon.events import Window
 from drawbar.research.horizon.foreground import FRAME_HZ, ForegroundSettings, foreground_of
 from drawbar.research.horizon.selfsimilarity import Likeness, SimilaritySettings, likeness_of
 
-__all__ = ["Proposal", "RecurrenceSettings", "Recurrences", "find_recurrences"]
-
 
 @dataclass(frozen=True)
 class RecurrenceSettings:

@@ -17,8 +17,6 @@ from pathlib import Path
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.annotations import Annotation, read_row
 
-__all__ = ["ANSWERS", "KEYS", "QUEUE", "Review", "read_decisions", "read_queue", "reviewers", "write_queue"]
-
 QUEUE = "queue.jsonl"
 ANSWERS = {
     "yes": "verified",

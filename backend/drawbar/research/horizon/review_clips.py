@@ -17,8 +17,6 @@ from drawbar.research.horizon.annotations import Annotation
 from drawbar.research.horizon.events import Track, Window
 from drawbar.research.horizon.track_audio import clip, track_audio
 
-__all__ = ["CONTEXT_S", "GAP_S", "clip_path", "in_turn", "read_clips", "write_clips"]
-
 CONTEXT_S = 0.5
 GAP_S = 0.4
 """Silence between two clips that are played in turn."""

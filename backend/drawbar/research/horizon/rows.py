@@ -19,8 +19,6 @@ from drawbar.research.horizon.events import Event
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Bools, Floats, Horizon, check_labels
 
-__all__ = ["PLAIN_CONTROLS", "Rows", "past_events", "position_columns", "text_columns"]
-
 PLAIN_CONTROLS = ("position", "acoustics", "source", "past events")
 """Controls that know something about each position, but not the model."""
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["faults"]
-
 Schema = Mapping[str, Any]
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from drawbar.research.horizon.recurrence import RecurrenceSettings
 from drawbar.research.horizon.scoring import BARS, Score, Share
 
-__all__ = ["score_markdown"]
-
 
 def score_markdown(
     score: Score, settings: RecurrenceSettings, *, split: str, seconds: float, seed: int

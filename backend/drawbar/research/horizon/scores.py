@@ -15,8 +15,6 @@ from drawbar.errors import BadInputError
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.logistic import Doubles
 
-__all__ = ["Area", "Calibration", "Estimate", "Margin", "area", "calibration", "margin", "weights"]
-
 RESAMPLES = 2000
 
 

@@ -13,8 +13,6 @@ from drawbar.research.horizon.composed_truth import TruePair, piece_of, returns,
 from drawbar.research.horizon.events import PLANTS, Track, Window
 from drawbar.research.horizon.recurrence import Proposal
 
-__all__ = ["BARS", "Score", "Share", "matching", "score_proposals"]
-
 BARS = {"precision": 0.8, "recall": 0.6, "texture": 0.9}
 """What the detector must reach on held-out pieces: recall over exact and transposed returns."""
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from drawbar.errors import ControlError
 from drawbar.evidence.statistics.slopes import bootstrap, interval, location, prompt_weights
 
-__all__ = ["effect", "selectivity"]
-
 Doubles = NDArray[np.float64]
 
 FEWEST_TWINS = 5

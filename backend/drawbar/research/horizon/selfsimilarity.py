@@ -16,8 +16,6 @@ from scipy.ndimage import median_filter
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.foreground import FRAME_HZ, Foreground
 
-__all__ = ["Likeness", "SimilaritySettings", "likeness_of"]
-
 Array = NDArray[np.float32]
 _SHIFTS = 12
 

@@ -14,8 +14,6 @@ from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.horizons import HORIZONS, Floats, Grid, Horizon, label_sets
 from drawbar.research.horizon.rows import Rows, past_events, position_columns
 
-__all__ = ["Synthetic", "synthetic_rows"]
-
 _SECONDS = 56.0
 _MEMORY = 0.85  # of the drift, from one position to the next
 _MOTIF_S = 3.0

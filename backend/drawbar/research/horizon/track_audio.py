@@ -15,8 +15,6 @@ from drawbar.research.horizon.composed_truth import piece_of
 from drawbar.research.horizon.events import Track, Window
 from drawbar.research.horizon.foreground import RATE_HZ
 
-__all__ = ["clip", "track_audio"]
-
 _FADE_S = 0.02
 
 

@@ -15,8 +15,6 @@ from drawbar.research.horizon.probes import Probes, shortlist
 from drawbar.research.horizon.readouts import ProbeSettings
 from drawbar.research.horizon.rows import Rows
 
-__all__ = ["rate", "trial"]
-
 
 def trial(rows: Rows, units: Sequence[Units], settings: ProbeSettings) -> list[dict[str, Any]]:
     """Each feature of the shortlist: ``id``, ``found``, held-out AUROC, margins over each control, one-sided bounds."""

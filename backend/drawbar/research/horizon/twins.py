@@ -15,8 +15,6 @@ from drawbar.research.horizon.controls import random_rows
 from drawbar.research.horizon.horizons import Floats
 from drawbar.steering import Direction
 
-__all__ = ["ACTED", "Acted", "Way", "direction", "twin"]
-
 Way = Literal["ablate", "scale up"]
 ACTED = "acted"
 """The id that every direction has while it is played, so that one automation moves them all."""

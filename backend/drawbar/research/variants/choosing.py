@@ -23,8 +23,6 @@ from drawbar.research.variants.settings import TWIN, Choice, Combo, VariantSetti
 from drawbar.residuals.composed import composed_tokens
 from drawbar.steering import Direction
 
-__all__ = ["Setup", "choose", "chosen", "combinations_of"]
-
 Tell = Callable[[str, float], None]
 
 

@@ -15,8 +15,6 @@ from drawbar.corpus import CONCEPTS
 from drawbar.residuals.composed import Tokens
 from drawbar.steering import Direction, Mixer
 
-__all__ = ["best_by", "most_specific", "output_effects", "typical_tokens"]
-
 _PRIOR = 1000.0
 """Frames that a token's frequency within a concept is drawn to that in all music with: rare tokens tell little."""
 

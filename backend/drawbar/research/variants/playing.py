@@ -35,8 +35,6 @@ from drawbar.research.variants.settings import (
 from drawbar.steering import Mixer, check_site, directions_from_bank
 from drawbar.steering.stacking import STACKING, check_stacking
 
-__all__ = ["cost_of", "play_all"]
-
 Tell = Callable[[str, float], None]
 Floats = NDArray[np.float32]
 

@@ -20,8 +20,6 @@ from drawbar.musicgen.interfaces import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering import Automation, Direction, Mixer, in_mode
 
-__all__ = ["RECIPES", "Monitor", "Push", "Recipe", "added_norm", "steering_for"]
-
 _DRAWN = 256
 
 

@@ -17,19 +17,6 @@ from drawbar.research.variants.stacks import RuleTotal, StackRow, rule_totals, r
 from drawbar.steering import DEFAULT_BRANCH
 from drawbar.steering.mixer import DEFAULT_STACKING
 
-__all__ = [
-    "COLUMNS",
-    "STACK_COLUMNS",
-    "TOTAL_COLUMNS",
-    "Result",
-    "markdown",
-    "result_of",
-    "rows",
-    "run",
-    "stack_table",
-    "total_table",
-]
-
 COLUMNS = (
     "way",
     "effect up",

@@ -16,8 +16,6 @@ from drawbar.evidence.statistics.slopes import interval, take_sd
 from drawbar.research.variants.pushes import RECIPES
 from drawbar.research.variants.settings import PLAIN_AGAIN, TWIN, WINNER_AGAIN, Played
 
-__all__ = ["Arm", "Compared", "Figure", "again", "arm_of", "choices", "compare", "recipes", "winners"]
-
 _DRAWS = 1000
 _LEVEL = 0.95
 _SMALLEST = 1e-9

@@ -12,8 +12,6 @@ from drawbar.evidence.experiment.preregistration import PROMPTS
 from drawbar.evidence.experiment.trials import Condition, Trials
 from drawbar.research.variants.output import most_specific
 
-__all__ = ["PLAIN_AGAIN", "TWIN", "WINNER_AGAIN", "Choice", "Combo", "Played", "VariantSettings"]
-
 TWIN = Condition("unsteered", "", 0, 0.0)
 
 PLAIN_AGAIN = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)

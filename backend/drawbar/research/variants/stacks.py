@@ -19,8 +19,6 @@ from drawbar.research.variants.results import Arm, Compared, Figure, arm_of, com
 from drawbar.research.variants.settings import TWIN, Combo, Played
 from drawbar.steering.stacking import STACKING
 
-__all__ = ["RuleTotal", "StackRow", "rule_totals", "rules_compared", "stack_rows"]
-
 _DRAWS = 2000
 
 

@@ -34,8 +34,6 @@ from drawbar_desktop.widgets.common.basics import (
 )
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 
-__all__ = ["Browser"]
-
 KIND_SIGNS = {
     "instrument": "piano",
     "rhythm": "metronome",

@@ -34,8 +34,6 @@ from drawbar_desktop.style.theme import TYPE, P, font, icon, qcolor
 from drawbar_desktop.widgets.common.basics import Item, popup
 from drawbar_desktop.widgets.common.verdicts import VERDICTS
 
-__all__ = ["FEATURE_MIME", "FeatureDelegate", "FeatureList", "FeatureModel"]
-
 FEATURE_MIME = "application/x-drawbar-feature"
 FEATURE_ROLE = Qt.ItemDataRole.UserRole
 ROW_H = 50

@@ -7,8 +7,6 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAccessible, QAccessibleInterface, QAccessibleValueChangeEvent
 from PySide6.QtWidgets import QAccessibleWidget, QWidget
 
-__all__ = ["ROLES", "describe", "install", "value_changed"]
-
 ROLES = {
     "slider": QAccessible.Role.Slider,
     "meter": QAccessible.Role.Indicator,

@@ -7,8 +7,6 @@ from typing import Any
 
 from drawbar_desktop.state.presets import Preset
 
-__all__ = ["Actions"]
-
 
 def _nothing(*_: Any, **__: Any) -> None:
     return None

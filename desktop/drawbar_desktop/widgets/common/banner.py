@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import button, clear, label
 
-__all__ = ["Banner"]
-
 
 class Banner(QFrame):
     """One at a time; hidden without any."""

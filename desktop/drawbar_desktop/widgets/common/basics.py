@@ -31,24 +31,6 @@ from PySide6.QtWidgets import (
 
 from drawbar_desktop.style.theme import P, icon, icon_size
 
-__all__ = [
-    "ElidedLabel",
-    "FlowLayout",
-    "Menu",
-    "Tag",
-    "badge",
-    "button",
-    "clear",
-    "label",
-    "learnable",
-    "number_box",
-    "popup",
-    "separator",
-    "set_flag",
-    "switch",
-    "tool_button",
-]
-
 Item = tuple[str, Callable[[], object]] | tuple[str, Callable[[], object], bool] | None
 """A menu's line: title, what it does and whether it is ticked; None is a separator."""
 LEARN = "midiTarget"

@@ -8,8 +8,6 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import label
 
-__all__ = ["EmptyState"]
-
 
 class EmptyState(QWidget):
     """Says what could be here and how to get it."""

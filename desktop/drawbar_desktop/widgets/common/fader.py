@@ -6,8 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QSlider
 
-__all__ = ["Fader"]
-
 FINE = 0.1
 HANDLE = 14
 

@@ -6,8 +6,6 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from drawbar_desktop.state.settings import Settings
 
-__all__ = ["FileDialogs"]
-
 
 class FileDialogs:
     """One memory for all of the window's dialogs; it survives restarts."""

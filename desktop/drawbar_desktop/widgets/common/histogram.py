@@ -9,8 +9,6 @@ from PySide6.QtWidgets import QWidget
 
 from drawbar_desktop.style.theme import TYPE, P, font, qcolor
 
-__all__ = ["Histogram", "Sparkline"]
-
 FOOT = 16
 
 

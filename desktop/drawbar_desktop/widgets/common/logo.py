@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from drawbar_desktop.style.theme import SPACE, P
 from drawbar_desktop.widgets.common.basics import label
 
-__all__ = ["Logo", "Mark", "mark_pixmap"]
-
 PULLED = (0.62, 0.95, 0.45, 0.78)
 
 

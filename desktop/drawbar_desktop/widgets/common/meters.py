@@ -6,8 +6,6 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from drawbar_desktop.style.theme import P, qcolor
 
-__all__ = ["ActivationMeter", "LevelMeter", "ScoreBar"]
-
 FALL = 0.08
 
 

@@ -6,8 +6,6 @@ from PySide6.QtWidgets import QAbstractButton
 
 from drawbar_desktop.style.theme import P, qcolor
 
-__all__ = ["PlayButton"]
-
 
 class PlayButton(QAbstractButton):
     """Space does the same."""

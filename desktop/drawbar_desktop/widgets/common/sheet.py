@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import button, label, tool_button
 
-__all__ = ["Sheet"]
-
 
 class Sheet(QWidget):
     """Covers its parent; Escape or a click beside the card closes it."""

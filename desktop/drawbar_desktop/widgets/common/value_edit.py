@@ -6,8 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit
 
-__all__ = ["ValueEdit", "parse_number"]
-
 
 def parse_number(text: str) -> float | None:
     """What a person typed, with or without sign and unit -> the number, or None."""

@@ -1,7 +1,5 @@
 """A verdict of the evidence -> its sign, colour token and what it means, in words; never colour alone."""
 
-__all__ = ["VERDICTS"]
-
 VERDICTS = {
     "proven": ("check-decagram", "good", "Proven: does what the label says, shown against controls"),
     "weak": ("decagram-outline", "accent", "Weak: an effect, but not beyond doubt"),

@@ -19,8 +19,6 @@ from drawbar_desktop.state.taper import AMOUNT_MAX, AMOUNT_STEP, detent
 from drawbar_desktop.style.theme import TYPE, P, font, qcolor
 from drawbar_desktop.widgets.common.accessible import value_changed
 
-__all__ = ["AmountSlider"]
-
 CAP_W, CAP_H, TRACK_W, PAD = 42.0, 24.0, 10.0, 16.0
 FINE = 0.1
 LABEL_H = 11.0

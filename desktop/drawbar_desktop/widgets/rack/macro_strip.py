@@ -29,8 +29,6 @@ from drawbar_desktop.widgets.common.basics import (
 )
 from drawbar_desktop.widgets.common.value_edit import ValueEdit
 
-__all__ = ["MACRO_W", "MacroFader", "MacroStrip"]
-
 MACRO_W, OPEN_W = 104, 330
 PAD = 12.0
 STEP = 0.02

@@ -29,8 +29,6 @@ from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.rack.macro_strip import MacroStrip
 from drawbar_desktop.widgets.rack.strip import STRIP_MIME, STRIP_W, StripWidget
 
-__all__ = ["RackView"]
-
 
 class RackView(QFrame):
     """All strips; widgets are created and dropped as the state says."""

@@ -27,8 +27,6 @@ from drawbar_desktop.widgets.common.value_edit import ValueEdit
 from drawbar_desktop.widgets.common.verdicts import VERDICTS
 from drawbar_desktop.widgets.rack.amount_slider import AmountSlider
 
-__all__ = ["MODE_TITLES", "STRIP_MIME", "STRIP_W", "StripWidget"]
-
 STRIP_W = 124
 STRIP_MIME = "application/x-drawbar-strip"
 MODE_TITLES = {

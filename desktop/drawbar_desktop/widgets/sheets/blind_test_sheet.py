@@ -23,8 +23,6 @@ from drawbar_desktop.widgets.common.basics import Menu, Tag, button, clear, labe
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["BlindTestSheet", "IntervalBar", "Listener"]
-
 CLIP_W, CLIP_H = 108, 92
 STAGES = {"setup": 0, "making": 1, "asking": 1, "complete": 2, "result": 3}
 

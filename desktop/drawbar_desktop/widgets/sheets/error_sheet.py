@@ -8,8 +8,6 @@ from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import label
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["ErrorSheet"]
-
 
 class ErrorSheet(Sheet):
     """For what a line in the status bar cannot carry."""

@@ -13,8 +13,6 @@ from drawbar_desktop.widgets.common.basics import Menu, button, label
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["ExportSheet"]
-
 
 class ExportSheet(Sheet):
     """Asks; the application writes."""

@@ -32,8 +32,6 @@ from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.meters import ScoreBar
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["Maker", "MakingSheet"]
-
 _TITLES = {"like": "More like these", "unlike": "Less like these"}
 _TIPS = {
     "like": "Sounds that have what the slider shall move",

@@ -37,8 +37,6 @@ from drawbar_desktop.widgets.common.basics import (
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["PAGES", "Managing", "SettingsSheet"]
-
 PAGES = ("Sound", "MIDI", "Models", "Banks", "Appearance", "About")
 
 

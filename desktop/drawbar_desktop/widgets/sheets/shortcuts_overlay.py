@@ -8,8 +8,6 @@ from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import Tag, label
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["SHORTCUTS", "ShortcutsOverlay"]
-
 SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("PLAYING", (
         ("Space", "Play or stop"),

@@ -9,8 +9,6 @@ from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import clear, label
 from drawbar_desktop.widgets.common.sheet import Sheet
 
-__all__ = ["WelcomeSheet"]
-
 
 class WelcomeSheet(Sheet):
     """Shown once; Settings and the ? card have everything later."""

@@ -7,8 +7,6 @@ from PySide6.QtWidgets import QWidget
 from drawbar_desktop.state.evidence import BASELINE, RANDOM, Card, Dose
 from drawbar_desktop.style.theme import TYPE, P, font, qcolor
 
-__all__ = ["DosePlot"]
-
 HEIGHT, LEFT, FOOT, TOP, LEGEND = 176, 34, 18, 6, 30
 
 

@@ -20,8 +20,6 @@ from drawbar_desktop.widgets.common.basics import ElidedLabel, button, clear, la
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.common.meters import ScoreBar
 
-__all__ = ["HearingPanel"]
-
 
 class HearingPanel(QWidget):
     """ "What am I hearing?": asks the whole bank, not only the sliders."""

@@ -29,8 +29,6 @@ from drawbar_desktop.widgets.common.meters import ScoreBar
 from drawbar_desktop.widgets.common.verdicts import VERDICTS
 from drawbar_desktop.widgets.side.dose_plot import DosePlot
 
-__all__ = ["Inspector"]
-
 CORRELATIONS, NEIGHBOURS, EXAMPLES, SIDE_EFFECTS = 6, 6, 10, 5
 BIN_TITLES = {
     "top": "strongest",

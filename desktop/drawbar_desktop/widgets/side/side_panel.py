@@ -10,8 +10,6 @@ from drawbar_desktop.widgets.side.hearing_panel import HearingPanel
 from drawbar_desktop.widgets.side.inspector import Inspector
 from drawbar_desktop.widgets.side.takes_panel import TakesPanel
 
-__all__ = ["SidePanel"]
-
 TABS = (("Feature", "Labels, evidence and examples of the selected feature  (Ctrl+1)"),
         ("Hearing", "What am I hearing?  (Ctrl+2)"),
         ("Takes", "Everything that was played  (Ctrl+3)"))  # fmt: skip

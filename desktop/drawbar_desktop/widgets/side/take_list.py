@@ -32,8 +32,6 @@ from drawbar_desktop.style.theme import TYPE, P, font, icon, qcolor
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import Item, popup
 
-__all__ = ["TakeList", "when"]
-
 ROW_H = 66
 TAKE_ROLE = Qt.ItemDataRole.UserRole
 Index = QModelIndex | QPersistentModelIndex

@@ -16,8 +16,6 @@ from drawbar_desktop.widgets.common.basics import button, label, tool_button
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.side.take_list import TakeList
 
-__all__ = ["TakesPanel"]
-
 
 class TakesPanel(QWidget):
     """Filter above, list, and what can be done with the selected take below."""

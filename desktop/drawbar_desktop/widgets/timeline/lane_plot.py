@@ -9,8 +9,6 @@ from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.style.theme import P, qcolor
 from drawbar_desktop.widgets.timeline.time_box import TimeBox
 
-__all__ = ["LanePlot"]
-
 GRAB_PX = 8.0
 
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
 
-__all__ = ["TimeBox"]
-
 Place = Callable[[float, float], object]
 
 

@@ -19,8 +19,6 @@ from drawbar_desktop.widgets.common.basics import (
     tool_button,
 )
 
-__all__ = ["TimelineHead", "parse_bars"]
-
 
 def parse_bars(text: str) -> tuple[int, int] | None:
     """ "5-9", "5 to 9" or "5" -> first and last bar; None for anything else."""

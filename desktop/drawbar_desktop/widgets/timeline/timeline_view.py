@@ -19,8 +19,6 @@ from drawbar_desktop.widgets.timeline.time_box import TimeBox
 from drawbar_desktop.widgets.timeline.timeline_head import TimelineHead
 from drawbar_desktop.widgets.timeline.wave_item import WaveItem
 
-__all__ = ["TimelineView", "heat_colors", "reduced"]
-
 GUTTER = 148
 COLUMNS = 1400
 """More columns than pixels are merged before they are drawn."""

@@ -8,8 +8,6 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath
 
 from drawbar_desktop.style.theme import P, qcolor
 
-__all__ = ["WaveItem"]
-
 
 class WaveItem(pg.GraphicsObject):
     """The outline of min and max over time, filled; split at the playhead without new data."""

@@ -7,8 +7,6 @@ from drawbar_desktop.state.observable import Value
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import button, label, number_box
 
-__all__ = ["AdvancedFold"]
-
 
 class AdvancedFold(QFrame):
     """Closed by default; what it says is used by the next take."""

@@ -9,8 +9,6 @@ from PySide6.QtWidgets import QLineEdit
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import label
 
-__all__ = ["PromptField"]
-
 
 class PromptField(QLineEdit):
     """The description of the music."""

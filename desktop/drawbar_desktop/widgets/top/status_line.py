@@ -6,8 +6,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import ElidedLabel
 
-__all__ = ["StatusLine"]
-
 TOAST_MS = 5_000
 
 

@@ -36,8 +36,6 @@ from drawbar_desktop.widgets.common.value_edit import ValueEdit
 from drawbar_desktop.widgets.top.advanced import AdvancedFold
 from drawbar_desktop.widgets.top.prompt_field import PromptField
 
-__all__ = ["TransportBar", "length_title"]
-
 ALARM_HOLD_MS = 5_000
 GAIN_W, LEVEL_W = (44, 84), (36, 104)
 """Least and full width: what is not needed to play gives way in a narrow window."""

@@ -21,16 +21,6 @@ from drawbar.research.horizon.study.positions import audio_of
 from drawbar.research.horizon.study.settings import HorizonSettings
 from drawbar.research.horizon.twins import Acted, twin
 
-__all__ = [
-    "acted_of",
-    "acted_on",
-    "beginnings",
-    "planned",
-    "read_condition",
-    "save_condition",
-    "write_examples",
-]
-
 Doubles = NDArray[np.float64]
 
 

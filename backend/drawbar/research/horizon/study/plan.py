@@ -18,8 +18,6 @@ from drawbar.research.horizon.outcomes import ReturnDetector, outcomes
 from drawbar.research.horizon.study.run import STAGES, HorizonRun
 from drawbar.research.horizon.study.settings import HorizonSettings
 
-__all__ = ["PlannedStudy", "plan_study"]
-
 _TRIAL_S = 4.0
 _COMPOSE_S = 0.25  # a minute of composed music
 _TRACK_S = 0.01

@@ -22,8 +22,6 @@ from drawbar.research.horizon.rows import Rows, past_events, position_columns, t
 from drawbar.research.horizon.study.settings import HorizonSettings
 from drawbar.research.horizon.track_audio import track_audio
 
-__all__ = ["TrackFile", "audio_of", "collected", "write_track"]
-
 Arrays = dict[str, Any]
 
 

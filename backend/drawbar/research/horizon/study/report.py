@@ -9,8 +9,6 @@ from drawbar.errors import BadInputError
 from drawbar.research.horizon.page import page
 from drawbar.research.horizon.study.run import STAGES
 
-__all__ = ["gathered", "write_report"]
-
 
 def write_report(run: Path, out: Path | None = None, *, labels: dict[str, str] | None = None) -> Path:
     """Write ``report.html`` into the run's folder, or to ``out``. Raises BadInputError for an unfinished study."""

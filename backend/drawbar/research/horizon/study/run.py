@@ -41,8 +41,6 @@ from drawbar.research.horizon.study.positions import TrackFile, collected, write
 from drawbar.research.horizon.study.settings import HorizonSettings
 from drawbar.steering import check_site
 
-__all__ = ["STAGES", "HorizonRun", "study"]
-
 STAGES = ("tracks", "positions", "probes", "instrument", "interventions", "gate")
 """In order."""
 

@@ -10,8 +10,6 @@ from drawbar.research.horizon.horizons import Grid, Horizon
 from drawbar.research.horizon.interventions import InterventionSettings
 from drawbar.research.horizon.readouts import ProbeSettings
 
-__all__ = ["HorizonSettings", "InstrumentSettings"]
-
 
 @dataclass(frozen=True)
 class InstrumentSettings:
