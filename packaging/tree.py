@@ -1,6 +1,6 @@
-"""The modules' docstrings -> the tree in README.md, in flow order; a test keeps the two equal.
+"""Writes docs/TREE.md: every package and module with the first line of its docstring, packages in flow order.
 
-    python packaging/tree.py        rewrite the tree between the markers in README.md
+    python packaging/tree.py        write docs/TREE.md anew; a test keeps it equal to the sources
 
 Standard library only: it reads the sources and imports none of them.
 """
@@ -10,37 +10,59 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-START, END = "<!-- tree: made by packaging/tree.py -->", "<!-- /tree -->"
-WIDTH = 30
-# What flows into what; a package that is not named here is an error, so that the tree stays complete.
+PAGE = ROOT / "docs" / "TREE.md"
+WIDTH = 34
+TOPS = ("backend/drawbar", "desktop/drawbar_desktop", "packaging")
+# The packages inside each package, in the order in which sound and figures flow through them.
 FLOW = {
     "backend/drawbar": (
         "corpus",
         "musicgen",
         "residuals",
         "sae",
-        "listening",
+        "audio_analysis",
         "features",
-        "evidence",
         "bank",
         "steering",
+        "contrast",
+        "evidence",
+        "listening_test",
         "live",
-        "horizon",
         "pipeline",
+        "research",
         "bench",
         "bundled",
         "cli",
     ),
-    "desktop/drawbar_desktop": ("state", "widgets"),
-    "packaging": (),
+    "backend/drawbar/corpus": ("composer",),
+    "backend/drawbar/musicgen": ("network", "checkpoint", "codec", "generation", "quantised", "parity"),
+    "backend/drawbar/features": ("labellers",),
+    "backend/drawbar/evidence": ("statistics", "experiment", "report"),
+    "backend/drawbar/live": ("audio_out", "takes"),
+    "backend/drawbar/pipeline": ("inputs", "stages"),
+    "backend/drawbar/research": ("horizon", "variants"),
+    "backend/drawbar/research/horizon": ("study",),
+    "backend/drawbar/cli": ("research",),
+    "desktop/drawbar_desktop": ("state", "widgets", "controllers", "services", "style", "review", "devtools"),
+    "desktop/drawbar_desktop/widgets": ("common", "top", "browser", "rack", "timeline", "side", "sheets"),
 }
-# The same for packages that are folders of folders.
-INSIDE = {"evidence": ("directions", "statistics", "experiment", "blind", "variants", "report")}
+# What has no docstring of its own.
 OTHER = {
-    "assets/": "The embedded model, its bank, detectors, fonts; NOTICES.md names the licence of each.",
-    "tests/": "Mirrors backend/ and desktop/; data/ holds a few composed clips with their truth.",
-    "docs/": "LOG.md, a dated notebook of measurements and negative results; the screenshot.",
+    "packaging": "What sets up, runs, checks and locks; standard library only.",
+    "assets": "The embedded model, its bank, detectors, fonts; NOTICES.md names the licence of each.",
+    "examples": "Configurations and short programs to start from.",
+    "tests": "Mirrors backend/ and desktop/; data/ holds a few composed clips with their truth.",
+    "docs": "The guide, what was measured and how, LOG.md (a dated notebook), pictures.",
 }
+HEAD = """# The tree
+
+Made by `python packaging/tree.py`: the first line of every module's docstring. Packages stand in flow order; imports
+point one way only (`[tool.importlinter]` in pyproject.toml).
+
+    audio -> codec tokens -> residuals -> SAE -> features -> labels -> evidence -> bank
+          -> sliders -> steered decode -> sound
+
+"""
 
 
 def first_line(path: Path) -> str:
@@ -48,59 +70,30 @@ def first_line(path: Path) -> str:
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
-def tree(root: Path = ROOT) -> str:
-    """Folders in flow order with their modules, each with the first line of its docstring."""
-    lines: list[str] = []
-    for package, parts in FLOW.items():
-        lines += _package(root / package, package, parts)
-        lines.append("")
-    lines += [_line(name, 0, what) for name, what in OTHER.items()]
-    return "\n".join(lines)
-
-
-def readme_with_tree(readme: str, root: Path = ROOT) -> str:
-    """The README's text with the tree between the markers brought up to date."""
-    before, found, rest = readme.partition(START)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise SystemExit(f"README.md needs the lines {START} and {END} around its tree")
-    return f"{before}{START}\n```\n{tree(root)}\n```\n{END}{after}"
+def page(root: Path = ROOT) -> str:
+    """The text of docs/TREE.md; exits where ``FLOW`` and the folders disagree."""
+    blocks = ["\n".join(_package(root, top, 0)) for top in TOPS]
+    blocks.append("\n".join(_line(f"{name}/", 0, OTHER[name]) for name in OTHER if name not in TOPS))
+    return HEAD + "```\n" + "\n\n".join(blocks) + "\n```\n"
 
 
 def main() -> None:
-    """Rewrite README.md in place."""
-    path = ROOT / "README.md"
-    path.write_text(readme_with_tree(path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
 
 
-def _package(folder: Path, name: str, parts: tuple[str, ...]) -> Iterator[str]:
+def _package(root: Path, name: str, depth: int) -> Iterator[str]:
+    folder = root / name
     here = folder / "__init__.py"
-    yield _line(
-        f"{name}/",
-        0,
-        first_line(here) if here.exists() else "What sets up, runs, checks and locks; standard library only.",
-    )
-    yield from _modules(folder, 1)
-    found = {p.parent.name for p in folder.glob("*/__init__.py")}
-    if found != set(parts):
-        raise SystemExit(
-            f"packaging/tree.py: FLOW of {name} differs from its folders: {sorted(found ^ set(parts))}"
-        )
-    for part in parts:
-        yield _line(f"{part}/", 1, first_line(folder / part / "__init__.py"))
-        yield from _modules(folder / part, 2)
-        inner = {p.parent.name for p in (folder / part).glob("*/__init__.py")}
-        if inner != set(INSIDE.get(part, ())):
-            raise SystemExit(f"packaging/tree.py: INSIDE of {part} differs from its folders: {sorted(inner)}")
-        for name in INSIDE.get(part, ()):
-            yield _line(f"{name}/", 2, first_line(folder / part / name / "__init__.py"))
-            yield from _modules(folder / part / name, 3)
-
-
-def _modules(folder: Path, depth: int) -> Iterator[str]:
+    yield _line(f"{name if not depth else folder.name}/", depth, OTHER.get(name) or first_line(here))
     for path in sorted(folder.glob("*.py")):
         if path.name != "__init__.py":
-            yield _line(path.name, depth, first_line(path))
+            yield _line(path.name, depth + 1, first_line(path))
+    parts = FLOW.get(name, ())
+    if wrong := {p.parent.name for p in folder.glob("*/__init__.py")} ^ set(parts):
+        raise SystemExit(f"packaging/tree.py: FLOW of {name} differs from its folders: {sorted(wrong)}")
+    for part in parts:
+        yield from _package(root, f"{name}/{part}", depth + 1)
 
 
 def _line(name: str, depth: int, what: str) -> str:

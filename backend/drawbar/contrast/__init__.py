@@ -1,1 +1,1 @@
-"""Examples -> directions: difference in means, probes, concepts, and which sliders double one another."""
+"""Examples or words -> a direction: difference in means, probes and the concepts of composed music."""

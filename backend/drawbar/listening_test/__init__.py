@@ -1,1 +1,1 @@
-"""Clips without their names -> what a person hears: steered or not, label or not."""
+"""The blind test: clips without their names -> whether a person hears which one was steered, or which label fits."""

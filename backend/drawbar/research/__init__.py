@@ -1,1 +1,1 @@
-"""Finished studies; nothing of the instrument imports them."""
+"""Finished studies, kept so that their figures can be made again; nothing of the instrument imports them."""

@@ -1,1 +1,1 @@
-"""Gestures -> engine and state, one controller per panel."""
+"""Gestures in a panel -> calls to the engine and changes of state; one controller per panel."""

@@ -1,1 +1,1 @@
-"""Smoke test, window benchmark and the pictures of the documents."""
+"""For developers: the smoke test, the window benchmark and the pictures of the documents."""

@@ -1,1 +1,1 @@
-"""The window in which people check proposed recurrences."""
+"""The window in which people check the recurrences that the study proposes."""

@@ -1,1 +1,1 @@
-"""What the window needs of the machine: loading, downloads, MIDI ports, logs, display."""
+"""What the window needs of the machine: loading models, downloads, MIDI ports, logs, the display."""

@@ -1,1 +1,1 @@
-"""Colours, sizes and the Qt style sheet."""
+"""Colours, sizes, fonts, icons and the Qt style sheet."""

@@ -1,1 +1,1 @@
-"""One file per command of a finished study."""
+"""The commands of the finished studies: horizon, recurrence review and variants, one file each."""

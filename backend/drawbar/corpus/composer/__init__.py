@@ -1,1 +1,1 @@
-"""A seed -> a piece of music, every note of it known: harmony, melody, drums, rendering, truth per frame, prompt."""
+"""A seed -> a piece of music with every note known: harmony, melody, drums, rendering, truth per frame, prompt."""

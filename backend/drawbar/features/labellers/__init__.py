@@ -1,1 +1,1 @@
-"""Excerpts and profiles -> label rows: one file for each way of naming a feature."""
+"""Excerpts and profiles -> label rows; one file for each way of naming a feature."""

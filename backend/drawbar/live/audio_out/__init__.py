@@ -1,1 +1,1 @@
-"""Blocks of samples -> the sound device: outputs, ring, limiter, player."""
+"""Blocks of samples -> the sound device: ring buffer, limiter, the player thread and the outputs."""

@@ -1,1 +1,1 @@
-"""A finished generation -> a folder on disk: take, trace, crash spool, sound files."""
+"""A generation -> a take on disk: settings, tokens, activations and sound, with a spool that survives a crash."""

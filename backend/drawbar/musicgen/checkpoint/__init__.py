@@ -1,1 +1,1 @@
-"""Released files -> the parts of a model: both layouts, download, memory needed."""
+"""Released files -> the parts of a model: both layouts, where they come from, how much memory they need."""

@@ -1,1 +1,1 @@
-"""Samples <-> tokens: the codec interface and its implementations."""
+"""Samples <-> tokens: the codec interface, EnCodec (whole clips and streaming) and the spectral codec."""

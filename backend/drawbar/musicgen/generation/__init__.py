@@ -1,1 +1,1 @@
-"""A model and a prompt -> frames, one at a time: stream, sampling, captured graph."""
+"""A model and a prompt -> tokens, one frame at a time: the stream, the sampling, the captured CUDA graph."""

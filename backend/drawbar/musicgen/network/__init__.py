@@ -1,1 +1,1 @@
-"""The decoder network: text encoder, layers, cache, delay pattern, windows."""
+"""The decoder network: text encoder, transformer layers, key-value cache, delay pattern, sliding window."""

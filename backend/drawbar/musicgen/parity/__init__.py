@@ -1,1 +1,1 @@
-"""Ours against audiocraft and transformers, as a report."""
+"""Is our model the same as audiocraft's and transformers'? The largest difference of everything, as a report."""

@@ -1,1 +1,1 @@
-"""The CPU path in 8 and 4 bits: packed weights and compiled kernels."""
+"""The decoder in 8 and 4 bits for CPUs: packed weights and the compiled kernels that multiply with them."""

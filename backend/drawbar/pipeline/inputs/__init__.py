@@ -1,1 +1,1 @@
-"""What a build reads: composed music, recordings, tables of clips."""
+"""What a build reads: composed music, folders of recordings, tables of clips."""

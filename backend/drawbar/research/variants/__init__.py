@@ -1,1 +1,1 @@
-"""Ways to steer -> which of them does more at the same cost."""
+"""Ways to steer, to choose a direction and to stack several -> which does more at the same cost."""

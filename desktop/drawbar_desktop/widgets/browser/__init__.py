@@ -1,1 +1,1 @@
-"""The browser: search, filters and the list of features."""
+"""The browser on the left: search, filters and the list of features."""

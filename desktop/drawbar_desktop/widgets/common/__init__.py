@@ -1,1 +1,1 @@
-"""Widgets that several panels use."""
+"""Widgets that several panels use: fader, meters, banner, sheet, value field, file dialogs."""

@@ -1,1 +1,1 @@
-"""The rack: one strip with a slider per feature."""
+"""The rack in the centre: one strip with a slider, a meter and switches per feature."""

@@ -1,1 +1,1 @@
-"""Sheets that lie over the window: settings, export, blind test, welcome."""
+"""Sheets that lie over the window: welcome, settings, export, blind test, making a slider."""

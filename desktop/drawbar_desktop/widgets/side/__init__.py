@@ -1,1 +1,1 @@
-"""The side panel: inspector, evidence, takes, what is heard."""
+"""The side panel on the right: the feature's page with its evidence, what is heard, the takes."""

@@ -1,1 +1,1 @@
-"""The timeline: waveform, spectrogram, heat-map and automation lanes."""
+"""The timeline at the foot: waveform, spectrogram, activations and automation under one playhead."""

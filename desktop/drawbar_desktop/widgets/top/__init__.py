@@ -1,1 +1,1 @@
-"""The top bar: prompt, transport, status."""
+"""The bar on top: prompt, seed, length, transport and what the engine is doing."""

@@ -1,1 +1,1 @@
-"""The long-horizon study as one resumable run."""
+"""The long-horizon study as one resumable run: tables, probes, controls, interventions, gate and report."""
