@@ -11,7 +11,7 @@ from drawbar.live.takes.trace import Trace
 
 if TYPE_CHECKING:
     from drawbar.live.engine import Engine, Snapshot
-    from drawbar.live.render import render
+    from drawbar.live.rendering import render
 
 __all__ = [
     "Controls",
@@ -30,7 +30,7 @@ __all__ = [
     "render",
 ]
 
-_WITH_TORCH = {"Engine": "engine", "Snapshot": "engine", "render": "render"}
+_WITH_TORCH = {"Engine": "engine", "Snapshot": "engine", "render": "rendering"}
 """Imported when first asked for, so that devices and settings can be read without waiting for torch."""
 
 
