@@ -91,7 +91,6 @@ class Detectors:
         return chance
 
     def heard(self, audio: ArrayLike | Tensor) -> dict[str, bool]:
-        """Which factors score above their threshold."""
         return {name: score > self.reports[name].threshold for name, score in self.scores(audio).items()}
 
     def save(self, folder: str | Path) -> None:

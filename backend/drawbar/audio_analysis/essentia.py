@@ -30,7 +30,6 @@ Audio = NDArray[np.float32]
 
 
 def has_essentia() -> bool:
-    """Whether the extra is installed."""
     return find_spec("essentia") is not None
 
 

@@ -40,7 +40,6 @@ class BundleContents:
 
     @property
     def size(self) -> int:
-        """Bytes when unpacked."""
         return sum(size for size, _ in self.members.values())
 
 

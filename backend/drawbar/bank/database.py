@@ -79,12 +79,10 @@ class Database:
             return self._connection.execute(sql, values).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute one statement for every row."""
         with self._calling():
             self._connection.executemany(sql, rows)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
         with self._calling():
             return self._connection.execute(sql, values).fetchall()
 

@@ -157,7 +157,6 @@ class FeatureRecord:
 
     @property
     def id(self) -> str:
-        """``layer/index``."""
         return f"{self.layer}/{self.index}"
 
 
@@ -230,7 +229,6 @@ class Feature:
 
     @property
     def id(self) -> str:
-        """``layer/index``."""
         return self.row.id
 
 

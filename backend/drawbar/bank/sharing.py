@@ -28,7 +28,6 @@ class Packed:
 
     @property
     def bytes(self) -> int:
-        """Size of the file."""
         return self.path.stat().st_size
 
 

@@ -266,7 +266,6 @@ class Bank:
         self._edits.remove_label(feature, text)
 
     def star(self, feature: str, on: bool = True) -> None:
-        """Mark a feature as a favourite."""
         self.row(feature)
         self._edits.mark(feature, STARRED, on)
 

@@ -34,7 +34,6 @@ class TensorWriter:
         """Size and SHA-256 of the finished file."""
 
     def __enter__(self) -> "TensorWriter":
-        """Start an empty file."""
         return self
 
     def rows(self, name: str) -> int:
@@ -111,7 +110,6 @@ class TensorReader:
             raise BankError(f"{path} is damaged or missing ({error}); fetch the bank again") from error
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """The shape of every tensor."""
         return {name: tuple(piece.get_shape()) for name, piece in self._slices.items()}
 
     def dtypes(self) -> Mapping[str, str]:
@@ -126,7 +124,6 @@ class TensorReader:
         return found
 
     def all(self, name: str) -> Array:
-        """A whole tensor."""
         return self.slice(name, 0, self._slices[name].get_shape()[0] if name in self._slices else 1)
 
     def take(self, name: str, rows: Sequence[int]) -> Array:

@@ -25,7 +25,6 @@ class Wanted:
     """Set for an id such as ``3/14``; ``word`` is then the start of the index, perhaps empty."""
 
     def fits(self, word: str) -> bool:
-        """Does a folded word satisfy this?"""
         return word == self.word if self.whole else word.startswith(self.word)
 
 

@@ -66,7 +66,6 @@ def _value(row: Mapping[str, Any], method: str) -> float:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """Of those that are there."""
     known = [value for value in values if value == value]
     return sum(known) / len(known) if known else None
 

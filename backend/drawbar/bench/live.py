@@ -203,7 +203,6 @@ class _Player:
                 self.decodes.append(ended - stepped)
 
     def close(self) -> None:
-        """Give the memory back."""
         self._stream.__exit__(None, None, None)
 
 

@@ -40,7 +40,6 @@ def _trainer(config: dict[str, Any], data: Any) -> Any:
 
 
 def main(path: str) -> None:
-    """Serve until stdin ends."""
     import torch
 
     config = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -37,7 +37,6 @@ class AnalysisRow:
     """(start_s, end_s) of the stretches in which it is strong."""
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
         return {
             "id": self.row.id,
             "label": self.row.label,

@@ -32,7 +32,6 @@ class SketchSums:
 
     @property
     def nbytes(self) -> int:
-        """Memory held."""
         return self.sketch.nbytes + self.total.nbytes + self.constant.nbytes
 
     def add(self, clip: int, firings: Firings) -> None:

@@ -36,9 +36,7 @@ class ListeningModel(ResidualModel, Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """Of the weights."""
-        ...
+    def fingerprint(self) -> str: ...
 
 
 def chunk_frames(model: ListeningModel) -> tuple[int, int]:
@@ -82,7 +80,6 @@ class BankEncoder:
 
     @property
     def layers(self) -> list[int]:
-        """The layers whose residuals are needed."""
         return [part[0] for part in self._parts]
 
     @torch.no_grad()

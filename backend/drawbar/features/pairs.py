@@ -21,9 +21,7 @@ class PairSource(Protocol):
     """Clips whose feature activations can be had in any order."""
 
     @property
-    def frames(self) -> Sequence[int]:
-        """Frames of each clip."""
-        ...
+    def frames(self) -> Sequence[int]: ...
 
     def pairs(self, clip: int) -> tuple[Tensor, Tensor]:
         """One clip's activations float32 [T, k] and feature indices int64 [T, k]."""

@@ -36,7 +36,6 @@ class Choice:
 
     @property
     def nbytes(self) -> int:
-        """Memory held."""
         return self._top.nbytes + self._some.nbytes + self._silent.nbytes
 
     def add(self, clip: int, means: Tensor, window_frames: int) -> None:
@@ -91,7 +90,6 @@ class _Best:
 
     @property
     def nbytes(self) -> int:
-        """Memory held."""
         return self._keys.nbytes + self._means.nbytes + self._numbers.nbytes
 
     def add(self, keys: Tensor, means: Tensor, numbers: Tensor) -> None:

@@ -30,7 +30,6 @@ def save_profile(path: Path, profile: Profile) -> None:
 
 
 def load_profile(path: Path) -> Profile:
-    """Read it back."""
     arrays = load_file(path)
     picks = tuple(Pick(f, BINS[b], clip, start) for f, b, clip, start in arrays.pop("picks").tolist())
     tokens, clips = int(arrays.pop("tokens")), int(arrays.pop("clips"))

@@ -63,7 +63,6 @@ class TemporalSums:
 
     @property
     def nbytes(self) -> int:
-        """Memory held."""
         return sum(x.nbytes for x in vars(self).values() if isinstance(x, torch.Tensor))
 
     def add(self, firings: Firings, *, rhythm: bool) -> None:
@@ -111,8 +110,6 @@ class TemporalSums:
         self.period_clips.index_add_(0, features, torch.ones(len(features)))
 
     def finish(self) -> Temporal:
-        """The figures."""
-
         def share(part: torch.Tensor, whole: torch.Tensor) -> NDArray[np.float32]:
             found: NDArray[np.float32] = (part / whole.clamp_min(1)).float().numpy()
             return found
@@ -164,7 +161,6 @@ def _best_peak(curves: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Ten
 
 
 def kinds_of(temporal: Temporal) -> list[str]:
-    """One of KINDS for each feature."""
     tests = (
         temporal.position >= _POSITION,
         temporal.periodicity >= _PERIODIC,

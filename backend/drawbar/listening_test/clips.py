@@ -29,7 +29,6 @@ class ClipMaker:
 
     @property
     def rate_hz(self) -> int:
-        """Of the clips."""
         return int(self._model.spec.sample_rate_hz)
 
     def clips(self, trial: Trial) -> list[Floats]:

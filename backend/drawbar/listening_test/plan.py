@@ -79,12 +79,10 @@ class Trial:
 
     @property
     def letters(self) -> str:
-        """Names of the clips."""
         return LETTERS[self.task]
 
     @property
     def question(self) -> str:
-        """What is asked."""
         if self.task == "steered":
             return f"Which clip has more of \u201c{self.label}\u201d?"
         return f"Four of these share \u201c{self.label}\u201d. Which does not?"

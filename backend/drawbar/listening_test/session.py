@@ -107,7 +107,6 @@ class BlindSession:
 
     @property
     def answered(self) -> int:
-        """How many trials have an answer."""
         return len(self._answers)
 
     @property
@@ -168,7 +167,6 @@ class BlindSession:
         return to_csv(self.trials, self._key if self.finished else None, self._answers)
 
     def export(self, path: Path) -> Path:
-        """Write the table."""
         _write(path, self.csv())
         return path
 

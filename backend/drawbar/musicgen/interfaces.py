@@ -21,9 +21,7 @@ class Observer(Protocol):
         ...
 
     @property
-    def layers(self) -> tuple[int, ...]:
-        """The layers it wants to see."""
-        ...
+    def layers(self) -> tuple[int, ...]: ...
 
     def observe(self, residuals: dict[int, Tensor]) -> Tensor:
         """Layer -> residual ``[D]`` (conditional branch, after steering) of one frame -> anything worth keeping."""
@@ -34,9 +32,7 @@ class Lanes(Protocol):
     """Amounts over time."""
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """The features that have a lane."""
-        ...
+    def ids(self) -> tuple[str, ...]: ...
 
     def amount(self, id: str, frame: int) -> float:
         """The amount at a frame; NaN means off."""
@@ -79,9 +75,7 @@ class SteeringRun(Protocol):
         """Forgets what was decided for this position and later ones."""
         ...
 
-    def amounts(self) -> Mapping[str, float]:
-        """The amounts at the present position."""
-        ...
+    def amounts(self) -> Mapping[str, float]: ...
 
     @property
     def recorded(self) -> Lanes:

@@ -64,7 +64,6 @@ class ModelSpec:
 
     @property
     def head_dim(self) -> int:
-        """Width of one attention head."""
         return self.d_model // self.n_heads
 
     @property

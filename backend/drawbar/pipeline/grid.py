@@ -28,7 +28,6 @@ class SweepSettings:
                 raise BadInputError(f"sweep {name}={values!r}: a list of different values")
 
     def __bool__(self) -> bool:
-        """Whether anything is swept."""
         return any(getattr(self, name) for name in self._lists())
 
     def _lists(self) -> list[str]:

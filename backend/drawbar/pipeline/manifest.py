@@ -79,7 +79,6 @@ class Stage:
         self.digest = digest(self.key)
 
     def state(self) -> State:
-        """Where the stage stands; changes nothing."""
         there = self.product is None or self.product.exists()
         if there and self._read(MANIFEST).get("digest") == self.digest and self._outputs_there():
             return "done"
@@ -129,7 +128,6 @@ class Stage:
         return facts
 
     def outputs(self, suffix: str = "") -> list[Path]:
-        """The files it wrote, in order."""
         names = sorted(self._read(MANIFEST).get("outputs", {}))
         return [self.folder / name for name in names if name.endswith(suffix)]
 

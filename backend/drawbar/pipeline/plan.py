@@ -51,12 +51,10 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Of all that would run."""
         return sum(stage.seconds for stage in self.stages)
 
     @property
     def disk_bytes(self) -> int:
-        """Of all that would be written."""
         return sum(stage.disk_bytes for stage in self.stages if stage.state != "done")
 
     @property
@@ -97,7 +95,6 @@ class _Costs:
         self._known: dict[str, float] = {}
 
     def of(self, stage: Stage, state: State) -> PlannedStage:
-        """One stage's line."""
         seconds, disk, memory = self._needs(stage)
         todo = 0.0 if state == "done" else seconds
         folder = str(stage.folder.relative_to(self._run.settings.out))

@@ -148,19 +148,15 @@ class BuildSettings:
         return replace(self, sae=self.sae.at_width(d_model), sae_layers=layers)
 
     def corpus_settings(self) -> CorpusSettings:
-        """Of the first stage."""
         return CorpusSettings(self.corpus, self.audio, self.held_out)
 
     def token_settings(self) -> TokenSettings:
-        """Of the second."""
         return TokenSettings(self.clip_s, self.max_clips)
 
     def residual_settings(self, layers: tuple[int, ...]) -> ResidualSettings:
-        """Of the third."""
         return ResidualSettings(layers, self.text, self.residuals, self.batch_clips)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
         plain = asdict(replace(self, sae_layers={}))
         return plain | {
             "out": str(self.out),

@@ -36,7 +36,6 @@ class Clip:
 
     @property
     def frames(self) -> int:
-        """T."""
         return int(self.tokens.shape[1])
 
     def mask(self) -> Tensor:

@@ -17,9 +17,7 @@ class RowSource(Protocol):
     """Clips whose residuals can be had in any order."""
 
     @property
-    def frames(self) -> Sequence[int]:
-        """Rows of each clip."""
-        ...
+    def frames(self) -> Sequence[int]: ...
 
     def rows(self, clips: Sequence[int]) -> Tensor:
         """The rows of these clips, one after the other, float32 [N, D]."""
@@ -117,7 +115,6 @@ class MemoryRows:
         return torch.cat([self._clips[clip] for clip in clips]).float()
 
     def usable(self, clips: Sequence[int]) -> Tensor:
-        """All of them."""
         return self.rows(clips)
 
 

@@ -65,7 +65,6 @@ class ShardSet:
         return name in set(self._files[self._where[clip][0]].keys())
 
     def in_shard(self, shard: int) -> list[int]:
-        """Clips of one shard, in order."""
         return [clip for clip, (number, _, _) in enumerate(self._where) if number == shard]
 
 

@@ -30,7 +30,6 @@ class SaeMetrics:
     """Positions that this was measured on."""
 
     def to_dict(self) -> dict[str, float | int]:
-        """Plain values, for JSON."""
         return asdict(self)
 
 

@@ -91,7 +91,6 @@ class SaeSettings:
 
     @property
     def peak_lr(self) -> float:
-        """The rate in force."""
         return self.lr if self.lr is not None else 2e-4 / math.sqrt(self.d_sae / 2**14)
 
     def lr_at(self, step: int) -> float:
@@ -105,5 +104,4 @@ class SaeSettings:
         return replace(self, d_sae=self.expansion * d_model, expansion=0) if self.expansion else self
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
         return asdict(self)

@@ -46,7 +46,6 @@ class SiteTest:
 
     @property
     def passed(self) -> bool:
-        """Whether that is its own."""
         return self.best == self.layer
 
     def require(self, what: str) -> None:

@@ -222,7 +222,6 @@ class Training:
         return HistoryRow(self.step, value, float(l0), dead, float(aux.detach()))
 
     def state(self) -> dict[str, Any]:
-        """Everything that a continued run needs."""
         return {
             "settings": self.settings.to_dict(),
             "layer": self.sae.layer,

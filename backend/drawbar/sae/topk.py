@@ -56,12 +56,10 @@ class SAE(nn.Module):
 
     @property
     def d_model(self) -> int:
-        """Width D of the residuals."""
         return self.W_dec.shape[1]
 
     @property
     def d_sae(self) -> int:
-        """Number of features F."""
         return self.W_dec.shape[0]
 
     @property

@@ -67,13 +67,9 @@ class TrainedSae:
 class Rewindable(Protocol):
     """A stream that can say where it is and go back there."""
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where it is."""
-        ...
+    def state_dict(self) -> dict[str, Any]: ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go there."""
-        ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 Progress = Callable[[int, int, HistoryRow], None]

@@ -35,7 +35,6 @@ class Lane:
         object.__setattr__(self, "_frames", frames)
 
     def amount(self, frame: int) -> float:
-        """The amount at a frame."""
         after = bisect_right(self._frames, frame)  # type: ignore[attr-defined]
         if after == 0:
             return self.points[0][1]
@@ -64,7 +63,6 @@ class Automation:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The features that have a lane."""
         return tuple(self._by_id)
 
     def amount(self, id: str, frame: int) -> float:

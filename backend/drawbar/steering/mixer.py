@@ -96,7 +96,6 @@ class Mixer:
             self.version += 1
 
     def clear(self) -> None:
-        """Takes every direction off."""
         with self._lock:
             self._directions.clear()
             self._amounts.clear()
@@ -117,7 +116,6 @@ class Mixer:
             return self._amounts[id]
 
     def amounts(self) -> dict[str, float]:
-        """Every slider's setting."""
         with self._lock:
             return dict(self._amounts)
 
@@ -140,7 +138,6 @@ class Mixer:
         return MixerRun(self, lanes, live=False)
 
     def state(self) -> tuple[int, dict[str, Direction], dict[str, float]]:
-        """Version, directions and amounts, read together."""
         with self._lock:
             return self.version, dict(self._directions), dict(self._amounts)
 
@@ -227,7 +224,6 @@ class MixerRun:
         return changed
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
-        """See SteeringRun."""
         parts = {}
         for layer, ids in self._by_layer("add").items():
             amounts = [
@@ -253,7 +249,6 @@ class MixerRun:
         return result
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
-        """See SteeringRun."""
         result: dict[int, Hold] = {}
         for layer, ids in self._by_layer("clamp", "mute").items():
             rows = [[self._amount(id, p) for id in ids] for p in range(first, first + count)]
@@ -267,7 +262,6 @@ class MixerRun:
         return result
 
     def rewind(self, position: int) -> None:
-        """See SteeringRun."""
         for ramp in self._ramps.values():
             ramp.forget(position)
         self._position = position - 1
@@ -277,12 +271,10 @@ class MixerRun:
         self._version = -1
 
     def amounts(self) -> dict[str, float]:
-        """See SteeringRun."""
         return self._applied
 
     @property
     def recorded(self) -> Automation:
-        """See SteeringRun."""
         lanes = []
         for id in self._directions:
             if id in self._laned and self._lanes is not None:

@@ -28,7 +28,6 @@ class Ramps:
     """Each ramp's amounts before and after."""
 
     def amount(self, position: int) -> float:
-        """The amount at a position."""
         if not self.positions or position < self.positions[0]:
             return self.resting
         last = len(self.positions) - 1
@@ -43,7 +42,6 @@ class Ramps:
 
     @property
     def target(self) -> float:
-        """Where the latest ramp leads."""
         return self.moves[-1][1] if self.moves else self.resting
 
     def moving(self, position: int) -> bool:

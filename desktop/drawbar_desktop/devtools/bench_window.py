@@ -41,21 +41,17 @@ class _Trace:
         self.ids: tuple[str, ...] = ()
 
     def start(self) -> None:
-        """From the beginning."""
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """How much there is by now."""
         return min(time.monotonic() - self._began, len(self._audio) / self._rate)
 
     @property
     def samples(self) -> int:
-        """Of the audio."""
         return int(self.seconds * self._rate)
 
     def audio(self, since_sample: int = 0) -> NDArray[np.float32]:
-        """From a sample on."""
         return np.array(self._audio[since_sample : self.samples], np.float32)
 
     steered = audio
@@ -86,16 +82,13 @@ class StandIn:
         self._playing = False
 
     def play(self, *_: Any) -> None:
-        """The made-up take begins."""
         self._playing = True
         self.trace.start()
 
     def stop(self) -> None:
-        """It ends."""
         self._playing = False
 
     def snapshot(self) -> Any:
-        """How the made-up engine is doing."""
         from drawbar.live import Snapshot
 
         s = self.trace.seconds if self._playing else 0.0
@@ -103,7 +96,6 @@ class StandIn:
         return Snapshot(state, int((s + 1) * 50), s, 2.0, 150.0, output_name="made up")
 
     def watch(self, ids: Sequence[str]) -> None:
-        """Whose activations are made up."""
         self.trace.ids = tuple(ids)
 
     def __getattr__(self, name: str) -> Any:
@@ -234,7 +226,6 @@ def _measure(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="drawbar bench window", description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=20.0, help="how long frames are measured")
     parser.add_argument("--features", type=int, default=100_000, help="how many the synthetic bank has")

@@ -32,12 +32,10 @@ class _Tour:
             time.sleep(0.005)
 
     def rest(self, seconds: float = 0.4) -> None:
-        """Let everything be drawn."""
         end = time.monotonic() + seconds
         self.wait("resting", lambda: time.monotonic() >= end)
 
     def take_picture(self, name: str) -> None:
-        """Save what the window shows."""
         self.rest()
         self.app.window.grab().save(str(self.folder / f"{name}.png"))
         sys.stderr.write(f"{name}.png\n")
@@ -104,7 +102,6 @@ class _Tour:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Drive, photograph, close."""
     parser = argparse.ArgumentParser(
         prog="drawbar pictures guide", description="The pictures of docs/guide.md."
     )

@@ -20,22 +20,16 @@ class SoundPort(Protocol):
     """What plays a clip."""
 
     @property
-    def playing(self) -> bool:
-        """Whether a sound is being played."""
-        ...
+    def playing(self) -> bool: ...
 
     @property
     def played_s(self) -> float:
         """How much of it has been heard."""
         ...
 
-    def play(self, audio: Floats) -> None:
-        """From the beginning."""
-        ...
+    def play(self, audio: Floats) -> None: ...
 
-    def stop(self) -> None:
-        """Silence."""
-        ...
+    def stop(self) -> None: ...
 
 
 class ReviewDesk:
@@ -59,12 +53,10 @@ class ReviewDesk:
 
     @property
     def total(self) -> int:
-        """How many proposals there are."""
         return len(self._review.queue)
 
     @property
     def decided(self) -> int:
-        """How many of them are decided."""
         return self._review.decided
 
     @property
@@ -74,7 +66,6 @@ class ReviewDesk:
 
     @property
     def reviewer(self) -> str:
-        """Whose decisions these are."""
         return self._review.reviewer
 
     def press(self, key: str) -> None:
@@ -90,7 +81,6 @@ class ReviewDesk:
         )
 
     def undo(self) -> None:
-        """Take the last decision back."""
         self.stop()
         if self._review.undo() is None:
             self.said.set("Nothing to take back yet")
@@ -109,7 +99,6 @@ class ReviewDesk:
         self._sound.play({"both": in_turn(self.clips), "motif": self.clips[0]}.get(which, self.clips[1]))
 
     def stop(self) -> None:
-        """Silence."""
         self._which = ""
         if self._sound is not None:
             self._sound.stop()

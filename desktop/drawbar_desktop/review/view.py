@@ -215,7 +215,6 @@ class ReviewWindow(QMainWindow):
             view.set_head(at_s)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Silence, and whatever else ends with the window."""
         self._timer.stop()
         self._desk.stop()
         self._closing()

@@ -59,7 +59,6 @@ def fetch(
 
 
 def main(arguments: list[str]) -> int:
-    """The process that fetches."""
     if len(arguments) != 2:
         sys.stderr.write("give the name and the folder\n")
         return 2

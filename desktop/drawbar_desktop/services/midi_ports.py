@@ -35,7 +35,6 @@ class MidiPorts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The devices that are listened to."""
         return tuple(self._open)
 
     def refresh(self) -> bool:
@@ -75,7 +74,6 @@ class MidiPorts:
                 return found
 
     def close(self) -> None:
-        """Close every port."""
         for name in list(self._open):
             self._close(name)
         if self._probe is not None:

@@ -25,7 +25,6 @@ class Grid:
         return 60.0 / self.tempo_bpm * self.beats_per_bar if self.tempo_bpm > 0 else 0.0
 
     def start_of(self, bar: float) -> float:
-        """When a bar begins, in seconds."""
         return self.offset_s + (bar - 1) * self.bar_s
 
     def bar_at(self, time_s: float) -> float:

@@ -75,17 +75,14 @@ class BlindTest:
 
     @property
     def letters(self) -> str:
-        """Names of the clips."""
         return self.trial.letters if self.trial is not None else ""
 
     @property
     def question(self) -> str:
-        """What is asked."""
         return self.trial.question if self.trial is not None else ""
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Answered and all."""
         return (self.session.answered, len(self.session.trials)) if self.session is not None else (0, 0)
 
     # -- what happens ---------------------------------------------------------------------------------
@@ -97,7 +94,6 @@ class BlindTest:
         self._next()
 
     def offer(self, clips: Sequence[Floats], now_s: float) -> None:
-        """The current trial's clips are there."""
         self.clips, self.plays, self._seen_s = clips, {}, now_s
         self.stage.set("asking")
         self.changed.emit()
@@ -127,7 +123,6 @@ class BlindTest:
         return True
 
     def finish(self) -> None:
-        """Show the key."""
         self.session.finish()
         self.stage.set("result")
         self.changed.emit()
@@ -150,7 +145,6 @@ class BlindTest:
     # -- the result -----------------------------------------------------------------------------------
 
     def rows(self) -> list[Row]:
-        """Per question, then per feature."""
         if self.session is None or not self.session.finished:
             return []
         return [

@@ -90,7 +90,6 @@ class Card:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was measured."""
         return not self.doses and not self.notes
 
     @property

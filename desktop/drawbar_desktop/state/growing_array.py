@@ -29,7 +29,6 @@ class Growing:
         self.count = end
 
     def append(self, block: Floats) -> None:
-        """Write at the end."""
         self.put(self.count, block)
 
 
@@ -43,7 +42,6 @@ class Peaks:
         self._rest = np.zeros(0, np.float32)
 
     def push(self, audio: Floats) -> None:
-        """Append samples."""
         line = np.concatenate([self._rest, audio])
         count = len(line) // self.BLOCK
         self._rest = line[count * self.BLOCK :]

@@ -59,7 +59,6 @@ class Hearing:
         self.trouble = Value("")
 
     def show(self, heard: Sequence[Heard], source: str) -> None:
-        """A new ranking has come."""
         self.trouble.set("")
         self.source.set(source)
         self.heard.set(tuple(heard))

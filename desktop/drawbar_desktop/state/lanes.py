@@ -58,7 +58,6 @@ class Lanes:
         return id in self._lanes
 
     def ids(self) -> tuple[str, ...]:
-        """Features that have a lane."""
         return tuple(self._lanes)
 
     def points(self, id: str) -> tuple[Point, ...]:
@@ -78,7 +77,6 @@ class Lanes:
             self._before = dict(self._lanes)
 
     def end_gesture(self, label: str = "draw automation") -> None:
-        """It is over."""
         if self._before is not None:
             before, self._before = self._before, None
             self._record(label, before)
@@ -106,7 +104,6 @@ class Lanes:
             self._edit("delete automation point", id, points)
 
     def clear(self, id: str) -> None:
-        """Take the whole lane away."""
         if id in self._lanes:
             self._edit("clear automation", id, [])
 

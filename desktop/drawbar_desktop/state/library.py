@@ -200,7 +200,6 @@ class Library:
     # -- the user's edits -----------------------------------------------------------------------------
 
     def star(self, id: str, on: bool) -> None:
-        """A favourite, or no more."""
         self._edit(id, lambda bank: bank.star(id, on))
 
     def hide(self, id: str, on: bool) -> None:

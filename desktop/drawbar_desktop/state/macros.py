@@ -37,11 +37,9 @@ class Macros:
 
     @property
     def all(self) -> tuple[Macro, ...]:
-        """Every macro."""
         return tuple(self._macros.values())
 
     def get(self, name: str) -> Macro | None:
-        """One by its name."""
         return self._macros.get(name)
 
     def make(self, ids: Sequence[str], name: str = "") -> Macro | None:
@@ -95,7 +93,6 @@ class Macros:
     # -- turning --------------------------------------------------------------------------------------
 
     def begin_gesture(self, name: str) -> None:
-        """A drag of the knob starts."""
         macro = self._macros.get(name)
         if macro is not None and self._gesture is None:
             self._gesture = (name, macro.value, self._where(macro))

@@ -37,7 +37,6 @@ class Control:
 
     @property
     def title(self) -> str:
-        """As a person reads it."""
         what = "Note" if self.kind == "note" else "CC"
         extra = f" ({self.kind})" if self.kind in ("14-bit", "relative") else ""
         return f"{what} {self.number}, channel {self.channel + 1}{extra}"
@@ -77,7 +76,6 @@ class MidiMap:
 
     @property
     def mapped(self) -> tuple[Mapped, ...]:
-        """All mappings."""
         return tuple(self._mapped)
 
     def of(self, target: str) -> Mapped | None:
@@ -90,7 +88,6 @@ class MidiMap:
         self.learning.set(target)
 
     def forget(self, target: str) -> None:
-        """Take a mapping away."""
         kept = [m for m in self._mapped if m.target != target]
         if len(kept) != len(self._mapped):
             self._mapped = kept
@@ -179,7 +176,6 @@ class MidiMap:
         return []
 
     def _own(self, move: Move) -> bool:
-        """Banks of controllers are switched here."""
         if move.target not in ("bank-next", "bank-previous"):
             return False
         if move.pressed:
@@ -195,7 +191,6 @@ class MidiMap:
     # -- keeping --------------------------------------------------------------------------------------
 
     def to_values(self) -> list[dict[str, Any]]:
-        """As the settings keep it."""
         return [{"target": m.target, **asdict(m.control)} for m in self._mapped]
 
     def restore(self, values: Sequence[Mapping[str, Any]]) -> None:

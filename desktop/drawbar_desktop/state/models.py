@@ -36,7 +36,6 @@ class ModelEntry:
 
     @property
     def words(self) -> str:
-        """Size and place."""
         return (
             self.trouble
             or f"{size_words(self.bytes)} on disk, needs about {size_words(self.needs_bytes)}   {self.folder}"
@@ -56,7 +55,6 @@ class BankEntry:
 
 
 def size_words(count: int) -> str:
-    """Bytes as a person says them."""
     value = float(count)
     for unit in ("B", "kB", "MB"):
         if value < 1000:

@@ -54,7 +54,6 @@ class Value(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The current value."""
         return self._value
 
     def set(self, value: T) -> bool:

@@ -109,7 +109,6 @@ class Presets:
         return (*self.user(), *self._factory)
 
     def user(self) -> tuple[Preset, ...]:
-        """The user's, by name."""
         if self._folder is None or not self._folder.is_dir():
             return ()
         found = []
@@ -141,7 +140,6 @@ class Presets:
         return path
 
     def delete(self, preset: Preset) -> None:
-        """Take one of the user's away."""
         if preset.path is not None:
             preset.path.unlink(missing_ok=True)
             self.changed.emit()

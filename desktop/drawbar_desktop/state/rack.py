@@ -77,7 +77,6 @@ class Rack:
 
     @property
     def strips(self) -> tuple[Strip, ...]:
-        """All strips, left to right."""
         return tuple(self._strips.values())
 
     def __contains__(self, id: object) -> bool:
@@ -228,7 +227,6 @@ class Rack:
                 self.moved.emit(id, self._strips[id].amount)
 
     def reset(self, id: str) -> None:
-        """Back to zero."""
         self.set_amount(id, 0.0)
 
     def set_amounts(self, label: str, amounts: Mapping[str, float]) -> None:
@@ -241,7 +239,6 @@ class Rack:
         self._undo.push(Step(label, lambda: self._set_all(before), lambda: self._set_all(after)))
 
     def zero(self) -> None:
-        """Every unlocked slider back to zero."""
         self.set_amounts("all to zero", {s.id: 0.0 for s in self.strips if not s.locked})
 
     def randomise(self, rng: random.Random) -> None:

@@ -48,7 +48,6 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        """Whether a take is being spooled."""
         return self._spool is not None
 
     def begin(self, settings: TakeSettings, about: Mapping[str, Any]) -> None:
@@ -106,7 +105,6 @@ class Recorder:
         return spool
 
     def close(self) -> None:
-        """Close the files."""
         for handle in (self._audio, self._moves):
             if handle is not None:
                 with contextlib.suppress(OSError):
@@ -129,11 +127,9 @@ class Leftover:
 
     @property
     def seconds(self) -> float:
-        """How much was heard."""
         return self.samples / self.sample_rate_hz
 
     def discard(self) -> None:
-        """The user does not want it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -38,12 +38,10 @@ class Made:
 
     @property
     def chosen(self) -> LayerLine:
-        """Of the layer that it steers."""
         return next(line for line in self.lines if line.layer == self.layer)
 
     @property
     def words(self) -> str:
-        """What the figures mean."""
         one = self.chosen
         said = (
             f"It steers layer {one.layer} and tells files that were left out apart with AUROC {one.difference:.2f} "
@@ -85,7 +83,6 @@ class Making:
         return len(fresh)
 
     def remove(self, side: str, paths: Iterable[Path]) -> None:
-        """Take files off a side."""
         before = len(self._files[side])
         for path in paths:
             self._files[side].pop(path, None)
@@ -93,7 +90,6 @@ class Making:
             self.files_changed.emit()
 
     def clear(self) -> None:
-        """Begin anew."""
         for side in SIDES:
             self._files[side].clear()
         self.name.set("")

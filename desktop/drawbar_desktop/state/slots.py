@@ -101,7 +101,6 @@ class Slots:
         return max(-12.0, min(0.0, quieter - self.loudness[self.active.value]))
 
     def note_loudness(self, loudness_lufs: Mapping[str, float]) -> None:
-        """What was measured."""
         self.loudness.update(loudness_lufs)
 
     def _union(self) -> Stored:

@@ -39,7 +39,6 @@ class MelImage:
         self.reset()
 
     def reset(self) -> None:
-        """A new take."""
         self._tail = np.zeros(self.window - self.hop, np.float32)
         self._rest = np.zeros(0, np.float32)
         self._image = np.full((BANDS, 512), FLOOR_DB, np.float32)

@@ -36,9 +36,7 @@ class TakeLike(Protocol):
         ...
 
     @property
-    def sample_rate_hz(self) -> int:
-        """The model's."""
-        ...
+    def sample_rate_hz(self) -> int: ...
 
     @property
     def twin_audio(self) -> Floats | None:
@@ -76,7 +74,6 @@ class TakeItem:
 
     @property
     def has_twin(self) -> bool:
-        """Whether the unsteered twin was kept."""
         return (self.folder / TWIN).exists()
 
     def matches(self, text: str) -> bool:
@@ -174,7 +171,6 @@ class TakeStore:
         return load_record(item.path.with_suffix(".json"))
 
     def mark(self, item: TakeItem, *, starred: bool | None = None, notes: str | None = None) -> TakeItem:
-        """Star it, or write notes."""
         new = replace(
             item,
             starred=item.starred if starred is None else starred,
@@ -242,22 +238,18 @@ class History:
 
     @property
     def store(self) -> TakeStore | None:
-        """Where the takes are kept."""
         return self._store
 
     def reload(self) -> None:
-        """Read the folder again."""
         self._items = self._store.all() if self._store else []
         self.changed.emit()
 
     def put(self, item: TakeItem) -> None:
-        """A new or changed take."""
         others = [other for other in self._items if other.id != item.id]
         self._items = sorted([*others, item], key=lambda i: (-i.created_s, i.id))
         self.changed.emit()
 
     def drop(self, id: str) -> None:
-        """A take was deleted."""
         self._items = [item for item in self._items if item.id != id]
         if self.selected.value == id:
             self.selected.set(None)
@@ -265,7 +257,6 @@ class History:
 
     @property
     def total(self) -> int:
-        """How many there are."""
         return len(self._items)
 
     def shown(self) -> tuple[TakeItem, ...]:
@@ -277,7 +268,6 @@ class History:
         )
 
     def get(self, id: str | None) -> TakeItem | None:
-        """One take by its id."""
         return next((item for item in self._items if item.id == id), None)
 
     def mark(self, id: str, **changes: Any) -> None:

@@ -45,7 +45,6 @@ class Timeline:
         self._empty()
 
     def set_rates(self, frame_rate_hz: float, sample_rate_hz: int) -> None:
-        """The model's; forgets what is shown."""
         self.frame_rate_hz = frame_rate_hz
         self.sample_rate_hz = sample_rate_hz
         self.mel = MelImage(sample_rate_hz, frame_rate_hz)
@@ -108,7 +107,6 @@ class Timeline:
         return max(30.0, 15.0 * math.ceil((self.generated_s + 2.0) / 15.0))
 
     def in_view(self) -> tuple[float, float]:
-        """The part in sight, in seconds."""
         return self.view.value or (0.0, self.span_s)
 
     # -- polling --------------------------------------------------------------------------------------
@@ -130,7 +128,6 @@ class Timeline:
         self._move(snapshot.played_s, self._level(snapshot))
 
     def show_position(self, played_s: float, level_db: float | None = None) -> None:
-        """An opened take is being played."""
         self._move(played_s, self.level_at(played_s) if level_db is None else level_db)
 
     def _move(self, played_s: float, level_db: float) -> None:
@@ -210,7 +207,6 @@ class Timeline:
         self.look(at_s - share * width, width)
 
     def scroll(self, by_s: float) -> None:
-        """Look further right (or left)."""
         left, right = self.in_view()
         self.follow.set(False)
         self.look(left + by_s, right - left)

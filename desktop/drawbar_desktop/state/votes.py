@@ -17,7 +17,6 @@ class Votes:
         self.changed: Event[[str]] = Event()
 
     def of(self, feature: str, author: str, text: str) -> int:
-        """How the user voted."""
         return self._votes.get(_key(feature, author, text), 0)
 
     def vote(self, feature: str, author: str, text: str, value: int) -> None:

@@ -162,7 +162,6 @@ _FALLBACK = ("Inter", "SF Pro Text", "Segoe UI", "Noto Sans", "DejaVu Sans", "sa
 
 
 def qcolor(token: str, alpha: float = 1.0) -> QColor:
-    """A token's colour, optionally translucent."""
     color = QColor(token)
     color.setAlphaF(alpha)
     return color
@@ -221,7 +220,6 @@ def apply_theme(app: QApplication, palette: Palette = DARK) -> None:
 
 
 def icon_size(px: int = 18) -> QSize:
-    """A square icon size."""
     return QSize(px, px)
 
 

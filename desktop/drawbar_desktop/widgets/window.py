@@ -167,7 +167,6 @@ class MainWindow(QMainWindow):
         return ""
 
     def learn_menu(self, target: str) -> list[Item]:
-        """Learn, forget, kinds."""
         midi = self._desk.midi
         mapped = midi.of(target)
         items: list[Item] = [("MIDI learn: then move a control", lambda: midi.learn(target))]

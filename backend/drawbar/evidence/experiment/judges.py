@@ -66,7 +66,6 @@ class DetectorJudge:
         return [[name, round(report.auroc, 6)] for name, report in self._detectors.reports.items()]
 
     def measure(self, audio: Floats, rate_hz: int) -> Floats:
-        """See Judge; 32 kHz only."""
         if rate_hz != 32_000:
             raise BadInputError(
                 f"{rate_hz} Hz: the detectors listen at 32000 Hz; leave them out for this model"
@@ -82,7 +81,6 @@ class DescriptorJudge:
     measures = tuple(f"descriptor:{name}" for name in DESCRIPTORS)
 
     def key(self) -> object:
-        """The names."""
         return list(self.measures)
 
     def measure(self, audio: Floats, rate_hz: int) -> Floats:
@@ -115,12 +113,10 @@ class ClapJudge:
         self._anchors = np.stack(list(anchors.values())) if anchors else np.zeros((0, 1), np.float32)
 
     def key(self) -> object:
-        """The weights and the anchors."""
         digest = hashlib.sha256(np.ascontiguousarray(self._anchors, "<f4").tobytes()).hexdigest()
         return [weights_key(self._source), list(self.measures), digest]
 
     def measure(self, audio: Floats, rate_hz: int) -> Floats:
-        """See Judge."""
         found: Floats = (self._clap.embed_audio(list(audio), rate_hz).numpy() @ self._anchors.T).astype("f4")
         return found
 

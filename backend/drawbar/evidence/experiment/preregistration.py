@@ -173,7 +173,6 @@ class Preregistration:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything above."""
         return self.recorded or digest_of(_plain(self))
 
     def write(self, path: Path) -> None:

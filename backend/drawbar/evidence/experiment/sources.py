@@ -98,11 +98,9 @@ class PassThrough:
         self.layer, self._hold = layer, hold
 
     def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> "PassThrough":
-        """See Steering."""
         return self
 
     def settled(self, lanes: Lanes | None = None) -> "PassThrough":
-        """See Steering."""
         return self
 
     def advance(self, position: int) -> bool:
@@ -110,23 +108,18 @@ class PassThrough:
         return position == 0
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
-        """See SteeringRun: nothing."""
         return {}
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
-        """See SteeringRun."""
         return {self.layer: self._hold}
 
-    def rewind(self, position: int) -> None:
-        """See SteeringRun."""
+    def rewind(self, position: int) -> None: ...
 
     def amounts(self) -> dict[str, float]:
-        """See SteeringRun."""
         return {}
 
     @property
     def recorded(self) -> Lanes:
-        """See SteeringRun."""
         return Automation([])
 
 

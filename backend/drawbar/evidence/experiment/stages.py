@@ -54,7 +54,6 @@ class Run:
 
     @property
     def sources(self) -> Path:
-        """Every direction that will be played."""
         return self.folder / "sources.safetensors"
 
 
@@ -71,12 +70,10 @@ class Cost:
 
     @property
     def total(self) -> int:
-        """Clips in all."""
         return sum(self.clips.values())
 
     @property
     def hours(self) -> float:
-        """Wall clock."""
         return self.total * self.seconds_per_clip / 3600
 
 

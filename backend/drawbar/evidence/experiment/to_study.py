@@ -38,7 +38,6 @@ class Stages:
 
     @property
     def spent_s(self) -> float:
-        """Wall clock of all."""
         return sum(stage.spent_s for stage in (self.screening, self.confirmation, self.reference))
 
 

@@ -108,12 +108,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Of the whole plan."""
         return digest_of(asdict(self))
 
     @property
     def clips(self) -> int:
-        """Trials in all."""
         return len(self.pairs) * len(self.conditions)
 
     def blocks(self) -> Iterator[Block]:
@@ -132,7 +130,6 @@ class Trials:
         self._rows: dict[Condition, int] = {c: i for i, c in enumerate(plan.conditions)}
 
     def path(self, block: Block) -> Path:
-        """Where a block's results lie."""
         return self.folder / f"{self.plan.stage}-{block.number:05d}.safetensors"
 
     def missing(self) -> list[Block]:
@@ -194,7 +191,6 @@ class Trials:
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What was measured, judges' and guards'."""
         return self._all[0]
 
     @property

@@ -32,7 +32,6 @@ def chip(verdict: str) -> str:
 
 
 def slider_panel(slider: Slider, sounds: ClipSet | None = None) -> str:
-    """All of one slider."""
     author = _AUTHORS.get(slider.author, slider.author)
     by = f" \u00b7 named by {escape(author)}" if author else ""
     head = (

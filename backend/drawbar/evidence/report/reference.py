@@ -53,7 +53,6 @@ _WORDS = (
 
 
 def how_to_read(content: Content) -> str:
-    """The words of the report."""
     chosen = content.preregistration.get("settings", {})
     known = {"pool": chosen.get("pool", "Many"), "q": chosen.get("q", 0.05)}
     items = "".join(

@@ -30,7 +30,6 @@ _SWITCH = (
 
 
 def hero(content: Content) -> str:
-    """The headline and the verdicts."""
     summary = content.summary
     counts = {name: int(summary.get(name.replace(" ", "_"), 0) or 0) for name in VERDICTS}
     if not counts["untested"]:
@@ -69,7 +68,6 @@ def labelled(content: Content) -> tuple[int, int]:
 
 
 def goal_list(content: Content) -> str:
-    """Reached or missed."""
     signs = {
         True: ("yes", "\u2713", "reached"),
         False: ("no", "\u2717", "missed"),
@@ -200,7 +198,6 @@ def failures(content: Content) -> str:
 
 
 def all_sliders(content: Content) -> str:
-    """Every candidate in one table."""
     known = [abs(v) for s in content.sliders if (v := s.figure("slope")) is not None]
     reach = sorted(known)[int(0.98 * (len(known) - 1))] if known else 1.0
     lines = []

@@ -4,7 +4,6 @@ from drawbar.evidence.report.content import Content, goals
 
 
 def headline(content: Content) -> str:
-    """The whole in one sentence."""
     summary = content.summary
     tested, proven = summary.get("candidates", 0), summary.get("proven", 0)
     share = f" ({100 * proven / tested:.0f}\u202f%)" if tested else ""

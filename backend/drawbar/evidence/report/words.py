@@ -38,7 +38,6 @@ def measure_words(name: str) -> str:
 
 
 def verdict_words(verdict: str) -> str:
-    """What a verdict means."""
     return _MEANING.get(verdict, verdict)
 
 
@@ -58,12 +57,10 @@ def amount_text(value: float | None) -> str:
 
 
 def probability(value: float | None) -> str:
-    """p or q, two digits."""
     if value is None or not math.isfinite(value):
         return "\u2013"
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
 def percent(value: float | None) -> str:
-    """A share."""
     return "\u2013" if value is None or not math.isfinite(value) else f"{100 * value:.0f}\u202f%"

@@ -40,7 +40,6 @@ class Slope:
 
 
 def dose_effects(responses: Responses, column: int, sd: float, settings: StatisticsSettings) -> list[Dose]:
-    """Every amount that was played, rising."""
     amounts = responses.amounts
     if not amounts:
         return []

@@ -84,7 +84,6 @@ class Played:
     null: Null
 
     def p(self, sign: int) -> float:
-        """Of the test that decides."""
         side = self.sides[sign]
         return float(side.p[self.column]) if self.label_judged else side.any_p
 
@@ -104,7 +103,6 @@ def yardstick(measures: tuple[str, ...], takes: Sequence[Takes]) -> Yardstick:
 
 
 def play(slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSettings) -> Played:
-    """Measure a slider that was confirmed."""
     responses, guards = slider.responses, slider.guards
     if responses is None or guards is None:
         raise BadInputError(f"{slider.id} was not confirmed: it has nothing to measure")

@@ -68,7 +68,6 @@ class Null:
 
     @property
     def directions(self) -> int:
-        """R."""
         return int(self._differences.shape[0])
 
     def reaches(self, norm: float) -> bool:

@@ -106,7 +106,6 @@ class Pool:
 
     @property
     def directions(self) -> int:
-        """R."""
         return int(self.values.shape[0])
 
 

@@ -89,5 +89,4 @@ def _side(finding: Finding, side: str, name: str) -> float | None:
 
 
 def _seeds(finding: Finding) -> float | None:
-    """Of the better side."""
     return _side(finding, finding.card["side"], "seeds_needed") if finding.card else None

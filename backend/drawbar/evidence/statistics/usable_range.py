@@ -37,7 +37,6 @@ class GuardRow:
 
     @property
     def holds(self) -> bool:
-        """Whether all limits hold here."""
         return not self.broken
 
 
@@ -53,7 +52,6 @@ class Usable:
     """By rising amount."""
 
     def of(self, sign: int) -> float:
-        """The side of a sign."""
         return self.up if sign > 0 else self.down
 
 

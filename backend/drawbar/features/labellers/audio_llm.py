@@ -40,7 +40,6 @@ class _Side:
         ]
 
     def top(self, feature: int, n: int) -> list[Place]:
-        """The strongest windows, one a clip."""
         return self._first(
             self.activation[:, feature].argsort(descending=True, stable=True).tolist(), feature, n
         )

@@ -66,7 +66,6 @@ class ClapSounds:
 
     @property
     def embedder(self) -> Embedder:
-        """The encoders."""
         if self._embedder is None:
             self._embedder = self._load()
         return self._embedder
@@ -77,7 +76,6 @@ class ClapSounds:
         return tuple(f"clap_{i}" for i in range(self._columns))
 
     def key(self) -> object:
-        """Weights and window."""
         return [1, self.window_frames, weights_key(self._settings.weights)]
 
     def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
@@ -126,7 +124,6 @@ class ClapLabeller:
         self._terms = read_vocabulary(Path(settings.vocabulary) if settings.vocabulary else None)
 
     def key(self) -> object:
-        """Settings, weights and terms."""
         cfg = {
             name: value
             for name, value in asdict(self._settings).items()

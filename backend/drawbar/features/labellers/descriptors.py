@@ -56,7 +56,6 @@ class ColumnLabeller:
         self._method, self._columns, self._settings, self._tags = method, tuple(columns), settings, tags
 
     def key(self) -> object:
-        """The settings and the columns."""
         return [2, asdict(self._settings), self._method, list(self._columns), self._tags]
 
     def label(self, view: LayerView, tell: Tell) -> Labelled:

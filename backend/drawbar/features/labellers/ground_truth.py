@@ -49,7 +49,6 @@ class TruthLabeller:
         self._settings = settings
 
     def key(self) -> object:
-        """The settings."""
         return [2, asdict(self._settings)]
 
     def label(self, view: LayerView, tell: Tell) -> Labelled:

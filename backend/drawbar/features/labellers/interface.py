@@ -41,9 +41,7 @@ class LayerView(Protocol):
         ...
 
     @property
-    def alive(self) -> list[int]:
-        """The features to label."""
-        ...
+    def alive(self) -> list[int]: ...
 
     @property
     def concepts(self) -> tuple[str, ...]:
@@ -66,13 +64,9 @@ class LayerView(Protocol):
         """What the describer of that name says; None where it was not asked."""
         ...
 
-    def frames(self, clip: int) -> int:
-        """Length of a clip."""
-        ...
+    def frames(self, clip: int) -> int: ...
 
-    def clip_name(self, clip: int) -> tuple[str, str]:
-        """Name and licence of a clip."""
-        ...
+    def clip_name(self, clip: int) -> tuple[str, str]: ...
 
     def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
         """What the codec makes of a stretch of a clip: samples and rate."""
@@ -93,7 +87,6 @@ class Separation:
     """Chance that a true label scores above a shuffled one; 0.5: the labels say nothing."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         return {name: round(value, 4) for name, value in vars(self).items()}
 
 

@@ -27,14 +27,10 @@ class Describer(Protocol):
         ...
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """What each column is."""
-        ...
+    def columns(self) -> tuple[str, ...]: ...
 
     @property
-    def window_frames(self) -> int:
-        """Length of a window."""
-        ...
+    def window_frames(self) -> int: ...
 
     def key(self) -> object:
         """A JSON value that changes whenever the figures would."""
@@ -55,7 +51,6 @@ class DescriptorSounds:
         self.window_frames = window_frames
 
     def key(self) -> object:
-        """The columns and the window."""
         return [1, self.window_frames, list(self.columns)]
 
     def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
@@ -85,7 +80,6 @@ class EssentiaSounds:
         return [1, self.window_frames, list(self.columns), None if self._tags is None else self._tags.key]
 
     def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
-        """Figures of each window."""
         windows, window_s = frames // self.window_frames, self.window_frames / FRAME_RATE_HZ
         measure = dsp_windows if self._tags is None else self._tags.windows
         return torch.from_numpy(measure(audio, rate_hz, windows, window_s))

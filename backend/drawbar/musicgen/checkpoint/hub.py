@@ -51,7 +51,6 @@ class Licence:
 
     @property
     def terms(self) -> str:
-        """One line for people."""
         if "-nc" in self.name:
             return (
                 f"{self.name}: no commercial use, name the authors; the notice goes with what the model makes"

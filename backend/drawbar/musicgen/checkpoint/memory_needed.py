@@ -179,7 +179,6 @@ def give_back(device: torch.device | str) -> None:
 
 
 def human(size: float) -> str:
-    """Bytes for people."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= step:
             return f"{size / step:.1f} {unit}"

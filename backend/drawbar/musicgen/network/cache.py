@@ -42,5 +42,4 @@ class Cache:
 
     @property
     def bytes(self) -> int:
-        """Memory taken."""
         return sum(layer.numel() * layer.element_size() for layer in self.layers)

@@ -40,7 +40,6 @@ class TextMemory:
     """``[R, 1, 1, L]``: minus infinity at padding; None where nothing is padded."""
 
     def to(self, dtype: torch.dtype) -> TextMemory:
-        """The same in another dtype."""
         layers = tuple((k.to(dtype), v.to(dtype)) for k, v in self.layers)
         return TextMemory(layers, None if self.bias is None else self.bias.to(dtype))
 
@@ -73,7 +72,6 @@ class Stepper:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What residuals are computed in."""
         return self.decoder.positions.dtype
 
     @property

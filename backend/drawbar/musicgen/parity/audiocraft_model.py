@@ -29,7 +29,6 @@ _TEXT = "condition_provider.conditioners.description.output_proj"
 
 
 def has_audiocraft() -> bool:
-    """Whether the extra is installed."""
     return importlib.util.find_spec("audiocraft") is not None
 
 
@@ -120,7 +119,6 @@ class Reference:
         return self.model.transformer.layers
 
     def steps(self, tokens: Tensor) -> Tensor:
-        """See Oracle: audiocraft's delayed pattern."""
         pattern = self.pattern.get_pattern(tokens.shape[2])
         steps: Tensor = pattern.build_pattern_sequence(tokens, self.card)[0]
         return steps

@@ -48,51 +48,39 @@ class FixedSteering:
         return result
 
     def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> Self:
-        """See Steering."""
         return self
 
     def settled(self, lanes: Lanes | None = None) -> Self:
-        """See Steering."""
         return self
 
     def advance(self, position: int) -> bool:
-        """See SteeringRun."""
         return False
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
-        """See SteeringRun."""
         return {layer: vectors[:, None].expand(-1, count, -1) for layer, vectors in self.add.items()}
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
-        """See SteeringRun."""
         return {layer: _Faint() for layer in self.faint}
 
-    def rewind(self, position: int) -> None:
-        """See SteeringRun."""
+    def rewind(self, position: int) -> None: ...
 
     def amounts(self) -> Mapping[str, float]:
-        """See SteeringRun."""
         return {}
 
     @property
     def recorded(self) -> Self:
-        """See SteeringRun."""
         return self
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """See Lanes."""
         return ()
 
     def amount(self, id: str, frame: int) -> float:
-        """See Lanes."""
         return 0.0
 
     @property
     def kept(self) -> Mapping[tuple[int, int], int]:
-        """See Lanes."""
         return {}
 
     def keeping(self, kept: Mapping[tuple[int, int], int]) -> Self:
-        """See Lanes."""
         return self

@@ -37,9 +37,7 @@ class Oracle(Protocol):
     """The network."""
 
     @property
-    def name(self) -> str:
-        """Whose it is."""
-        ...
+    def name(self) -> str: ...
 
     def steps(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> all steps ``[B, K, S]`` by its own delay pattern."""

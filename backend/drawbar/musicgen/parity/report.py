@@ -66,7 +66,6 @@ class Verdict:
 
     @property
     def failed(self) -> tuple[Row, ...]:
-        """The rows that fail."""
         return tuple(row for row in self.rows if row.ok is False)
 
     def plus(self, rows: Iterable[Row]) -> Verdict:

@@ -79,7 +79,6 @@ class TransformersReference:
 
     @torch.inference_mode()
     def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
-        """See Oracle."""
         from transformers.modeling_outputs import BaseModelOutput
 
         batch, books, length = steps.shape

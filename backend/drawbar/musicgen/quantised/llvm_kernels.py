@@ -370,6 +370,5 @@ def _store() -> str:
 
 
 def assembly() -> str:
-    """The module's text."""
     products = [_multiply(bits, rows) for bits in (4, 8) for rows in (1, 2, 3, 4)]
     return "\n".join([_DECLARED, _quantise(), *products, _attend(), _store()])

@@ -33,7 +33,6 @@ class Packed:
 
     @property
     def bytes(self) -> int:
-        """Memory taken."""
         return self.weights.numel() + 2 * self.scales.numel()
 
 

@@ -112,7 +112,6 @@ class Comparison:
 
     @property
     def good(self) -> bool:
-        """Whether the precision may be used."""
         return self.ratio <= BOUND and math.isfinite(self.divergence)
 
 

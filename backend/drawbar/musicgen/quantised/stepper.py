@@ -51,7 +51,6 @@ class QuantisedCache(Cache):
 
     @property
     def bytes(self) -> int:
-        """Memory taken."""
         return super().bytes + sum(4 * part.numel() for part in self.scales)
 
 
@@ -82,16 +81,13 @@ class QuantisedStepper(Stepper):
 
     @property
     def precision(self) -> str:
-        """See Stepper."""
         return f"int{self.bits}"
 
     @property
     def bytes(self) -> int:
-        """Memory that the packed weights take."""
         return self._heads.bytes + sum(part.bytes for parts in self._linear for part in parts)
 
     def cache(self, rows: int, capacity: int) -> Cache:
-        """See Stepper."""
         return QuantisedCache(self.spec, rows, capacity)
 
     def forward(
@@ -103,7 +99,6 @@ class QuantisedStepper(Stepper):
         watch: Mapping[int, Tensor] | None = None,
         last: int | None = None,
     ) -> Tensor:
-        """See Stepper."""
         rows, _, count = steps.shape
         memory = QuantisedCache(self.spec, rows, count) if cache is None else cache
         assert isinstance(memory, QuantisedCache)
@@ -141,7 +136,6 @@ class QuantisedStepper(Stepper):
         return x
 
     def logits(self, x: Tensor) -> Tensor:
-        """See Stepper."""
         norm = self.decoder.norm
         out = torch.empty(x.shape[0], self._heads.n_out)
         normed = F.layer_norm(x, self._shape, norm.weight, norm.bias)

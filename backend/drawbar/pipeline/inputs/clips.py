@@ -85,7 +85,6 @@ class ClipStore:
         self.frames: list[int] = self._shards.frames
 
     def __len__(self) -> int:
-        """How many clips."""
         return len(self.clips)
 
     def tokens(self, clip: int) -> Tensor:
@@ -109,5 +108,4 @@ class ClipStore:
         return [number for number, clip in enumerate(self.clips) if clip.split == split]
 
     def groups(self) -> list[list[int]]:
-        """Clips shard by shard."""
         return [self._shards.in_shard(number) for number in range(len(self._shards.paths))]

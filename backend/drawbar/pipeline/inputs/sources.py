@@ -86,11 +86,9 @@ class _ComposedSeeds:
         ]
 
     def seconds(self, track: int) -> float:
-        """As long as a piece is."""
         return self._settings.piece_s
 
     def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:
-        """The whole piece."""
         piece = compose(seed=self._seeds[track], seconds=self._settings.piece_s)
         audio = render_audio(piece, str(self._soundfont))
         yield Excerpt(self.tracks[track].id, _at_rate(audio, rate_hz), annotate(piece).concepts)
@@ -125,7 +123,6 @@ class _ComposedFolder:
         return [self._rows, [file_key(self._path(row["audio"])) for row in self._rows]]
 
     def seconds(self, track: int) -> float:
-        """As long as the manifest says."""
         return float(self._rows[track].get("seconds", 30.0))
 
     def excerpts(self, track: int, rate_hz: int) -> Iterator[Excerpt]:

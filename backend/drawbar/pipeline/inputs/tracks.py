@@ -34,7 +34,6 @@ class Excerpt:
     """N, where the audio itself is gone."""
 
     def without_audio(self) -> "Excerpt":
-        """The same, light enough to keep."""
         return replace(self, audio=np.zeros(0, np.float32), samples=len(self.audio))
 
 
@@ -42,9 +41,7 @@ class Source(Protocol):
     """A corpus."""
 
     @property
-    def tracks(self) -> list[Track]:
-        """In a fixed order."""
-        ...
+    def tracks(self) -> list[Track]: ...
 
     @property
     def concepts(self) -> tuple[str, ...]:

@@ -70,7 +70,6 @@ class Chooser:
         self._known: dict[bytes, Ints] = {}
 
     def chosen(self, learn: Bools) -> Ints:
-        """Which columns."""
         key = learn.tobytes()
         if key not in self._known:
             taken = [] if self._without is None else self._without.chosen(learn).tolist()
@@ -129,6 +128,5 @@ def check_controls(
 
 
 def _digest(values: NDArray[np.floating[Any]]) -> bytes:
-    """Of the columns, whatever their order."""
     columns = sorted(hashlib.sha256(np.ascontiguousarray(c, "<f4").tobytes()).digest() for c in values.T)
     return hashlib.sha256(b"".join(columns)).digest()

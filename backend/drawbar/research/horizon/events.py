@@ -43,7 +43,6 @@ class Window:
 
     @property
     def length_s(self) -> float:
-        """How long it is."""
         return self.end_s - self.start_s
 
     def overlap(self, other: "Window") -> float:

@@ -24,7 +24,6 @@ class Criterion:
     passed: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return asdict(self)
 
 

@@ -32,7 +32,6 @@ class Horizon:
 
     @property
     def name(self) -> str:
-        """As tables show it."""
         return f"{self.from_s:g}-{self.to_s:g} s"
 
     def labels(self, starts_s: Sequence[float], times_s: NDArray[np.floating[Any]]) -> Bools:

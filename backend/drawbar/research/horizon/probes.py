@@ -173,7 +173,6 @@ class Probes:
         }
 
     def run(self) -> dict[str, Any]:
-        """Everything, as JSON values."""
         ranking = self.ranking()
         short = shortlist(ranking, self.long, self.settings.shortlist)
         sets = self.sets()
@@ -207,7 +206,6 @@ class _Only(Chooser):
         self._column = np.array([column], np.int64)
 
     def chosen(self, learn: Bools) -> Any:
-        """That column."""
         return self._column
 
 

@@ -34,7 +34,6 @@ class Ranked:
 
     @property
     def id(self) -> str:
-        """``layer/index``."""
         return f"{self.layer}/{self.index}"
 
     def strength(self, horizon: int) -> float:
@@ -42,7 +41,6 @@ class Ranked:
         return abs(self.auroc[horizon] - 0.5)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return asdict(self) | {"id": self.id}
 
 

@@ -74,7 +74,6 @@ class Judged:
     """JSON values: areas with intervals, calibration, strength."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return {"name": self.name, **self.facts}
 
 
@@ -97,7 +96,6 @@ class Judging:
             object.__setattr__(self, name, drawn)
 
     def judge(self, name: str, columns: Columns, y: Bools) -> Judged:
-        """Fit, score every row, and measure."""
         s = self.settings
         how: dict[str, Any] = {"folds": s.folds, "inner": s.inner, "by_folds": s.by_folds}
         reading = read(columns, y, self.track, self.held, strengths=s.strengths, **how)

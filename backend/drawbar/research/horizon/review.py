@@ -130,7 +130,6 @@ class Review:
 
     @property
     def decided(self) -> int:
-        """How many are."""
         return len(self._decisions)
 
     @property
@@ -141,7 +140,6 @@ class Review:
         )
 
     def decision(self, id: str) -> Annotation | None:
-        """What was said of a pair."""
         return self._decisions.get(id)
 
     def decide(self, answer: str, kind: str = "", notes: str = "") -> Annotation:

@@ -27,7 +27,6 @@ class Estimate:
     high: float
 
     def to_json(self) -> dict[str, float]:
-        """Plain values."""
         return asdict(self)
 
 
@@ -52,7 +51,6 @@ class Calibration:
     """(said, found, rows) of each tenth."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         return asdict(self)
 
 
@@ -68,7 +66,6 @@ class Area:
 
     @property
     def value(self) -> float:
-        """The area over all rows."""
         return float(self.resampled(np.ones((1, len(self.positives))))[0])
 
     def resampled(self, weight: Doubles) -> Doubles:
@@ -121,7 +118,6 @@ def interval(values: Doubles, level: float) -> tuple[float, float]:
 
 
 def estimate(found: Area, weight: Doubles, level: float = 0.9) -> Estimate:
-    """An area with its interval."""
     return Estimate(found.value, *interval(found.resampled(weight), level))
 
 

@@ -40,7 +40,6 @@ class Synthetic:
 
 
 def synthetic_rows(sizes: Synthetic) -> tuple[Rows, list[Units]]:
-    """A table and each layer's features."""
     rng = np.random.default_rng(sizes.seed)
     times = sizes.grid.times(_SECONDS, sizes.horizons)
     track, time, labels, known = [], [], [], []

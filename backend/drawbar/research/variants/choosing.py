@@ -41,7 +41,6 @@ class Setup:
 
     @property
     def labelled(self) -> tuple[Candidate, ...]:
-        """Those whose label a detector hears."""
         return tuple(c for c in self.candidates if c.target and c.target.startswith("detector:"))
 
     @property

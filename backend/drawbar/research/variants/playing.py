@@ -98,11 +98,9 @@ class _Player(Player):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """And the norm that was added."""
         return (*super().measures, _ADDED)
 
     def steering(self, condition: Condition, pair: Pair) -> Steering | None:
-        """See Player."""
         found = self._made(condition, pair)
         self._steered.append(found)
         return found
@@ -130,7 +128,6 @@ class _Player(Player):
         )
 
     def play(self, block: Block) -> tuple[NDArray[np.uint16], Floats]:
-        """See Player."""
         self._steered.clear()
         tokens, values = super().play(block)
         frames = tokens.shape[2]

@@ -112,12 +112,10 @@ class Push:
         """The last one that began."""
 
     def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> PushRun:
-        """See Steering."""
         self.run = PushRun(self)
         return self.run
 
     def settled(self, lanes: Lanes | None = None) -> PushRun:
-        """See Steering."""
         return self.start(lanes)
 
 
@@ -140,7 +138,6 @@ class PushRun:
         return changed
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
-        """See SteeringRun."""
         gains = torch.tensor([self._push.gain(p) for p in range(first, first + count)])
         if self._push.monitor is not None or not bool(gains.any()):
             return {}
@@ -148,21 +145,18 @@ class PushRun:
         return {layer: both * vector for layer, vector in self._push.vectors.items()}
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
-        """See SteeringRun."""
         if self._push.monitor is None:
             return {}
         (layer,) = self._push.vectors
         return {layer: _Gate(self, first, count)}
 
     def rewind(self, position: int) -> None:
-        """See SteeringRun."""
         for kept in (self.seen, self.pushed):
             for later in [p for p in kept if p >= position]:
                 del kept[later]
         self._last = None
 
     def amounts(self) -> dict[str, float]:
-        """See SteeringRun."""
         return {}
 
     @property

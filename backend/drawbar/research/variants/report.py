@@ -71,7 +71,6 @@ class Result:
         return best.rule if best.gain.sign > 0 else "none"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         parts = {"recipes": self.recipes, "again": self.again, "choices": self.choices, "rules": self.rules}
         verdicts = {part: {one.name: one.verdict for one in rows} for part, rows in parts.items()}
         return {**asdict(self), "verdicts": verdicts, "stacking": self.stacking}
@@ -90,7 +89,6 @@ def run(
 
 
 def result_of(played: Played) -> Result:
-    """Everything that the clips say."""
     choice = played.choice
     concepts, compared = choices(played)
     ways = recipes(played)
@@ -117,7 +115,6 @@ def result_of(played: Played) -> Result:
 
 
 def rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """One line per way (see COLUMNS)."""
     return [
         (
             one.name,
@@ -154,7 +151,6 @@ def stack_table(stacks: Sequence[StackRow]) -> list[tuple[str, ...]]:
 
 
 def total_table(totals: Sequence[RuleTotal]) -> list[tuple[str, ...]]:
-    """One line per rule."""
     return [
         (
             total.rule,
@@ -168,7 +164,6 @@ def total_table(totals: Sequence[RuleTotal]) -> list[tuple[str, ...]]:
 
 
 def markdown(result: Result) -> str:
-    """The page."""
     settings = result.settings
     pairs = settings.pairs
     ways = [f"- **{recipe.name}**: {recipe.what}" for recipe in RECIPES]

@@ -118,7 +118,6 @@ def arm_of(
 
 
 def recipes(played: Played) -> list[Compared]:
-    """Every recipe beside the plain slider."""
     sd = unit_of(played)
     arms = {
         recipe.name: arm_of(

@@ -51,7 +51,6 @@ class FeatureModel(QAbstractListModel):
         library.changed.connect(self._reset)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """How many features match."""
         return 0 if parent.isValid() else self._library.count
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -64,7 +63,6 @@ class FeatureModel(QAbstractListModel):
         return feature_title(feature)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Rows can be selected and dragged."""
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
 
     def mimeTypes(self) -> list[str]:
@@ -72,7 +70,6 @@ class FeatureModel(QAbstractListModel):
         return [FEATURE_MIME]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """The ids of the dragged rows."""
         features = [self._library.row(i.row()) for i in indexes]
         result = QMimeData()
         result.setData(FEATURE_MIME, QByteArray("\n".join(f.id for f in features if f).encode()))
@@ -96,7 +93,6 @@ class FeatureDelegate(QStyledItemDelegate):
         self._in_rack = icon("tune-vertical", color=P.text_soft)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """All rows are equally tall."""
         return QSize(200, ROW_H)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -249,18 +245,15 @@ class FeatureList(QTableView):
             super().keyPressEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Silence."""
         self._hover(QModelIndex())
         super().leaveEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """What can be done with a row."""
         feature = self._library.row(self.indexAt(event.pos()).row())
         if feature is not None:
             popup(self, self.menu_of(feature), event.globalPos())
 
     def menu_of(self, feature: FeatureLike) -> list[Item]:
-        """Add, listen, star, shelve, hide."""
         library, id = self._library, feature.id
         own = [shelf.name for shelf in library.shelves()[len(SHELVES) :] if shelf.name != "hidden"]
         items: list[Item] = [

@@ -51,7 +51,6 @@ class Banner(QFrame):
             widget.click()  # type: ignore[attr-defined]
 
     def close_for(self, key: str) -> None:
-        """Its reason is gone."""
         if key == self.key:
             self.hide()
             self.key = self.words = ""

@@ -94,7 +94,6 @@ class _NumberBox(QDoubleSpinBox):
         self._fresh = event.reason() == Qt.FocusReason.MouseFocusReason
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Mouse gestures in the text."""
         if isinstance(event, QMouseEvent):
             ctrl = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier
             pressed = event.type() == QEvent.Type.MouseButtonPress
@@ -182,7 +181,6 @@ class Menu(QComboBox):
     """A combo box with a chevron of our own."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The style's box, then the chevron."""
         super().paintEvent(event)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -192,7 +190,6 @@ class Menu(QComboBox):
 
 
 def separator() -> QFrame:
-    """A hairline."""
     line = QFrame()
     line.setObjectName("separator")
     return line
@@ -235,7 +232,6 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def set_text(self, text: str) -> None:
-        """Show another text."""
         if text != self._full:
             self._full = text
             self.setToolTip(text)
@@ -247,15 +243,12 @@ class ElidedLabel(QLabel):
         return self._full
 
     def sizeHint(self) -> QSize:
-        """Room for all lines."""
         return QSize(40, self.fontMetrics().lineSpacing() * self._lines + 2)
 
     def minimumSizeHint(self) -> QSize:
-        """As tall as the hint; any width."""
         return QSize(10, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the lines that fit."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
         metrics = self.fontMetrics()
@@ -289,11 +282,9 @@ class FlowLayout(QLayout):
         self.setContentsMargins(0, 0, 0, 0)
 
     def addItem(self, item: QLayoutItem) -> None:
-        """Append an item."""
         self._items.append(item)
 
     def count(self) -> int:
-        """How many items."""
         return len(self._items)
 
     def itemAt(self, index: int) -> QLayoutItem | None:
@@ -301,32 +292,25 @@ class FlowLayout(QLayout):
         return self._items[index] if 0 <= index < len(self._items) else None
 
     def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
-        """Remove one item."""
         return self._items.pop(index) if 0 <= index < len(self._items) else None
 
     def expandingDirections(self) -> Qt.Orientation:
-        """It takes no more room than it needs."""
         return Qt.Orientation(0)
 
     def hasHeightForWidth(self) -> bool:
-        """Narrower is taller."""
         return True
 
     def heightForWidth(self, width: int) -> int:
-        """The height of all lines at this width."""
         return self._place(QRect(0, 0, width, 0), dry=True)
 
     def setGeometry(self, rect: QRect) -> None:
-        """Place the items."""
         super().setGeometry(rect)
         self._place(rect, dry=False)
 
     def sizeHint(self) -> QSize:
-        """As small as it may get."""
         return self.minimumSize()
 
     def minimumSize(self) -> QSize:
-        """The widest item."""
         size = QSize(0, 0)
         for item in self._items:
             size = size.expandedTo(item.minimumSize())

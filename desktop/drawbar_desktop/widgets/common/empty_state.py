@@ -45,6 +45,5 @@ class EmptyState(QWidget):
         column.addStretch(1)
 
     def say(self, line: str, hint: str) -> None:
-        """Other words."""
         self.line.setText(line)
         self.hint.setText(hint)

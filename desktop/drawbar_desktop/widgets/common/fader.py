@@ -55,12 +55,10 @@ class Fader(QSlider):
         self.setSliderPosition(round(value))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
         self._drag = None
         self.setSliderDown(False)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Back to where it belongs."""
         self._drag = None
         self.setSliderDown(False)
         self._reset()

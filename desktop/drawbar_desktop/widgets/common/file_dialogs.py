@@ -20,7 +20,6 @@ class FileDialogs:
         return Path(last) if last and Path(last).is_dir() else Path.home()
 
     def note(self, path: Path) -> None:
-        """A file or folder was used."""
         folder = path if path.is_dir() else path.parent
         self._settings.set("last_folder", str(folder.expanduser()))
 
@@ -33,12 +32,10 @@ class FileDialogs:
         return paths
 
     def open_file(self, parent: QWidget, title: str, kinds: str) -> Path | None:
-        """A file to read."""
         name, _ = QFileDialog.getOpenFileName(parent, title, str(self.folder), kinds)
         return self._noted(name)
 
     def open_folder(self, parent: QWidget, title: str) -> Path | None:
-        """A folder to read."""
         return self._noted(QFileDialog.getExistingDirectory(parent, title, str(self.folder)))
 
     def save_file(self, parent: QWidget, title: str, name: str, kinds: str) -> Path | None:

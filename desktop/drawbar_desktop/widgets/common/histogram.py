@@ -27,11 +27,9 @@ class Histogram(QWidget):
         self.setAccessibleName(f"Histogram of the activation; its 99th percentile is {p99:.2f}")
 
     def sizeHint(self) -> QSize:
-        """Wide and low."""
         return QSize(220, 74)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Bars, base line, percentile mark."""
         if self._heights.size == 0 or len(self._edges) < 2 or self._heights.max() <= 0:
             return
         painter = QPainter(self)
@@ -71,7 +69,6 @@ class Sparkline(QWidget):
         self.setMinimumWidth(60)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """One column a pixel or so."""
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(P.well))

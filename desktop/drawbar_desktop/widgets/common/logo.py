@@ -44,11 +44,9 @@ class Mark(QWidget):
     """The mark as a widget."""
 
     def sizeHint(self) -> QSize:
-        """As tall as a play button."""
         return QSize(46, 44)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw it."""
         draw_mark(QPainter(self), QRectF(self.rect()).adjusted(0, 2, 0, -2))
 
 

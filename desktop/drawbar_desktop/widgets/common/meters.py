@@ -30,7 +30,6 @@ class ActivationMeter(QWidget):
 
     @property
     def lit(self) -> int:
-        """How many lamps are lit."""
         return self._lit
 
     def set_value(self, value: float) -> None:
@@ -42,7 +41,6 @@ class ActivationMeter(QWidget):
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A column of lamps."""
         painter = QPainter(self)
         dark = qcolor(P.fill, 0.13)
         pitch = self.height() / self.LAMPS
@@ -89,11 +87,9 @@ class LevelMeter(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:
-        """Long and thin."""
         return QSize(130, 12)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A row of lamps; the last two warn."""
         painter = QPainter(self)
         painter.setPen(Qt.PenStyle.NoPen)
         lamps = max(12, self.width() // 5)
@@ -121,7 +117,6 @@ class ScoreBar(QWidget):
         self.setAccessibleName(f"{score:.2f}")
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """A groove and its fill."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

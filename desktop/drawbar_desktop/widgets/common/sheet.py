@@ -61,7 +61,6 @@ class Sheet(QWidget):
         return result
 
     def present(self) -> None:
-        """Show, with the keyboard inside."""
         parent = self._under
         self.setGeometry(parent.rect())
         room = parent.height() - 60
@@ -86,12 +85,10 @@ class Sheet(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """A click beside the card closes."""
         if not self.card.geometry().contains(event.position().toPoint()):
             self.dismiss()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay as large as the window."""
         if event.type() == QEvent.Type.Resize and self.isVisible():
             self.setGeometry(self._under.rect())
             self.card.setFixedHeight(min(self.card.height(), self.height() - 60))

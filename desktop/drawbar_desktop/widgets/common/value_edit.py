@@ -39,16 +39,13 @@ class ValueEdit(QLineEdit):
             self.setText(text)
 
     def show_amount(self, amount: float) -> None:
-        """Show an amount with its sign."""
         self.show_text("0.00" if amount == 0 else f"{amount:+.2f}".replace("-", "\u2212"))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Ready to overtype."""
         super().focusInEvent(event)
         self.selectAll()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Leaving commits."""
         super().focusOutEvent(event)
         value = parse_number(self.text())
         if value is not None and self.text() != self._shown:
@@ -56,7 +53,6 @@ class ValueEdit(QLineEdit):
         self.setText(self._shown)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape gives up."""
         if event.key() == Qt.Key.Key_Escape:
             self.setText(self._shown)
             self.clearFocus()

@@ -42,7 +42,6 @@ class AmountSlider(QWidget):
         self.set_strip(self._strip)
 
     def set_strip(self, strip: Strip) -> None:
-        """Show the strip's new state."""
         self._strip = strip
         beyond = ", beyond the usable range" if strip.beyond else ""
         self.setAccessibleName(f"{feature_title(strip.feature)} amount {strip.amount:+.2f}{beyond}")
@@ -55,11 +54,9 @@ class AmountSlider(QWidget):
         return f"{self._strip.amount:+.2f}"
 
     def sizeHint(self) -> QSize:
-        """Tall and narrow."""
         return QSize(66, 220)
 
     def minimumSizeHint(self) -> QSize:
-        """Still usable when the window is small."""
         return QSize(60, 110)
 
     # -- geometry -------------------------------------------------------------------------------------
@@ -115,13 +112,11 @@ class AmountSlider(QWidget):
             self.update()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Back to zero."""
         self._drag = None
         self._rack.end_gesture(self._id)
         self._rack.reset(self._id)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """One notch is one step."""
         notches = (event.angleDelta().y() or event.angleDelta().x()) / 120
         fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         self._nudge(notches * AMOUNT_STEP * (0.2 if fine else 1.0))
@@ -149,7 +144,6 @@ class AmountSlider(QWidget):
     # -- drawing --------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Scale, slot, usable range, fill, cap."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_scale(painter)

@@ -51,7 +51,6 @@ class MacroFader(QWidget):
         learnable(self, f"macro:{name}")
 
     def sizeHint(self) -> QSize:
-        """Tall and narrow."""
         return QSize(60, 200)
 
     def _value(self) -> float:
@@ -62,11 +61,9 @@ class MacroFader(QWidget):
         return max(1.0, self.height() - 2 * PAD)
 
     def y_of(self, value: float) -> float:
-        """Where the cap stands."""
         return PAD + (1 - value) * self._span()
 
     def follow(self) -> None:
-        """The state has changed."""
         self.setAccessibleName(f"Macro {self._name} {self._value():.2f}")
         value_changed(self, self._value())
         self.update()
@@ -86,7 +83,6 @@ class MacroFader(QWidget):
         self._drag = (event.position().y(), self._value())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Turn."""
         if self._drag is None:
             return
         last, value = self._drag
@@ -109,7 +105,6 @@ class MacroFader(QWidget):
         self._macros.turn(self._name, 0.0)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """One notch is a fiftieth."""
         self._macros.turn(self._name, self._value() + event.angleDelta().y() / 120 * STEP)
         event.accept()
 
@@ -130,7 +125,6 @@ class MacroFader(QWidget):
             super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Slot, fill, cap."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         x, y = self.width() / 2, self.y_of(self._value())
@@ -211,7 +205,6 @@ class MacroStrip(QFrame):
         self.show_macro(macro)
 
     def show_macro(self, macro: Macro) -> None:
-        """Follow the state."""
         self.value.show_text(f"{macro.value:.2f}")
         self._count.setText(f"{len(macro.members)}")
         self._count.setToolTip(f"{len(macro.members)} members")

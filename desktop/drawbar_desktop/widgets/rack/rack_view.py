@@ -113,7 +113,6 @@ class RackView(QFrame):
         return head
 
     def minimumSizeHint(self) -> QSize:
-        """Two strips and their slider."""
         return QSize(280, 260)
 
     def rebuild(self) -> None:
@@ -164,12 +163,10 @@ class RackView(QFrame):
     # -- dropping -------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Features and strips may be dropped."""
         if event.mimeData().hasFormat(FEATURE_MIME) or event.mimeData().hasFormat(STRIP_MIME):
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Show where it would go."""
         at = self.place_at(event.position().toPoint())
         widgets = [self.strips[id] for id in self._rack.ids()]
         if widgets:
@@ -181,7 +178,6 @@ class RackView(QFrame):
         event.acceptProposedAction()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Not here."""
         self._mark.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:

@@ -120,7 +120,6 @@ class StripWidget(QFrame):
         return tags
 
     def show_strip(self, strip: Strip) -> None:
-        """Follow the state."""
         self.slider.set_strip(strip)
         self.value.show_amount(strip.amount)
         for one, on in (
@@ -171,7 +170,6 @@ class StripWidget(QFrame):
         super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Start to carry the strip."""
         if self._pressed is None:
             return
         gone = (event.position().toPoint() - self._pressed).manhattanLength()
@@ -188,7 +186,6 @@ class StripWidget(QFrame):
         drag.exec(Qt.DropAction.MoveAction)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """No drag after all."""
         self._pressed = None
         super().mouseReleaseEvent(event)
 

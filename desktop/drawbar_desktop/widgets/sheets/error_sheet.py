@@ -28,12 +28,10 @@ class ErrorSheet(Sheet):
         self.add_button("Close", self.dismiss, "primary")
 
     def tell(self, words: str, details: str = "") -> None:
-        """Show it."""
         self._words.setText(words)
         self.details.setPlainText(details or words)
         self.present()
 
     def copy(self) -> None:
-        """Words and details to the clipboard."""
         QApplication.clipboard().setText(f"{self._words.text()}\n\n{self.details.toPlainText()}")
         self.copy_button.setText("Copied")

@@ -57,7 +57,6 @@ class ExportSheet(Sheet):
         self.go = self.add_button("Export", self._export, "primary")
 
     def ask(self, name: str, about: str, seconds: float, *, has_twin: bool) -> None:
-        """Offer to export a take."""
         ending = self._settings["export_format"]
         place = list(FORMATS).index(ending) if ending in FORMATS else 0
         self.format.setCurrentIndex(place)
@@ -68,7 +67,6 @@ class ExportSheet(Sheet):
         self.present()
 
     def choice(self) -> ExportChoice:
-        """What was chosen."""
         ending = str(self.format.currentData())
         return ExportChoice(
             Path(self.path.text()).expanduser(), ending, self.bypassed.isChecked(), self.heard.isChecked()

@@ -43,17 +43,11 @@ class Maker(Protocol):
     """What makes the slider."""
 
     @property
-    def state(self) -> Making:
-        """What is shown."""
-        ...
+    def state(self) -> Making: ...
 
-    def begin(self) -> object:
-        """Make it."""
-        ...
+    def begin(self) -> object: ...
 
-    def cancel(self) -> object:
-        """Stop."""
-        ...
+    def cancel(self) -> object: ...
 
 
 class MakingSheet(Sheet):
@@ -215,7 +209,6 @@ class _Files(QListWidget):
             self.addItem(item)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The files, or where to drop them."""
         super().paintEvent(event)
         if not self.count():
             painter = QPainter(self.viewport())
@@ -225,24 +218,20 @@ class _Files(QListWidget):
             )
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Files are welcome."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        """Anywhere in the list."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Onto this side."""
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             self._state.add(self._side, paths)
             event.acceptProposedAction()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Delete takes off; everything else is the list's."""
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             chosen = [item.data(Qt.ItemDataRole.UserRole) for item in self.selectedItems()]
             self._state.remove(self._side, chosen)

@@ -102,7 +102,6 @@ class SettingsSheet(Sheet):
         self.body.addWidget(self._pages, 1)
 
     def open_at(self, page: str) -> None:
-        """Show a page by its name."""
         place = PAGES.index(page) if page in PAGES else 0
         self.tabs.button(place).setChecked(True)
         self._pages.setCurrentIndex(place)

@@ -70,12 +70,10 @@ class ShortcutsOverlay(Sheet):
         self.body.addLayout(columns)
 
     def toggle(self) -> None:
-        """Show or hide."""
         if self.isVisible():
             self.dismiss()
         else:
             self.present()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Close."""
         self.dismiss()

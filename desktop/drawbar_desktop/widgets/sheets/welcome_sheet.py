@@ -35,7 +35,6 @@ class WelcomeSheet(Sheet):
         call()
 
     def show_state(self, checks: Sequence[tuple[bool, str, str]]) -> None:
-        """(fine, what, finding) a line each."""
         clear(self._grid)
         for row, (fine, what, finding) in enumerate(checks):
             sign = QLabel()

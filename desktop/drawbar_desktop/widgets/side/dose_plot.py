@@ -32,11 +32,9 @@ class DosePlot(QWidget):
         self.setAccessibleName(f"Dose-response: {words}")
 
     def sizeHint(self) -> QSize:
-        """Wide and low."""
         return QSize(240, HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Axes, range, controls, line, points."""
         card = self._card
         if not card.doses:
             return

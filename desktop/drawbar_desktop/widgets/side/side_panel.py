@@ -47,11 +47,9 @@ class SidePanel(QFrame):
         self.show_tab(0)
 
     def show_tab(self, index: int) -> None:
-        """Bring a page to the front."""
         self._pages.setCurrentIndex(index)
         self.tabs.button(index).setChecked(True)
 
     @property
     def tab(self) -> int:
-        """Which page is in front."""
         return self._pages.currentIndex()

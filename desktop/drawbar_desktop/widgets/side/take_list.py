@@ -54,11 +54,9 @@ class TakeModel(QAbstractListModel):
         history.changed.connect(self._reset)
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """How many takes pass the filter."""
         return 0 if parent.isValid() else len(self._items)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """The take, or its name."""
         if not 0 <= index.row() < len(self._items):
             return None
         item = self._items[index.row()]
@@ -69,7 +67,6 @@ class TakeModel(QAbstractListModel):
         return item.notes or None if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        """Rows can be dragged out."""
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
 
     def mimeTypes(self) -> list[str]:
@@ -77,7 +74,6 @@ class TakeModel(QAbstractListModel):
         return ["text/uri-list"]
 
     def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """The sound files of the rows."""
         data = QMimeData()
         paths = [self._items[i.row()].path for i in indexes if 0 <= i.row() < len(self._items)]
         data.setUrls([QUrl.fromLocalFile(str(Path(p).resolve())) for p in paths])
@@ -103,11 +99,9 @@ class TakeDelegate(QStyledItemDelegate):
         self._note = icon("note-text-outline", color=P.text_soft)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        """All rows are equally tall."""
         return QSize(200, ROW_H)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Ground, thumbnail, words."""
         item: TakeItem | None = index.data(TAKE_ROLE)
         if item is None:
             return
@@ -230,7 +224,6 @@ class TakeList(QListView):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """What can be done with a take."""
         item = self._item(self.indexAt(event.pos()))
         if item is not None:
             self._history.selected.set(item.id)

@@ -154,6 +154,5 @@ class _Notes(QPlainTextEdit):
         self.setTabChangesFocus(True)
 
     def focusOutEvent(self, event: object) -> None:
-        """Leaving keeps what was written."""
         super().focusOutEvent(event)  # type: ignore[arg-type]
         self._save(self.toPlainText())  # type: ignore[operator]

@@ -43,12 +43,10 @@ class LanePlot:
         return feature_title(self._desk.rack.strip(str(self.id)).feature) if self._known() else ""
 
     def show(self, id: str | None) -> None:
-        """Edit another feature's lane."""
         self.id = id if id in self._desk.rack else None
         self.redraw()
 
     def redraw(self) -> None:
-        """Follow the lanes and the slider."""
         points = self._desk.lanes.points(self.id) if self.id else ()
         end = max(self._desk.timeline.span_s, points[-1][0] if points else 0.0)
         xs = [0.0, *(t for t, _ in points), end] if points else []
@@ -64,7 +62,6 @@ class LanePlot:
     # -- gestures (times and amounts) -----------------------------------------------------------------
 
     def near(self, time_s: float, amount: float) -> int | None:
-        """The point under the pointer."""
         width, height = self._box.viewPixelSize()
         points = self._desk.lanes.points(self.id) if self.id else ()
         for index, (t, a) in enumerate(points):

@@ -34,7 +34,6 @@ class TimeBox(pg.ViewBox):
         return float(right - left) / max(1.0, float(self.width()))
 
     def mouseClickEvent(self, event: object) -> None:
-        """Left: a place; right: its menu."""
         x, y = self._place(event.scenePos())  # type: ignore[attr-defined]
         pressed = event.button()  # type: ignore[attr-defined]
         if pressed == Qt.MouseButton.RightButton:
@@ -44,7 +43,6 @@ class TimeBox(pg.ViewBox):
         event.accept()  # type: ignore[attr-defined]
 
     def mouseDragEvent(self, event: object, axis: object = None) -> None:
-        """Left draws or loops, the middle button scrolls."""
         event.accept()  # type: ignore[attr-defined]
         if event.button() == Qt.MouseButton.MiddleButton:  # type: ignore[attr-defined]
             gone = event.scenePos().x() - event.lastScenePos().x()  # type: ignore[attr-defined]

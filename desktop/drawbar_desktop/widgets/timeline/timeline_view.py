@@ -422,12 +422,10 @@ class TimelineView(QFrame):
             return
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Sound files may be dropped."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Show what fires in it."""
         from pathlib import Path
 
         for url in event.mimeData().urls():
@@ -437,7 +435,6 @@ class TimelineView(QFrame):
                 return
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """How many row labels fit has changed."""
         super().resizeEvent(event)
         self._label_notes()
         if self._rows:

@@ -36,13 +36,11 @@ class WaveItem(pg.GraphicsObject):
         self.update()
 
     def set_played(self, played_s: float) -> None:
-        """Where bright ends and dim begins."""
         if played_s != self._played_s:
             self._played_s = played_s
             self.update()
 
     def boundingRect(self) -> QRectF:
-        """Seconds wide, full scale tall."""
         return self._rect
 
     def paint(self, painter: QPainter, *_: object) -> None:

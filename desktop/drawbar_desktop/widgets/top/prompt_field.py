@@ -33,7 +33,6 @@ class PromptField(QLineEdit):
         self._place()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the hint at the right end."""
         super().resizeEvent(event)
         self._place()
 

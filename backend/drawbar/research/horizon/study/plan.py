@@ -102,7 +102,6 @@ class _Costs:
         return once * (how.nulls / 2 + how.repeats * len(how.strengths))
 
     def interventions(self) -> float:
-        """Clips generated and judged."""
         how, run = self._settings.interventions, self._run
         rate = run.model.codec.frame_rate_hz
         prefix = torch.zeros(how.prefixes, run.model.spec.n_q, round(how.prefix_s * rate), dtype=torch.int64)
@@ -122,7 +121,6 @@ class _Costs:
         return (1 + how.features * 2 * (2 + how.twins)) * (played + how.prefixes * judged)
 
     def gate(self) -> float:
-        """Reading what is there."""
         return 0.1
 
     def _reading(self) -> float:

@@ -97,29 +97,24 @@ class HorizonRun:
         return self.done[name]
 
     def result(self) -> dict[str, Any]:
-        """What the gate wrote."""
         return self._read("gate", "gate.json")
 
     # --- what stages share -------------------------------------------------------------------------------
 
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
-        """The verified tracks."""
         return load_tracks(self.done["tracks"].folder / "tracks.jsonl")
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
-        """Their verified events."""
         return load_events(self.done["tracks"].folder / "events.jsonl")
 
     @cached_property
     def units(self) -> list[Units]:
-        """Every layer's features."""
         return [Units.of(self.bank, layer) for layer in self.layers]
 
     @cached_property
     def rows(self) -> Rows:
-        """The table of positions."""
         return Rows.load(self.done["positions"].folder / "rows.safetensors")
 
     def _read(self, stage: str, name: str) -> dict[str, Any]:

@@ -83,9 +83,7 @@ class HorizonSettings:
 
     @property
     def ahead(self) -> tuple[Horizon, ...]:
-        """The horizons."""
         return tuple(Horizon(float(from_s), float(to_s)) for from_s, to_s in self.horizons)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
         return asdict(self) | {"out": str(self.out)}
