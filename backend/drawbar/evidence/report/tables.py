@@ -1,4 +1,4 @@
-"""Content -> the headline table as Markdown, for a README; knows nothing of pages."""
+"""Content -> the headline table as Markdown, for a document; knows nothing of pages."""
 
 from drawbar.evidence.report.content import Content, goals
 
