@@ -19,7 +19,9 @@ from drawbar.cli import compose_and_analyse as discovery
 from drawbar.cli import features_and_bank as banks
 from drawbar.cli import output as shared
 from drawbar.cli import render_and_doctor as playing
-from drawbar.errors import DeviceError
+from drawbar.cli.settings_file import settings_from
+from drawbar.errors import BadInputError, DeviceError
+from drawbar.pipeline import BuildSettings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -305,3 +307,8 @@ def test_compose_without_a_soundfont_says_how_to_get_one(run: Run, tmp_path: Pat
     code, _, err = run("compose", tmp_path / "corpus", "--soundfont", tmp_path / "none.sf2")
     assert code == 1
     assert "fluid-soundfont-gm" in err
+
+
+def test_a_setting_that_should_be_an_object_and_is_not_is_named() -> None:
+    with pytest.raises(BadInputError, match=r"setting sae: 3 must be a JSON object"):
+        settings_from(BuildSettings, {"sae": 3})

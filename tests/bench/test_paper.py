@@ -10,7 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from drawbar.cli import app
-from drawbar.cli.output import settings_from
+from drawbar.cli.settings_file import settings_from
 from drawbar.pipeline import BuildSettings, build
 from drawbar.pipeline.grid import cells
 from tests.musicgen.tiny import write_checkpoint

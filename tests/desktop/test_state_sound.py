@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drawbar.audio_analysis.loudness import SILENT_LUFS, loudness_lufs, matching_gains_db
 from drawbar_desktop.state import MidiMap, Timeline
 from drawbar_desktop.state.beat_grid import track_tempo
 from drawbar_desktop.state.growing_array import Peaks
 from drawbar_desktop.state.hearing import rank
 from drawbar_desktop.state.library import hits
-from drawbar_desktop.state.loudness import SILENT_LUFS, loudness_lufs, matching_gains_db
 from drawbar_desktop.state.midi import Move
 from drawbar_desktop.state.spectrum import FLOOR_DB, MelImage, note_name, note_ticks
 from drawbar_desktop.state.transport import Trouble

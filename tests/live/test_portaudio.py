@@ -17,8 +17,9 @@ import pytest
 
 from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live import NullOutput, list_devices, open_output
-from drawbar.live.audio_out.portaudio import BLOCK_S, WARM_S, SoundDeviceOutput
+from drawbar.live.audio_out.portaudio import WARM_S
 from drawbar.live.audio_out.ring import Floats
+from drawbar.live.audio_out.sounddevice import BLOCK_S, SoundDeviceOutput
 
 SINK_RATE = 48_000
 PLAY = """
@@ -201,7 +202,9 @@ def test_a_thread_that_comes_after_the_device_must_be_dry_counts_it(
     card: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(np.arange(0.0, 1e6, 60.0))  # a minute passes between two looks at the clock
-    monkeypatch.setattr("drawbar.live.audio_out.portaudio.time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(
+        "drawbar.live.audio_out.sounddevice.time", SimpleNamespace(monotonic=lambda: next(now))
+    )
     output = SoundDeviceOutput()
     sound_out(output, 0.2)
     output.finish()

@@ -1,4 +1,4 @@
-"""Clips -> the same clips equally loud (integrated loudness, ITU-R BS.1770); knows nothing of what they are."""
+"""Audio -> how loud it is (LUFS, ITU-R BS.1770), and the gains that make clips equally loud."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ Floats = NDArray[np.float32]
 SILENT_LUFS = -70.0
 """What silence counts as; BS.1770 gates below it."""
 TARGET_LUFS = -20.0
+MOST_DB = 12.0
+"""What `matching_gains_db` turns down at most."""
 _PEAK = 0.98
 
 
@@ -38,3 +40,11 @@ def equally_loud(clips: Sequence[Floats], rate_hz: int, target_lufs: float = TAR
         np.nan_to_num(clip, posinf=0.0, neginf=0.0) * np.float32(gain * down if gain else 1.0)
         for gain, clip in zip(gains, clips, strict=True)
     ]
+
+
+def matching_gains_db(one_lufs: float, other_lufs: float) -> tuple[float, float]:
+    """Gains for two sounds, the louder turned down (at most 12 dB); none where one is silent."""
+    if min(one_lufs, other_lufs) <= SILENT_LUFS:
+        return 0.0, 0.0
+    gap = max(-MOST_DB, min(MOST_DB, one_lufs - other_lufs))
+    return (-gap, 0.0) if gap > 0 else (0.0, gap)

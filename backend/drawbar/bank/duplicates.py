@@ -4,22 +4,32 @@ Two features are the same slider when their directions at one layer are nearly c
 they fire at the same moments at different layers (correlation above 0.9). It needs no model.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drawbar.bank.alike import COLLINEAR, TOGETHER
+from drawbar.bank.database import Database
+from drawbar.bank.records import Feature
 from drawbar.errors import BadInputError
 
+COLLINEAR = 0.9
+"""Cosine of two directions at one layer (DESIGN: merge, do not orthogonalise)."""
+TOGETHER = 0.9
+"""Correlation in time of two features at different layers."""
 _MOST = 64
 """Members of one group that are looked at; beyond it the bank is at fault, not the user."""
 _RANKS = {"proven": 0, "weak": 1, "untested": 2, "not shown": 3, "harmful": 4}
+_PAIRS = """
+SELECT f.layer, f.idx, f.neighbours, f.duplicates FROM listing l JOIN feature f ON f.n = l.feature ORDER BY l.rank
+"""
 
 
 class _Bank(Protocol):
-    def feature(self, feature: str) -> Any: ...
+    def feature(self, feature: str) -> Feature: ...
 
     def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]: ...
 
@@ -86,6 +96,32 @@ def alike(bank: _Bank, ids: Sequence[str], layers: Mapping[str, int]) -> dict[st
     return {id: tuple(ids[m] for m in np.flatnonzero(near[n])) for n, id in enumerate(ids) if near[n].any()}
 
 
+def representatives(database: Database) -> NDArray[np.int32]:
+    """Place in the listing -> place of the best-ranked feature that is the same slider (its own without twins)."""
+    names: list[str] = []
+    pairs: list[tuple[int, str]] = []
+    for chunk in database.chunks(_PAIRS):
+        for layer, index, neighbours, duplicates in chunk:
+            place = len(names)
+            names.append(f"{layer}/{index}")
+            pairs += [(place, other) for other in _above(neighbours, COLLINEAR)]
+            pairs += [(place, other) for other in _above(duplicates, TOGETHER)]
+    places = {name: place for place, name in enumerate(names)}
+    lead = list(range(len(names)))
+
+    def root(place: int) -> int:
+        while lead[place] != place:
+            lead[place] = lead[lead[place]]
+            place = lead[place]
+        return place
+
+    for place, other in pairs:
+        if other in places:  # a neighbour need not have been published
+            one, two = sorted((root(place), root(places[other])))
+            lead[two] = one
+    return np.array([root(place) for place in range(len(lead))], np.int32)
+
+
 def _ranked(bank: _Bank, ids: Iterable[str]) -> Group:
     rows = [bank.feature(id).row for id in ids]
     rows.sort(key=lambda row: (_RANKS.get(row.verdict, 2), -(row.label_score or 0.0), row.layer, row.index))
@@ -99,3 +135,10 @@ def _known(bank: _Bank, id: str) -> bool:
     except BadInputError:
         return False
     return True
+
+
+def _above(stored: str, least: float) -> list[str]:
+    if stored == "[]":
+        return []
+    found: list[Any] = json.loads(stored)
+    return [other for other, value in found if value > least]

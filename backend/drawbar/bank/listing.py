@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.bank.alike import representatives
 from drawbar.bank.database import Database
+from drawbar.bank.duplicates import representatives
 from drawbar.bank.words import words_of
 
 PROVEN = "proven"

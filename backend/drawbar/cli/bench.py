@@ -9,22 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from drawbar.cli.output import (
-    BankOption,
-    DeviceOption,
-    FontOption,
-    JsonFlag,
-    ModelOption,
-    PrecisionOption,
-    line,
-    load,
-    open_bank,
-    out_json,
-    progress,
-    say,
-    status,
-    table,
-)
+from drawbar.cli.loading import load, open_bank
+from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption, PrecisionOption
+from drawbar.cli.output import line, out_json, progress, say, status, table
 
 app = typer.Typer(no_args_is_help=True, help="Measure, and print a table or JSON.")
 

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.output import (
-    DeviceOption,
-    JsonFlag,
-    ModelOption,
-    line,
-    load,
-    out_json,
-    plain,
-    say,
-    table,
-)
+from drawbar.cli.loading import load
+from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
+from drawbar.cli.output import line, out_json, plain, say, table
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:

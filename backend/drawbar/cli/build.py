@@ -10,20 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from drawbar.cli.output import (
-    FontOption,
-    JsonFlag,
-    line,
-    notes,
-    out_json,
-    plain,
-    progress,
-    read_config,
-    say,
-    settings_from,
-    status,
-    table,
-)
+from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
+from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:

@@ -9,21 +9,9 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.output import (
-    BankOption,
-    DeviceOption,
-    FontOption,
-    JsonFlag,
-    ModelOption,
-    line,
-    load,
-    open_bank,
-    out_json,
-    progress,
-    say,
-    status,
-    table,
-)
+from drawbar.cli.loading import load, open_bank
+from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption
+from drawbar.cli.output import line, out_json, progress, say, status, table
 
 app = typer.Typer()
 

@@ -7,17 +7,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from drawbar.cli.output import (
-    DeviceOption,
-    JsonFlag,
-    ModelOption,
-    line,
-    load,
-    out_json,
-    progress,
-    say,
-    table,
-)
+from drawbar.cli.loading import load
+from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
+from drawbar.cli.output import line, out_json, progress, say, table
 
 app = typer.Typer(no_args_is_help=True, help="Sliders of your own: made from examples, listed, removed.")
 

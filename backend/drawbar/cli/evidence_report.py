@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.output import DeviceOption, JsonFlag, ModelOption, line, load, out_json, progress, say
+from drawbar.cli.loading import load
+from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
+from drawbar.cli.output import line, out_json, progress, say
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank

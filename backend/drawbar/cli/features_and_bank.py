@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.output import BankOption, JsonFlag, cell, line, open_bank, out_json, say, status, table
+from drawbar.cli.loading import open_bank
+from drawbar.cli.options import BankOption, JsonFlag
+from drawbar.cli.output import cell, line, out_json, say, status, table
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank

@@ -3,17 +3,14 @@
 `drawbar model list`, `get`, `show`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from drawbar.cli.output import DeviceOption, JsonFlag, line, notes, out_json, say, status, table
+from drawbar.cli.loading import downloading
+from drawbar.cli.options import DeviceOption, JsonFlag
+from drawbar.cli.output import line, out_json, say, status, table
 from drawbar.errors import BadInputError
-
-if TYPE_CHECKING:
-    from drawbar.musicgen.checkpoint.download import Progress
 
 models_app = typer.Typer(no_args_is_help=True, help="Models: which are here, get one, look at one.")
 
@@ -127,48 +124,3 @@ def model_show(
     table(("", name), rows)
     for note in about.notes:
         say(note)
-
-
-def obtain(name: str) -> None:
-    """Downloads a model that is not here, if nobody has to accept its licence first; else says how to get it."""
-    from drawbar.musicgen.checkpoint.resolve import local
-
-    if local(name) is not None:
-        return
-    from drawbar.musicgen.checkpoint import hub
-
-    there = hub.listing(name)
-    if not there.licence.free:
-        raise BadInputError(
-            f"{name} is not on this machine; licence {there.licence.terms}: "
-            f"run `drawbar model get {name} --accept-licence` first"
-        )
-    with downloading() as tell:
-        hub.fetch(name, tell)
-
-
-@contextmanager
-def downloading() -> "Iterator[Progress]":
-    """A bar in bytes on stderr, told (done, all, file); lines of text where there is no terminal."""
-    from rich import progress as parts
-
-    columns = (
-        parts.TextColumn("{task.description}", markup=False),
-        parts.BarColumn(),
-        parts.DownloadColumn(),
-        parts.TransferSpeedColumn(),
-        parts.TimeRemainingColumn(),
-    )
-    said = ""
-    with parts.Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
-        task = bar.add_task("downloading", total=None)
-
-        def tell(done: int, total: int, file: str) -> None:
-            nonlocal said
-            bar.update(task, description=file, completed=done, total=total)
-            tenths = f"{file}: {10 * done // max(total, 1) * 10} % of {total / 1e6:.1f} MB"
-            if not notes.is_terminal and tenths != said:
-                said = tenths
-                say(tenths)
-
-        yield tell

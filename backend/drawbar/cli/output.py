@@ -1,4 +1,4 @@
-"""What every command shares -> lines on stdout and stderr, bars, options, a model, a bank.
+"""Results and notes -> lines, tables, JSON, bars and spinners on stdout and stderr.
 
 Results go to stdout, everything else (progress, notes) to stderr. Nothing heavy is imported before a command runs.
 """
@@ -8,32 +8,13 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from drawbar.errors import BadInputError
-
-if TYPE_CHECKING:
-    from drawbar.bank import Bank
-    from drawbar.musicgen import Model
-
 notes = Console(stderr=True, highlight=False)
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
-ModelOption = Annotated[str, typer.Option("--model", help="embedded, a folder, or a Hugging Face name.")]
-BankOption = Annotated[
-    Path | None, typer.Option("--bank", help="A folder or an installed bank; else the embedded one.")
-]
-DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")]
-PrecisionOption = Annotated[
-    str,
-    typer.Option("--precision", help="auto (fast enough here), float32, bfloat16, float16, int8, int4."),
-]
-FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
 
 
 def say(text: str) -> None:
@@ -106,61 +87,3 @@ def progress(what: str) -> Iterator[Callable[[str, float], None]]:
 def status(what: str) -> AbstractContextManager[object]:
     """A spinner on stderr, where there is a terminal to spin on."""
     return notes.status(what) if notes.is_terminal else nullcontext()
-
-
-def load(name: str, device: str = "cpu", precision: str = "float32") -> "Model":
-    """A model by name or folder, with a spinner; what "auto" chose is said where it is not float32."""
-    from drawbar.cli.model import obtain
-    from drawbar.musicgen import load_model
-
-    obtain(name)
-    with status(f"loading the model {name}"):
-        model = load_model(name, device=device, precision=precision)
-    for note in model.notes:
-        say(note)
-    if precision == "auto" and model.precision != "float32":
-        say(f"{name} plays in {model.precision}; --precision float32 is exact")
-    return model
-
-
-def open_bank(path: Path | None) -> "Bank":
-    """The bank at a path, or the embedded one."""
-    from drawbar.bank import Bank, find_bank
-    from drawbar.paths import embedded_bank_dir
-
-    return Bank.open(find_bank(path) if path is not None else embedded_bank_dir())
-
-
-def read_config(path: Path | None) -> dict[str, Any]:
-    """A JSON object from a file; empty without one. Raises BadInputError."""
-    if path is None:
-        return {}
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInputError(
-            f"{path}: not a readable JSON file ({error}); write the settings as one object"
-        ) from error
-    if not isinstance(given, dict):
-        raise BadInputError(f"{path}: holds {type(given).__name__}; write the settings as one JSON object")
-    return given
-
-
-def settings_from(kind: type[Any], given: Mapping[str, Any]) -> Any:
-    """A (nested) settings record from JSON values; what is None keeps its default."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    unknown = sorted(set(given) - set(fields))
-    if unknown:
-        raise BadInputError(f"unknown settings {', '.join(unknown)}; there are {', '.join(fields)}")
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        nested: Any = fields[name].default_factory
-        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
-            value = settings_from(nested, value)
-        values[name] = tuple(value) if isinstance(value, list) else value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise BadInputError(f"settings that do not fit: {error}") from error

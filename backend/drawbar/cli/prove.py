@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from drawbar.cli.output import JsonFlag, line, out_json, progress, read_config, settings_from, table
+from drawbar.cli.options import JsonFlag
+from drawbar.cli.output import line, out_json, progress, table
+from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
 
 app = typer.Typer()

@@ -12,20 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from drawbar.cli.output import (
-    BankOption,
-    DeviceOption,
-    JsonFlag,
-    ModelOption,
-    PrecisionOption,
-    line,
-    load,
-    open_bank,
-    out_json,
-    progress,
-    say,
-    table,
-)
+from drawbar.cli.loading import load, open_bank
+from drawbar.cli.options import BankOption, DeviceOption, JsonFlag, ModelOption, PrecisionOption
+from drawbar.cli.output import line, out_json, progress, say, table
 
 app = typer.Typer()
 

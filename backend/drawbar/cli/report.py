@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from drawbar.cli.output import JsonFlag, out_json, say, table
+from drawbar.cli.options import JsonFlag
+from drawbar.cli.output import out_json, say, table
 from drawbar.errors import BadInputError
 
 app = typer.Typer(no_args_is_help=True, help="What a build measured.")

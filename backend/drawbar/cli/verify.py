@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.output import DeviceOption, JsonFlag, line, load, out_json, progress, say, table
+from drawbar.cli.loading import load
+from drawbar.cli.options import DeviceOption, JsonFlag
+from drawbar.cli.output import line, out_json, progress, say, table
 
 if TYPE_CHECKING:
     from drawbar.musicgen.parity.report import Row, Verdict

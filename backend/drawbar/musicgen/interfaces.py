@@ -56,12 +56,8 @@ class Hold(Protocol):
         ...
 
 
-class SteeringRun(Protocol):
-    """Steering of one stream: amounts by position, remembered so that any position can be computed again."""
-
-    def advance(self, position: int) -> bool:
-        """Moves to a position (one further, or back after ``rewind``); True if anything differs from before."""
-        ...
+class Edits(Protocol):
+    """What steering does to residuals at given positions."""
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
         """Layer -> ``[2, count, D]`` to add at positions from ``first`` (conditional, null); nothing where all is 0."""
@@ -69,6 +65,14 @@ class SteeringRun(Protocol):
 
     def holds(self, first: int, count: int) -> dict[int, Hold]:
         """Layer -> the edit at those positions; nothing where all is off."""
+        ...
+
+
+class SteeringRun(Edits, Protocol):
+    """Steering of one stream: amounts by position, remembered so that any position can be computed again."""
+
+    def advance(self, position: int) -> bool:
+        """Moves to a position (one further, or back after ``rewind``); True if anything differs from before."""
         ...
 
     def rewind(self, position: int) -> None:
@@ -83,13 +87,17 @@ class SteeringRun(Protocol):
         ...
 
 
-class Steering(Protocol):
+class SettledSteering(Protocol):
+    """Something that steers a teacher-forced pass."""
+
+    def settled(self, lanes: Lanes | None = None) -> Edits:
+        """Today's amounts (a lane overrides its slider) at every position."""
+        ...
+
+
+class Steering(SettledSteering, Protocol):
     """Something that steers, such as a mixer of sliders."""
 
     def start(self, lanes: Lanes | None = None, guidance: float | None = None) -> SteeringRun:
         """The steering of one stream; a lane overrides its slider. ``guidance`` None: there is no null branch."""
-        ...
-
-    def settled(self, lanes: Lanes | None = None) -> SteeringRun:
-        """The same with today's amounts at every position, for a teacher-forced pass."""
         ...

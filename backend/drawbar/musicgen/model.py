@@ -23,7 +23,7 @@ from drawbar.musicgen.codec.interface import Codec
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.generation.stream import Stream
-from drawbar.musicgen.interfaces import Lanes, Observer, Steering, SteeringRun
+from drawbar.musicgen.interfaces import Edits, Lanes, Observer, SettledSteering, Steering, SteeringRun
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import logits_to_frames, to_steps
 from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
@@ -147,7 +147,7 @@ class Model:
         tokens: Tensor,
         prompts: Prompts = None,
         *,
-        steering: Steering | None = None,
+        steering: SettledSteering | None = None,
         automation: Lanes | None = None,
     ) -> Tensor:
         """Tokens ``[B, K, T]`` -> logits ``[B, K, T, card]`` of the conditional branch, without guidance.
@@ -168,7 +168,7 @@ class Model:
         prompts: Prompts = None,
         layers: Sequence[int] = (),
         *,
-        steering: Steering | None = None,
+        steering: SettledSteering | None = None,
         automation: Lanes | None = None,
     ) -> dict[int, Tensor]:
         """Tokens ``[B, K, T]`` -> layer -> residual ``[B, S, D]`` with ``S = T + 1`` (the start step, then frames).
@@ -336,7 +336,7 @@ class Model:
         self,
         steps: Tensor,
         prompts: Prompts,
-        steering: Steering | None,
+        steering: SettledSteering | None,
         automation: Lanes | None,
         seen: dict[int, Tensor],
         last: int | None = None,
@@ -375,7 +375,7 @@ def _emptied(part: object) -> None:
                 tensor.data = tensor.data.new_empty(0)
 
 
-def _changes(run: SteeringRun, batch: int, length: int) -> Interventions:
+def _changes(run: Edits, batch: int, length: int) -> Interventions:
     """Steering of ``batch`` conditional rows at all of ``length`` positions."""
     result = Interventions()
     for layer, vectors in run.added(0, length).items():

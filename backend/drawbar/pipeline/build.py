@@ -11,13 +11,16 @@ from drawbar.errors import BadInputError
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.sources import open_source
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Gate, Stage, gated, write_json
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.bank import LayerStages, bank_stage
-from drawbar.pipeline.stages.corpus import corpus_stage, residuals_stage, tokens_stage
+from drawbar.pipeline.stages.corpus import corpus_stage
 from drawbar.pipeline.stages.labels import labels_stage
 from drawbar.pipeline.stages.profiling import pairs_stage, profile_stage
+from drawbar.pipeline.stages.residuals import residuals_stage
+from drawbar.pipeline.stages.tokens import tokens_stage
 from drawbar.pipeline.stages.training import sae_stages, sweep_stage
 
 STAGES = ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
@@ -42,7 +45,7 @@ class BuildResult:
 
 
 def build(
-    settings: BuildSettings, progress: ProgressCallback | None = None, *, model: Any | None = None
+    settings: BuildSettings, progress: ProgressCallback | None = None, *, model: BuildModel | None = None
 ) -> BuildResult:
     """Build the bank in ``settings.out / "bank"``; continue there if an earlier build was cut short.
 
@@ -66,7 +69,7 @@ def run_stages(
     settings: BuildSettings,
     progress: ProgressCallback | None = None,
     *,
-    model: Any | None = None,
+    model: BuildModel | None = None,
     only: str = "",
     until: str = "",
 ) -> Path:
@@ -92,7 +95,10 @@ class Run:
     """One build's stages; each begins only those of its own, and takes the others as they lie there."""
 
     def __init__(
-        self, settings: BuildSettings, progress: ProgressCallback | None = None, model: Any | None = None
+        self,
+        settings: BuildSettings,
+        progress: ProgressCallback | None = None,
+        model: BuildModel | None = None,
     ) -> None:
         self.source = open_source(settings)  # before the model: it is quicker to refuse
         self.model = _load(settings) if model is None else model
@@ -202,13 +208,13 @@ class Run:
             )
 
 
-def _load(settings: BuildSettings) -> Any:
+def _load(settings: BuildSettings) -> BuildModel:
     from drawbar.musicgen import load_model
 
     return load_model(settings.model, device=settings.device)
 
 
-def _layers(settings: BuildSettings, model: Any) -> list[int]:
+def _layers(settings: BuildSettings, model: BuildModel) -> list[int]:
     """The wanted layers, those of the ready SAEs, or the middle one. Raises BadInputError for one too many."""
     from drawbar.sae import load_sae
 

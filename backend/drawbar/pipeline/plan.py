@@ -6,7 +6,6 @@ Times come from a short trial of each kind of work on this machine; they are gue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from drawbar.audio_analysis.descriptors import descriptors
 from drawbar.errors import AudioFileError
 from drawbar.pipeline.build import STAGES, Run
 from drawbar.pipeline.grid import Cell
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Gate, Stage, State, gated
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SaeSettings
@@ -63,7 +63,7 @@ class Plan:
         return max((stage.memory_bytes for stage in self.stages if stage.state != "done"), default=0)
 
 
-def plan_build(settings: BuildSettings, *, model: Any | None = None) -> Plan:
+def plan_build(settings: BuildSettings, *, model: BuildModel | None = None) -> Plan:
     """What ``build`` would do. Raises what it raises for a corpus or layers that cannot be used."""
     run = Run(settings, None, model)
     with gated(Gate("plan")) as gate:
@@ -201,6 +201,6 @@ class _Costs:
         return self._known[what]
 
 
-def _parameters(model: Any) -> Sequence[torch.Tensor]:
+def _parameters(model: BuildModel) -> Sequence[torch.Tensor]:
     decoder = getattr(model, "decoder", None)
     return list(decoder.state_dict().values()) if decoder is not None else []

@@ -6,13 +6,14 @@ be replaced while it runs.
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from drawbar.errors import BadInputError
+from drawbar.musicgen.interfaces import Hold, Lanes, SettledSteering
 from drawbar.sae.topk import SAE
 
 
@@ -84,10 +85,13 @@ class Recovered:
         )
 
 
+@runtime_checkable
 class TeacherForced(Protocol):
     """The part of a model that this needs."""
 
-    def logits(self, tokens: Tensor, prompts: None = None, *, steering: Any = None) -> Tensor:
+    def logits(
+        self, tokens: Tensor, prompts: None = None, *, steering: SettledSteering | None = None
+    ) -> Tensor:
         """Tokens [B, K, T] -> logits [B, K, T, card]; NaN where nothing is predicted."""
         ...
 
@@ -115,21 +119,16 @@ def _entropy(logits: Tensor, targets: Tensor) -> float:
 class _Splice:
     """Replaces a layer's residuals; to the model it is steering: an edit that is always on."""
 
-    recorded = None
-
     def __init__(self, layer: int, replace: Callable[[Tensor], Tensor]) -> None:
         self._layer, self._replace = layer, replace
 
-    def start(self, lanes: object = None, guidance: float | None = None) -> "_Splice":
-        return self
-
-    def settled(self, lanes: object = None) -> "_Splice":
+    def settled(self, lanes: Lanes | None = None) -> "_Splice":
         return self
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
         return {}
 
-    def holds(self, first: int, count: int) -> "dict[int, _Splice]":
+    def holds(self, first: int, count: int) -> dict[int, Hold]:
         return {self._layer: self}
 
     @torch.no_grad()

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.audio_analysis.loudness import loudness_lufs, matching_gains_db
 from drawbar.errors import BadInputError, CancelledError, DrawbarError
 from drawbar.live.takes.take import load_record
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import Playing
 from drawbar_desktop.services.feature_listener import HeardFile
 from drawbar_desktop.state.hearing import rank
-from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.takes import TakeItem
 
 Floats = NDArray[np.float32]

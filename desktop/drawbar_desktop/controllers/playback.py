@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from drawbar.audio_analysis.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.evidence_marks import Calibration
 from drawbar_desktop.state.interfaces import SnapshotLike
-from drawbar_desktop.state.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
 

@@ -10,18 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from drawbar.cli.output import (
-    JsonFlag,
-    line,
-    notes,
-    out_json,
-    progress,
-    read_config,
-    say,
-    settings_from,
-    status,
-    table,
-)
+from drawbar.cli.options import JsonFlag
+from drawbar.cli.output import line, notes, out_json, progress, say, status, table
+from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:

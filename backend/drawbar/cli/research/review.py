@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.output import FontOption, JsonFlag, line, out_json, progress, say, table
+from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.cli.research.study import EVENTS, TRACKS, Audio
 from drawbar.errors import BadInputError
 

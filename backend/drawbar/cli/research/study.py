@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.output import FontOption, JsonFlag, line, out_json, progress, say, table
+from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:

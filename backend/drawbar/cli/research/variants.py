@@ -8,17 +8,8 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.output import (
-    BankOption,
-    FontOption,
-    JsonFlag,
-    ModelOption,
-    line,
-    out_json,
-    progress,
-    say,
-    table,
-)
+from drawbar.cli.options import BankOption, FontOption, JsonFlag, ModelOption
+from drawbar.cli.output import line, out_json, progress, say, table
 
 
 def bench_variants(

@@ -251,6 +251,7 @@ def list_devices() -> list[str]:
 
 
 def _openers() -> dict[str, Callable[[str | int | None, int, int | None, str], Output]]:
-    from drawbar.live.audio_out import portaudio
+    from drawbar.live.audio_out.rtmixer import RtmixerOutput
+    from drawbar.live.audio_out.sounddevice import SoundDeviceOutput
 
-    return {"rtmixer": portaudio.RtmixerOutput, "sounddevice": portaudio.SoundDeviceOutput}
+    return {"rtmixer": RtmixerOutput, "sounddevice": SoundDeviceOutput}

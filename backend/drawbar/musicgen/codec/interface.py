@@ -35,7 +35,7 @@ class CodecStream(Protocol):
         ...
 
 
-class Codec(Protocol):
+class ClipCodec(Protocol):
     """Audio ``[B, 1, N]`` float32 in -1..1 <-> tokens ``[B, K, T]`` long."""
 
     @property
@@ -64,11 +64,6 @@ class Codec(Protocol):
         ...
 
     @property
-    def look_ahead(self) -> int:
-        """Later frames whose tokens must be known before a frame's samples are complete."""
-        ...
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256 over the tensors, cast to float32 and sorted by name."""
         ...
@@ -79,6 +74,15 @@ class Codec(Protocol):
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``."""
+        ...
+
+
+class Codec(ClipCodec, Protocol):
+    """The same, and tokens to audio bit by bit."""
+
+    @property
+    def look_ahead(self) -> int:
+        """Later frames whose tokens must be known before a frame's samples are complete."""
         ...
 
     def stream(self, batch: int = 1) -> CodecStream:

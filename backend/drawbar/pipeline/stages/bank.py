@@ -34,6 +34,7 @@ from drawbar.features.storage import load_profile
 from drawbar.features.survivors import rates_of, survivors
 from drawbar.features.temporal import described, kinds_of
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
@@ -196,7 +197,7 @@ def bank_stage(
     settings: BuildSettings,
     layers: Sequence[LayerStages],
     store: ClipStore,
-    model: Any,
+    model: BuildModel,
     progress: ProgressCallback | None,
 ) -> Stage:
     """Write ``out/bank``: built beside it and renamed when it is complete."""

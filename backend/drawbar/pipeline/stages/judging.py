@@ -1,15 +1,16 @@
 """A trained SAE, its residuals and its model -> its metrics on held-out clips, and whether it is at home."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.residuals import RowSource, harvest
 from drawbar.sae import SAE, Recovered, SiteTest, cross_entropy_recovered, measure, site_test
+from drawbar.sae.metrics import TeacherForced
 
 _FVU_ROWS = 200_000  # held-out residuals for fvu and l0
 _DEAD_ROWS = 1_000_000  # residuals of any split in which a live feature must fire once
@@ -22,7 +23,7 @@ def judged(
     sae: SAE,
     source: RowSource,
     store: ClipStore,
-    model: Any,
+    model: BuildModel,
     norm: float | None = None,
 ) -> tuple[dict[str, float], SiteTest]:
     """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours.
@@ -38,7 +39,7 @@ def judged(
     if rest and found.tokens < _DEAD_ROWS:
         more = measure(sae, _rows(source, rest, _DEAD_ROWS - found.tokens), alive)
         metrics |= {"dead_share": more.dead_share, "dead_tokens": found.tokens + more.tokens}
-    if hasattr(model, "logits"):
+    if isinstance(model, TeacherForced):
         recovered = _recovered(sae, model, store, _first(store, held_out, _SPLICED_FRAMES))
         for book, (share, clean) in enumerate(zip(recovered.share, recovered.clean, strict=True), 1):
             if share == share:  # not a number where zeros predict as well
@@ -73,7 +74,7 @@ def _first(store: ClipStore, clips: Sequence[int], frames: int) -> list[int]:
     return chosen
 
 
-def _recovered(sae: SAE, model: Any, store: ClipStore, clips: Sequence[int]) -> Recovered:
+def _recovered(sae: SAE, model: TeacherForced, store: ClipStore, clips: Sequence[int]) -> Recovered:
     """The mean over clips, weighted by their frames."""
     parts = [(store.frames[c], cross_entropy_recovered(sae, model, store.tokens(c)[None])) for c in clips]
     total = sum(frames for frames, _ in parts)
@@ -91,7 +92,7 @@ def _site(
     sae: SAE,
     store: ClipStore,
     clips: Sequence[int],
-    model: Any,
+    model: BuildModel,
     norm: float | None,
 ) -> SiteTest:
     near = [n for n in (sae.layer - 1, sae.layer, sae.layer + 1) if 0 <= n < model.spec.n_layers]

@@ -22,6 +22,7 @@ from drawbar.features.labellers.sound_windows import Describer
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
 from drawbar.features.storage import load_profile
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage, write_json
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
@@ -38,7 +39,7 @@ def labels_stage(
     pairs: Stage,
     profile: Stage,
     concepts: Sequence[str],
-    model: Any,
+    model: BuildModel,
     progress: ProgressCallback | None,
 ) -> Stage:
     """Run every labeller that this corpus and these settings allow."""
@@ -153,7 +154,7 @@ class _View:
         profile: Stage,
         concepts: Sequence[str],
         describers: Sequence[Describer],
-        model: Any,
+        model: BuildModel,
         progress: ProgressCallback | None,
     ) -> None:
         self._settings, self._store, self._model, self._progress = settings, store, model, progress

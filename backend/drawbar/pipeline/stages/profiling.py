@@ -8,10 +8,11 @@ from drawbar.features.pairs import ShardPairs, encode_pairs, write_pairs
 from drawbar.features.profile import make_profile
 from drawbar.features.storage import save_profile
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
-from drawbar.pipeline.stages.corpus import BuildModel, row_source
+from drawbar.pipeline.stages.residuals import row_source
 from drawbar.sae import load_sae
 
 

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,6 +11,7 @@ from torch import Tensor
 from drawbar.features.labellers.interface import SoundWindows
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 
@@ -23,7 +23,7 @@ def sounds_stage(
     describer: Describer,
     clips: Sequence[int],
     store: ClipStore,
-    model: Any,
+    model: BuildModel,
     device: str,
     progress: ProgressCallback | None,
 ) -> Stage:
@@ -61,7 +61,7 @@ def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: 
     return SoundWindows(columns, describer.window_frames, train, held_out, sides[0], sides[1])
 
 
-def _described(describer: Describer, clip: int, store: ClipStore, model: Any, device: str) -> Tensor:
+def _described(describer: Describer, clip: int, store: ClipStore, model: BuildModel, device: str) -> Tensor:
     with torch.no_grad():
         audio = model.codec.decode(store.tokens(clip)[None].to(device))[0, 0].float().cpu().numpy()
     frames = store.frames[clip]

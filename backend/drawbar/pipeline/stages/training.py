@@ -16,11 +16,12 @@ from drawbar.errors import BadInputError
 from drawbar.pipeline.grid import Cell
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.tracks import file_key
+from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage, digest, write_json
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
-from drawbar.pipeline.stages.corpus import BuildModel, row_source
 from drawbar.pipeline.stages.judging import judged
+from drawbar.pipeline.stages.residuals import row_source
 from drawbar.residuals import MixedBatches
 from drawbar.sae import CONFIG_FILE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
 

@@ -1,0 +1,26 @@
+"""What a build needs of a model -> protocols, so that tests bring a small one of their own."""
+
+from typing import Protocol
+
+from drawbar.musicgen.codec.interface import ClipCodec
+from drawbar.musicgen.spec import ModelSpec
+from drawbar.residuals import ResidualModel
+
+
+class BuildModel(ResidualModel, Protocol):
+    """A loaded model; one that has ``logits`` as well gets its SAEs' cross-entropies measured."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Sizes and rates."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over its weights."""
+        ...
+
+    @property
+    def codec(self) -> ClipCodec:
+        """Audio to tokens and back."""
+        ...
