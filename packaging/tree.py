@@ -16,6 +16,7 @@ TOPS = ("backend/drawbar", "desktop/drawbar_desktop", "packaging")
 # The packages inside each package, in the order in which sound and figures flow through them.
 FLOW = {
     "backend/drawbar": (
+        "files",
         "corpus",
         "musicgen",
         "residuals",

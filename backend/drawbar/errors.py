@@ -49,6 +49,14 @@ class NotFiniteError(DrawbarError):
     """Logits that are not finite; the message names the layer and the amounts."""
 
 
+class InUseError(DrawbarError):
+    """A folder that another process is working in; the message says which one."""
+
+
+class DiskError(DrawbarError):
+    """A file that cannot be written or read: the disk is full, read-only, gone, or does not allow it."""
+
+
 class CancelledError(DrawbarError):
     """Long work that the user stopped."""
 

@@ -1,7 +1,6 @@
 """The desk's settings -> takes from the engine; the engine's polls -> timeline, meters, history, loudness."""
 
 import json
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -164,13 +163,14 @@ class Playing:
         store = desk.history.store
         if store is None:
             return
-        spool = desk.recorder.detach() if desk.recorder is not None else None
+        recorder = desk.recorder
+        spool = recorder.detach() if recorder is not None else None
         heat = None if desk.timeline.title else (desk.timeline.ids, np.array(desk.timeline.heat))
 
         def save() -> TakeItem:
             item = store.add(take, heat=heat)
-            if spool is not None:
-                shutil.rmtree(spool, ignore_errors=True)
+            if recorder is not None and spool is not None:
+                recorder.discard(spool)
             return item
 
         def saved(item: TakeItem | None, error: Exception | None) -> None:

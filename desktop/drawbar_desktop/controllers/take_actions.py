@@ -124,6 +124,10 @@ class Keeping:
         store = self.desk.history.store
         if store is None:
             return
+        if store.damaged:
+            count, kept = len(store.damaged), store.damaged[0].parent
+            what = "1 damaged take is" if count == 1 else f"{count} damaged takes are"
+            self._links.tell(f"{what} not shown, but kept in {kept}")
         found = leftovers(store.folder)
         if found:
             self._ask_recovery(found)
@@ -157,6 +161,7 @@ def _discard(found: list[Leftover]) -> None:
 
 
 def _recover(store: Any, left: Leftover) -> TakeItem:
-    item: TakeItem = store.add(recovered_take(left), recovered=True, notes="Recovered after a crash")
+    notes = "Recovered after a crash" + ("; its settings were damaged" if left.damaged else "")
+    item: TakeItem = store.add(recovered_take(left), recovered=True, notes=notes)
     left.discard()
     return item

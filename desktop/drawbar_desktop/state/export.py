@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.live.takes import soundfiles
 from drawbar_desktop.state.takes import TakeItem, TakeStore
 
@@ -46,14 +47,14 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
         text = json.dumps(
             {**comment, "stem": "bypassed" if twin else "steered"}, sort_keys=True, separators=(",", ":")
         )
-        with soundfiles.atomic(target) as temporary:
+        with atomic(target) as temporary:
             if choice.ending == "ogg":
                 _write_ogg(temporary, audio, rate, text)
             else:
                 soundfiles.write(temporary, target.suffix, audio, rate, text)
         written.append(target)
     beside = path.with_suffix(".json")
-    with soundfiles.atomic(beside) as temporary:
+    with atomic(beside) as temporary:
         text = json.dumps({**record, "audio": path.name}, indent=1, sort_keys=True) + "\n"
         temporary.write_text(text, encoding="utf-8")
     return [*written, beside]

@@ -1,40 +1,42 @@
-"""Values and a path -> a JSON file that is whole or not there, and back; a damaged one is set aside, not lost."""
+"""A JSON file -> the object in it; a damaged one is set aside, not lost. And a text -> a file name."""
 
-import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drawbar.live.takes.soundfiles import atomic
+from drawbar.files.atomic_write import write_json
+from drawbar.files.lock import Lock
+from drawbar.files.reading import json_value, read_text
+from drawbar.files.set_aside import set_aside
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 64 << 20
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write, sync, rename: whoever reads sees the old file or the new one."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; empty when there is none. What cannot be read is renamed to ``.damaged``."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{path.stat().st_size} bytes are too many")
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_value(read_text(path, MAX_BYTES))
         if not isinstance(value, dict):
             raise ValueError("it is not an object")
         return value
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s); it is set aside", path, error)
         try:
-            path.replace(path.with_suffix(path.suffix + ".damaged"))
+            set_aside(path)
         except OSError:
             log.warning("%s cannot be renamed either", path)
         return {}
+
+
+def update_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Read, change, write, while no other window can. Raises InUseError, OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Lock(path.with_name(f".{path.name}.lock"), "writing", wait_s=5.0):
+        write_json(path, change(read_json(path)))
 
 
 def slug(text: str, fallback: str = "untitled") -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.atomic_write import write_json
 from drawbar_desktop.state.interfaces import BankPort
-from drawbar_desktop.state.json_files import read_json, slug, write_json
+from drawbar_desktop.state.json_files import read_json, slug
 from drawbar_desktop.state.macros import Macro
 from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.rack import MODES, Resolve, Strip

@@ -1,11 +1,11 @@
 """What the user chose -> a file that survives restarts and crashes; each value observable, each checked."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drawbar_desktop.state.json_files import read_json, write_json
+from drawbar_desktop.state.json_files import read_json, update_json
 from drawbar_desktop.state.observable import Event
 
 THEMES = ("dark", "light")
@@ -62,7 +62,8 @@ class Settings:
         """`path` None keeps everything in memory."""
         self._path = path
         self._values = {name: _usable(name, value) for name, value in self._read().items()}
-        self._saved = dict(self._values)
+        self._saved: dict[str, Any] = dict(self._values)
+        self._writing: dict[str, Any] | None = None
         self._turn = self._written = 0
         self._lock = threading.Lock()
         self.changed: Event[[str]] = Event()
@@ -83,26 +84,38 @@ class Settings:
         self.set(name, [item, *(other for other in self[name] if other != item)][:limit])
 
     def save(self) -> bool:
-        """Write the file if anything changed -> whether it did."""
-        write = self.pending()
+        """Write the file if anything changed -> whether it did. Raises OSError, InUseError."""
+        write = self._write_of(self._saved)
         if write is not None:
             write()
         return write is not None
 
     def pending(self) -> Callable[[], None] | None:
-        """What `save` would do, for another thread: values as they are now; None when nothing changed."""
+        """What `save` would do, for another thread: values as they are now; None when that is being done.
+
+        A write that fails is offered again.
+        """
+        return self._write_of(self._saved if self._writing is None else self._writing)
+
+    def _write_of(self, known: Mapping[str, Any]) -> Callable[[], None] | None:
         path = self._path
-        if path is None or self._values == self._saved:
+        if path is None or self._values == known:
             return None
-        values = self._saved = dict(self._values)
+        values = self._writing = dict(self._values)
         self._turn += 1
         turn = self._turn
 
         def write() -> None:
             with self._lock:
-                if turn > self._written:  # a later one may have been faster
-                    self._written = turn
-                    write_json(path, values)
+                if turn < self._written:  # a later one was faster
+                    return
+                mine = {name: value for name, value in values.items() if value != self._saved.get(name)}
+                try:
+                    update_json(path, lambda stored: {**stored, **mine})  # another window may have set others
+                    self._written, self._saved = turn, values
+                finally:
+                    if self._writing is values:
+                        self._writing = None
 
         return write
 

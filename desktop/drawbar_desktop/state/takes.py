@@ -1,30 +1,52 @@
 """Finished takes -> a history on disk that survives a crash: sound, settings, tokens, activations, star, notes.
 
-A take is a folder that appears under its final name only when everything in it is written and synced.
+A take is a folder that appears under its final name only when everything in it is written and synced. One that
+cannot be read is moved to the folder ``damaged`` beside the takes, never deleted.
 """
 
+import errno
+import itertools
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+from pydantic import Field
 
-from drawbar.errors import DrawbarError
+from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.atomic_write import sync_folder, write_json
+from drawbar.files.reading import read_text, typed_json
+from drawbar.files.scratch import PREFIX, ScratchFolder, clear_abandoned
+from drawbar.files.set_aside import set_aside
 from drawbar.live.takes.take import TakeSettings, load_record
-from drawbar_desktop.state.json_files import read_json, write_json
+from drawbar_desktop.state.json_files import read_json
 from drawbar_desktop.state.observable import Event, Value
 
 log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 THUMB = 72
-AUDIO, META, HEAT, TWIN = "take.wav", "about.json", "heat.npz", "twin.wav"
+AUDIO, RECORD, META, HEAT, TWIN = "take.wav", "take.json", "about.json", "heat.npz", "twin.wav"
+DAMAGED = "damaged"
+_MAX_ABOUT_BYTES = 1 << 20
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class StoredAbout:
+    """What ``about.json`` holds beside the take's own record."""
+
+    created_s: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+    seconds: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+    thumb: Annotated[tuple[tuple[_Number, _Number], ...], Field(max_length=10_000)] = ()
+    starred: bool = False
+    notes: str = ""
+    recovered: bool = False
 
 
 class TakeLike(Protocol):
@@ -97,6 +119,9 @@ class TakeStore:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self._clock = clock
+        self._bin: ScratchFolder | None = None
+        self.damaged: list[Path] = []
+        """Where takes were moved to that could not be read."""
 
     def add(
         self,
@@ -108,11 +133,9 @@ class TakeStore:
     ) -> TakeItem:
         """Write a take -> its item. Raises DrawbarError, OSError."""
         created = self._clock()
-        id = self._new_id(created)
-        work = self.folder / f".{id}.tmp"
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        try:
+        with ScratchFolder(self.folder) as scratch:
+            work = scratch / "take"
+            work.mkdir()
             take.save(work / AUDIO)
             if take.twin_audio is not None and len(take.twin_audio):
                 take.save(work / TWIN, twin=True)
@@ -124,51 +147,61 @@ class TakeStore:
                 "thumb": thumbnail(take.audio), "starred": False, "notes": notes, "recovered": recovered,
             }  # fmt: skip
             write_json(work / META, about)
-            work.rename(self.folder / id)
-            _sync(self.folder)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
-        item = self.read(id)
-        if item is None:
-            raise DrawbarError(f"the take {id} was written to {self.folder} but cannot be read back")
-        return item
+            id = self._named(work, created)
+        sync_folder(self.folder)
+        return self._read(id)
 
     def all(self) -> list[TakeItem]:
-        """Every take, newest first; unreadable folders are left alone and left out."""
+        """Every take, newest first; other folders are left alone, damaged takes set aside (`damaged`)."""
         if not self.folder.is_dir():
             return []
         found = [self.read(p.name) for p in self.folder.iterdir() if p.is_dir() and p.name[0] != "."]
         return sorted((item for item in found if item), key=lambda item: (-item.created_s, item.id))
 
     def read(self, id: str) -> TakeItem | None:
-        """One take; None when it is not whole."""
+        """One take; None when it is not whole. A damaged one is set aside."""
         folder = self.folder / id
-        about = read_json(folder / META)
-        try:
-            record = load_record((folder / AUDIO).with_suffix(".json"))
-            return TakeItem(
-                id,
-                folder,
-                float(about["created_s"]),
-                record["settings"],
-                float(about["seconds"]),
-                tuple((float(a), float(b)) for a, b in about.get("thumb", ())),
-                about.get("starred") is True,
-                str(about.get("notes", "")),
-                record.get("complete") is not False,
-                about.get("recovered") is True,
-                str(record.get("bank", "")),
-                str(record.get("site", "")),
-                tuple(sorted(moved_sliders(record).items())),
-            )
-        except (DrawbarError, KeyError, TypeError, ValueError, OSError) as error:
-            log.warning("take %s cannot be read: %s", id, error)
+        if not ((folder / META).is_file() and (folder / RECORD).is_file()):
             return None
+        try:
+            return self._read(id)
+        except OSError as error:
+            log.warning("take %s cannot be read: %s", id, error)
+        except DrawbarError as error:
+            log.warning("take %s is damaged and set aside: %s", id, error)
+            try:
+                self.damaged.append(set_aside(folder, self.folder / DAMAGED))
+            except OSError as refused:
+                log.warning("take %s cannot be moved either: %s", id, refused)
+        return None
+
+    def _read(self, id: str) -> TakeItem:
+        """Raises BadInputError, OSError."""
+        folder = self.folder / id
+        record = load_record(folder / RECORD)
+        try:
+            about = typed_json(StoredAbout, read_text(folder / META, _MAX_ABOUT_BYTES))
+        except ValueError as error:
+            raise BadInputError(f"{folder / META} cannot be read ({error})") from error
+        return TakeItem(
+            id,
+            folder,
+            about.created_s,
+            record["settings"],
+            about.seconds,
+            about.thumb,
+            about.starred,
+            about.notes,
+            record.get("complete", True),
+            about.recovered,
+            record.get("bank", ""),
+            record.get("site", ""),
+            tuple(sorted(moved_sliders(record).items())),
+        )
 
     def record(self, item: TakeItem) -> dict[str, Any]:
         """Everything that made a take: settings, automation, tokens, bank, site. Raises BadInputError."""
-        return load_record(item.path.with_suffix(".json"))
+        return load_record(item.folder / RECORD)
 
     def mark(self, item: TakeItem, *, starred: bool | None = None, notes: str | None = None) -> TakeItem:
         new = replace(
@@ -182,20 +215,22 @@ class TakeStore:
 
     def delete(self, item: TakeItem) -> Callable[[], None]:
         """Move it out of sight -> the function that brings it back (until `empty_bin`)."""
-        bin = self.folder / f".deleted-{item.id}"
-        item.folder.rename(bin)
-        return lambda: _move(bin, item.folder)
+        if self._bin is None:
+            self._bin = ScratchFolder(self.folder)
+        deleted = self._bin.path / item.id
+        item.folder.rename(deleted)
+
+        def bring_back() -> None:
+            deleted.rename(item.folder)
+
+        return bring_back
 
     def empty_bin(self) -> None:
-        """Really remove what was deleted, and what a crash left half-written."""
-        if self.folder.is_dir():
-            for path in self.folder.iterdir():
-                if (
-                    path.name.startswith((".deleted-", "."))
-                    and path.is_dir()
-                    and "recording" not in path.name
-                ):
-                    shutil.rmtree(path, ignore_errors=True)
+        """Really remove what this window deleted, and what a killed one left half-written."""
+        if self._bin is not None:
+            self._bin.close()
+            self._bin = None
+        clear_abandoned(self.folder)
 
     @staticmethod
     def audio(item: TakeItem, *, twin: bool = False) -> Floats:
@@ -212,11 +247,19 @@ class TakeStore:
         except (OSError, KeyError, ValueError):
             return (), np.zeros((0, 0), np.float32)
 
-    def _new_id(self, created: float) -> str:
+    def _named(self, work: Path, created: float) -> str:
+        """Give a finished take the first free name of its second, whoever else is doing so -> the name."""
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(created))
-        id, number = stamp, 2
-        while (self.folder / id).exists() or (self.folder / f".deleted-{id}").exists():
-            id, number = f"{stamp}-{number}", number + 1
+        for number in itertools.count(1):
+            id = stamp if number == 1 else f"{stamp}-{number}"
+            deleted = self.folder.glob(f"{PREFIX}*/{id}")  # it may be brought back
+            if not (self.folder / id).exists() and not any(deleted):
+                try:
+                    work.rename(self.folder / id)
+                    break
+                except OSError as error:  # somebody else's take has just got the name
+                    if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                        raise
         return id
 
 
@@ -284,19 +327,6 @@ def _write_heat(path: Path, heat: tuple[Sequence[str], Floats]) -> None:
         np.savez_compressed(handle, ids=np.array(list(ids)), heat=packed)
         handle.flush()
         os.fsync(handle.fileno())
-
-
-def _move(source: Path, target: Path) -> None:
-    source.rename(target)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def moved_sliders(record: Mapping[str, Any]) -> dict[str, float]:

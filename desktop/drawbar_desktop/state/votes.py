@@ -1,8 +1,10 @@
 """Thumbs up and down on labels -> a small file per user; no labeller's score is ever touched by them."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from drawbar_desktop.state.json_files import read_json, write_json
+from drawbar_desktop.state.json_files import read_json, update_json
 from drawbar_desktop.state.observable import Event
 
 
@@ -13,7 +15,7 @@ class Votes:
         """`path` None keeps them in memory."""
         self._path = path
         stored = read_json(path) if path is not None else {}
-        self._votes = {str(k): 1 if v > 0 else -1 for k, v in stored.items() if isinstance(v, int) and v}
+        self._votes = _votes(stored)
         self.changed: Event[[str]] = Event()
 
     def of(self, feature: str, author: str, text: str) -> int:
@@ -22,13 +24,23 @@ class Votes:
     def vote(self, feature: str, author: str, text: str, value: int) -> None:
         """Vote; the same again takes it back."""
         key = _key(feature, author, text)
-        if self._votes.get(key, 0) == value or value == 0:
-            self._votes.pop(key, None)
-        else:
-            self._votes[key] = 1 if value > 0 else -1
+        new = 0 if self._votes.get(key, 0) == value else max(-1, min(value, 1))
+
+        def change(stored: dict[str, Any]) -> dict[str, Any]:
+            self._votes = {**_votes(stored), key: new}
+            if not new:
+                del self._votes[key]
+            return self._votes
+
         if self._path is not None:
-            write_json(self._path, self._votes)
+            update_json(self._path, change)
+        else:
+            change(self._votes)
         self.changed.emit(feature)
+
+
+def _votes(stored: Mapping[str, Any]) -> dict[str, int]:
+    return {str(k): 1 if v > 0 else -1 for k, v in stored.items() if isinstance(v, int) and v}
 
 
 def _key(feature: str, author: str, text: str) -> str:

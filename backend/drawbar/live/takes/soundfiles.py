@@ -5,10 +5,8 @@ soundfile drops long comments from WAV files, so there the RIFF chunk (LIST/INFO
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,26 +17,6 @@ from drawbar.live.audio_out.ring import Floats
 
 MAX_COMMENT = 16 << 20
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary name in the same folder -> ``path``, synced to disk and renamed when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def write(path: Path, ending: str, audio: Floats, sample_rate_hz: int, comment: str) -> None:

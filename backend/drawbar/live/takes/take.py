@@ -12,22 +12,48 @@ import math
 import platform
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value, typed
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.controls import checked_amount
 from drawbar.live.takes import soundfiles
 
 FORMAT = 1
+MAX_FRAME = 1 << 40
+Frame = Annotated[int, Field(ge=0, le=MAX_FRAME)]
+Amount = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Stored = Mapping[str, Any]
 """Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
+
+
+@dataclass(frozen=True)
+class StoredAutomation:
+    """What a file may hold of automation."""
+
+    lanes: dict[str, list[tuple[Frame, Amount | None]]] = field(default_factory=dict)
+    kept: tuple[tuple[Frame, Frame, Frame], ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredTake:
+    """What a take's file must look like where somebody reads it; it may hold more."""
+
+    settings: dict[str, Any]
+    format: int = 0
+    automation: StoredAutomation | None = None
+    bank: str = ""
+    site: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,29 +105,10 @@ class TakeSettings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TakeSettings:
         """From what `to_dict` gave, types checked. Raises BadInputError."""
-        known = {f.name for f in fields(cls)}
+        before_they_were_written_down = {"stacking": "none", "branch": "both"}
         try:
-            kept = {name: value for name, value in values.items() if name in known}
-            for name, kind in (
-                ("prompt", str),
-                ("seed", int),
-                ("top_k", int),
-                ("guidance", float),
-                ("temperature", float),
-            ):
-                if name in kept:
-                    kept[name] = kind(kept[name])
-            if kept.get("seconds") is not None:
-                kept["seconds"] = float(kept["seconds"])
-            kept["amounts"] = {
-                str(id): float(amount) for id, amount in dict(kept.get("amounts") or {}).items()
-            }
-            kept["modes"] = {str(id): str(mode) for id, mode in dict(kept.get("modes") or {}).items()}
-            kept["twin"] = bool(kept.get("twin", False))
-            kept["stacking"] = str(kept.get("stacking", "none"))
-            kept["branch"] = str(kept.get("branch", "both"))
-            return cls(**kept)
-        except (TypeError, ValueError) as error:
+            return typed(cls, {**before_they_were_written_down, **values})
+        except ValueError as error:
             raise BadInputError(f"stored settings cannot be used: {error}") from error
 
 
@@ -192,10 +199,10 @@ class Take:
             "audio": path.name,
             "tokens": {"shape": list(self.tokens.shape), "zlib_u16": packed},
         }
-        with soundfiles.atomic(path) as temporary:
+        with atomic(path) as temporary:
             soundfiles.write(temporary, path.suffix, audio, self.sample_rate_hz, comment)
             text = json.dumps(beside, indent=1, sort_keys=True) + "\n"
-            with soundfiles.atomic(path.with_suffix(".json")) as sidecar:
+            with atomic(path.with_suffix(".json")) as sidecar:
                 sidecar.write_text(text, encoding="utf-8")
         return path
 
@@ -205,16 +212,15 @@ def load_record(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     text = soundfiles.read_comment(path)
     try:
-        record = json.loads(text)
-        if not isinstance(record, dict) or not isinstance(record.get("settings"), dict):
-            raise ValueError("no settings in it")
-    except (ValueError, RecursionError) as error:
+        record: dict[str, Any] = json_value(text)
+        known = typed(StoredTake, record)
+    except ValueError as error:
         raise BadInputError(
             f"{path.name} holds no Drawbar settings ({error}): choose a file that Drawbar exported"
         ) from error
-    if record.get("format", 0) > FORMAT:
+    if known.format > FORMAT:
         raise BadInputError(
-            f"{path.name} was written by a newer Drawbar (format {record['format']}): update this one"
+            f"{path.name} was written by a newer Drawbar (format {known.format}): update this one"
         )
     record["settings"] = TakeSettings.from_dict(record["settings"])
     return record

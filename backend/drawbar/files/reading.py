@@ -1,0 +1,117 @@
+"""A file or a text that somebody else wrote -> values of a stated type, within limits, or one plain sentence.
+
+Every function raises ValueError (OSError where a file cannot be opened); callers name the file and the cure.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+MAX_DEPTH = 64
+"""Nested lists and objects; nothing that Drawbar reads needs more than ten."""
+_MAX_DIGITS = 30
+_SHOWN = 60
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """A file's content, ``most`` bytes at the utmost; a device that never ends is refused like a long file."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it is longer than {most:,} bytes")
+    return data
+
+
+def read_text(path: Path, most: int) -> str:
+    """A UTF-8 file's text, ``most`` bytes at the utmost."""
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def json_value(text: str | bytes) -> Any:
+    """JSON -> plain values; deep nesting and endless numbers are refused."""
+    try:
+        value = json.loads(text, parse_int=_integer)
+    except RecursionError:
+        _too_deep()
+    if depth_of(value) > MAX_DEPTH:
+        _too_deep()
+    return value
+
+
+def depth_of(value: object) -> int:
+    """How deep lists and objects are nested; stops counting past `MAX_DEPTH`."""
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        depth += any(isinstance(item, (dict, list)) for item in level)
+        level = [item for item in inner if isinstance(item, (dict, list))]
+    return depth
+
+
+def typed_json(kind: type[T], text: str | bytes) -> T:
+    """JSON -> a record of ``kind`` (a dataclass, a TypedDict, ``dict[str, int]`` ...), nothing converted."""
+    return typed(kind, json_value(text))
+
+
+def typed(kind: type[T], value: object) -> T:
+    """Plain values -> a record of ``kind``: numbers stay numbers and texts texts, lists become tuples."""
+    try:
+        # Through JSON's rules: strict types, but a list where a tuple is wanted.
+        wanted: Any = kind
+        checked: T = _adapter(wanted).validate_json(json.dumps(value), strict=True)
+        return checked
+    except TypeError as error:  # a date out of YAML, say
+        raise ValueError(f"{str(error).partition(' is not')[0]} is no plain value") from error
+    except ValidationError as error:
+        raise ValueError(one_line(error)) from error
+
+
+def one_line(error: ValidationError) -> str:
+    """What is wrong with a record's first wrong value."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "missing":
+        return f"{shortened(place)} is missing{more}"
+    reason = first["msg"].replace("Input should be", "should be").removeprefix("Value error, ")
+    return f"{shortened(place) + ': ' if place else ''}{reason}, not {shortened(first['input'])}{more}"
+
+
+def shortened(value: object, most: int = _SHOWN) -> str:
+    """A value as a message shows it: control characters escaped, the middle of a long one left out."""
+    text = value if isinstance(value, str) and value.isprintable() else _repr(value)
+    return text if len(text) <= most else f"{text[: most - 20]} ... ({len(text):,} characters)"
+
+
+def _repr(value: object) -> str:
+    if isinstance(value, (dict, list, tuple, set)) and len(value) > 20:
+        return f"{type(value).__name__} of {len(value):,}"
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"a {type(value).__name__} too long to show"
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _too_deep() -> NoReturn:
+    raise ValueError(f"lists and objects are nested more than {MAX_DEPTH} deep") from None
