@@ -63,7 +63,7 @@ def test_any_hand_replays_to_the_same_tokens(
 def test_the_joints_of_what_was_decided_again_do_not_click(studio: Any) -> None:
     room = studio()
     take = played_by_hand(room, 8.0, seed=8)
-    joints = clicks(take.audio, room.engine.performance.splices)
+    joints = clicks(take.audio, room.engine.playback.splices)
     assert joints["joints"] == len(take.rewinds) > 10
     assert joints["above"] == 0
     assert joints["worst_of_usual"] <= 1

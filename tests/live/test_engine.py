@@ -37,7 +37,7 @@ def test_what_is_heard_is_the_take_behind_the_limiter(studio: Any) -> None:
     room = studio()
     room.engine.set_gain_db(-40)
     take = room.play(SETTINGS)
-    heard, delay = room.output.recorded(), room.engine.monitor.delay
+    heard, delay = room.output.recorded(), room.engine.context.monitor.delay
     settled = 400
     expected = take.audio[settled : 64_000 - delay] * 0.01
     np.testing.assert_allclose(heard[settled + delay : 64_000], expected, atol=1e-6)
@@ -133,7 +133,7 @@ def test_a_slow_machine_underruns_says_so_and_still_ends(studio: Any) -> None:
     take = room.play(SETTINGS)
     assert take.complete
     assert room.engine.snapshot().underruns > 0
-    assert room.engine.lead.target_s > 0.1
+    assert room.engine.context.lead.target_s > 0.1
 
 
 def test_bypass_switches_to_the_unsteered_twin_and_back(studio: Any, model: Any, bank: Any) -> None:
@@ -239,8 +239,8 @@ def test_a_slider_removed_right_after_a_move_does_not_end_the_take(studio: Any) 
 
     def move_and_remove() -> None:
         room.engine.set_amount("1/5", 2.0)
-        room.engine._rack.pop("1/5")
-        room.engine.mixer.remove("1/5")
+        room.engine.context.sliders._rack.pop("1/5")
+        room.engine.context.sliders.mixer.remove("1/5")
 
     room.model.at_frame = {30: move_and_remove}
     assert room.play(SETTINGS).complete
@@ -262,7 +262,7 @@ def test_watched_features_show_their_own_activation(studio: Any, model: Any, ban
     assert set(ids) == {"1/1", "1/2", "1/3"}
     assert shown.shape == (3, 100)
     tokens = torch.from_numpy(take.tokens.astype(np.int64))[None]
-    mixer = room.engine.mixer
+    mixer = room.engine.context.sliders.mixer
     residual = model.residuals(tokens, None, [1], steering=mixer)[1][0, 1:]
     row = torch.from_numpy(bank.rows[3])
     expected = torch.relu(residual @ row).numpy()
@@ -278,9 +278,8 @@ def test_unusable_requests_are_refused_at_once(studio: Any, model: Any) -> None:
         room.engine.set_amount("1/1", float("nan"))
     with pytest.raises(BadInputError, match="not in the bank"):
         room.engine.play(TakeSettings("", amounts={"1/77": 1.0}))
-    room.engine.bank = None
-    with pytest.raises(BadInputError, match="no bank"):
-        room.engine.set_amount("1/1", 1.0)
+    with Engine(model, None, NullOutput()) as engine, pytest.raises(BadInputError, match="no bank"):
+        engine.set_amount("1/1", 1.0)
 
 
 def test_a_bank_of_another_model_is_refused(model: Any, bank: Any) -> None:
@@ -316,14 +315,15 @@ def test_a_slider_asked_for_by_two_threads_at_once_is_added_once(
     studio: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = studio().engine
-    look_up = engine._directions
+    sliders = engine.context.sliders
+    look_up = sliders._directions
 
     def slow(ids: Any) -> Any:
         found = look_up(ids)
-        monkeypatch.setattr(engine, "_directions", look_up)
+        monkeypatch.setattr(sliders, "_directions", look_up)
         engine.add_feature("1/2")  # the other thread, while this one reads the bank
         return found
 
-    monkeypatch.setattr(engine, "_directions", slow)
+    monkeypatch.setattr(sliders, "_directions", slow)
     engine.add_feature("1/2")
-    assert list(engine.mixer.amounts()) == ["1/2"]
+    assert list(sliders.mixer.amounts()) == ["1/2"]

@@ -58,7 +58,7 @@ def test_an_output_that_breaks_in_the_second_thread_ends_the_take_with_its_messa
     room = studio()
 
     def broken() -> None:
-        room.engine._performance.fail(DeviceError("the card stopped answering: choose another"))
+        room.engine.playback.fail(DeviceError("the card stopped answering: choose another"))
 
     room.model.at_frame = {25: broken}
     room.play(SETTINGS)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from drawbar.bank import BankInfo
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.musicgen import Frame, Model, Stream, load_model
 from drawbar.steering import Automation, Direction, Lane, Mixer, check_site, in_mode
@@ -252,11 +253,8 @@ def test_what_does_not_fit_is_refused(tiny: Model) -> None:
 
 
 def test_a_bank_of_another_model_is_refused_with_both_sites(tiny: Model) -> None:
-    class Info:
-        name, model_name, fingerprint, layers = "my bank", "other", "f" * 64, (3,)
-
     class Bank:
-        info = Info()
+        info = BankInfo("my bank", "other", "f" * 64, (3,), d_model=8)
 
         def vectors(self, ids: object) -> dict[str, object]:
             return {}

@@ -167,8 +167,8 @@ def drag(
             engine.set_amount(id, amount * passed / seconds)
             never.wait(1 / DRAG_HZ)
         engine.wait(4 * seconds + 60)
-        take, performance = ended(engine)
-        delay_s = (engine.monitor.delay if engine.monitor is not None else 0) / output.sample_rate_hz
+        take, playback = ended(engine)
+        delay_s = engine.context.monitor.delay / output.sample_rate_hz
     per_frame = int(model.spec.samples_per_frame)
     ages = []
     for frame, value in take.automation["lanes"].get(id, []):
@@ -176,7 +176,7 @@ def drag(
             heard_at = output.heard_at_s(frame * per_frame) + delay_s
             ages.append(1000 * (heard_at - begun - seconds * value / amount))
     onsets = []
-    for taken_at, frame in performance.moves:
+    for taken_at, frame in playback.moves:
         waiting = [moved for moved in set_at if moved <= taken_at]
         if waiting:
             onsets.append(1000 * (output.heard_at_s(frame * per_frame) + delay_s - waiting[0]))
@@ -190,7 +190,7 @@ def drag(
         "underruns": output.underruns,
         "onset": quantiles(onsets),
         "age": quantiles(ages),
-        "splices": clicks(take.audio, performance.splices),
+        "splices": clicks(take.audio, playback.splices),
     }
 
 
@@ -198,9 +198,9 @@ def ended(engine: Any) -> tuple[Any, Any]:
     """The take that has just ended and its inside. Raises what ended it instead."""
     if engine.error is not None:
         raise engine.error
-    if engine.take is None or engine.performance is None:
+    if engine.take is None or engine.playback is None:
         raise DeviceError("nothing was played, so there is nothing to measure: is the machine far too slow?")
-    return engine.take, engine.performance
+    return engine.take, engine.playback
 
 
 def clicks(audio: Audio, splices: Sequence[int]) -> dict[str, Any]:

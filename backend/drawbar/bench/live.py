@@ -288,7 +288,7 @@ def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> dict[str, Any]
         engine.wait(4 * seconds + 60)
         over.set()
         hand.join()
-        snapshot, take, performance = engine.snapshot(), engine.take, engine.performance
+        snapshot, take, playback = engine.snapshot(), engine.take, engine.playback
     return {
         "seconds": seconds,
         "twin": twin,
@@ -298,7 +298,7 @@ def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> dict[str, Any]
         "rewinds": len(take.rewinds) if take is not None else 0,
         "estimated_latency_ms": round(float(np.median(leads)), 1) if leads else None,
         "finished": take is not None and take.complete,
-        "splices": clicks(take.audio, performance.splices) if take and performance else None,
+        "splices": clicks(take.audio, playback.splices) if take and playback else None,
         "message": snapshot.message,
     }
 

@@ -33,6 +33,8 @@ class Controls:
         self.interval_s = interval_s
         self.moved = threading.Event()
         """Set by every change; the engine clears it when it takes the changes over."""
+        self.bypass = False
+        """Where the bypass switch stands; `set_bypass` moves it."""
         self._lock = threading.Lock()
         self._amounts: dict[str, float] = {}
         self._pending: dict[str, float] = {}
@@ -46,6 +48,11 @@ class Controls:
                 return
             self._amounts[id] = value
             self._pending[id] = value
+        self.moved.set()
+
+    def set_bypass(self, on: bool) -> None:
+        """Hear the unsteered twin, or let go of the sliders in a take without one."""
+        self.bypass = on
         self.moved.set()
 
     def reset(self, amounts: Mapping[str, float]) -> None:

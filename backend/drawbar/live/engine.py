@@ -12,34 +12,35 @@ import logging
 import math
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.live.audio_out.chosen import ChosenOutput
 from drawbar.live.audio_out.limiter import Monitor
-from drawbar.live.audio_out.output import NullOutput, Output, open_output
+from drawbar.live.audio_out.output import Output
 from drawbar.live.audio_out.player import Player
 from drawbar.live.clock import Clock, RealClock
+from drawbar.live.context import PlayContext, Status
 from drawbar.live.controls import Controls, checked_amount
 from drawbar.live.failures import typed
 from drawbar.live.interfaces import PlayableModel
 from drawbar.live.lead import LeadPolicy
-from drawbar.live.observer import RowObserver
-from drawbar.live.playback import Performance
+from drawbar.live.playback import Playback
+from drawbar.live.sliders import SLOTS, Sliders
 from drawbar.live.takes.take import Take, TakeSettings
 from drawbar.live.takes.trace import Trace
 from drawbar.live.threads import playing_threads
-from drawbar.steering import DEFAULT_BRANCH, Mixer, directions_for, in_mode
+from drawbar.musicgen.interfaces import Lanes
+from drawbar.steering import DirectionSource
 
 log = logging.getLogger(__name__)
 BUSY = frozenset({"loading", "warming", "playing", "finishing"})
 FEED_S = 0.004
-SLOTS = 64
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Engine:
     def __init__(
         self,
         model: PlayableModel | Callable[[], PlayableModel],
-        bank: Any = None,
+        bank: DirectionSource | None = None,
         output: Output | None = None,
         sample_rate_hz: int | None = None,
         *,
@@ -90,42 +91,29 @@ class Engine:
             raise BadInputError(f"safety_s {safety_s}: use 0.04 to 5 seconds")
         self.clock = clock or RealClock()
         self.controls = Controls()
-        self.rollback = rollback
-        self._safety_s = safety_s
-        self.lead = self._lead_policy(0.02)
-        self.trace = Trace(slots=SLOTS)
         self.bank = bank
-        self.output = output
-        self._device: str | int | None = None
-        self._device_rate = sample_rate_hz
-        self._loader = None if hasattr(model, "stream") else model
-        self.model: Any = model if self._loader is None else None
-        self.mixer: Any = None
-        self.monitor: Monitor | None = None
-        self.observer = RowObserver(SLOTS)
-        self._rack: dict[str, Any] = {}
-        self._branch: str = DEFAULT_BRANCH["add"]
-        self._watched: dict[str, Any] = {}
-        self.player = Player(self._second_output, self.clock)
+        self._rollback, self._safety_s = rollback, safety_s
+        self._sound = ChosenOutput(self.clock, output, sample_rate_hz)
+        self._loader = None if isinstance(model, PlayableModel) else model
+        self._context: PlayContext | None = None
+        self._no_trace = Trace(slots=SLOTS)
+        self.player = Player(lambda: self._sound.second(self.sample_rate_hz), self.clock)
         """Old takes and examples; never interrupted by a new take."""
-        self._bypass = False
-        self._state, self._message = "idle", ""
+        self._status = Status()
         self.error: DrawbarError | None = None
         """What ended the last command (loading, playing, a change of device); None once another one begins."""
         self._take_id = self._request = self._queued = 0
         self._frozen = False
-        self._performance: Performance | None = None
+        self._playback: Playback | None = None
         self._last_take: Take | None = None
         self._lock = threading.RLock()
-        self.lock = threading.RLock()
-        """Held while audio moves from the lead to the output."""
-        self.interrupt = threading.Event()
+        self._interrupt = threading.Event()
         self._closed = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        if self.model is not None:
-            self._adopt(self.model)
+        if isinstance(model, PlayableModel):
+            self._adopt(model)
         self._worker = threading.Thread(target=self._work, name="drawbar-engine", daemon=True)
         self._worker.start()
         if isinstance(self.clock, RealClock):
@@ -144,7 +132,7 @@ class Engine:
     def play(
         self,
         settings: TakeSettings,
-        automation: Any = None,
+        automation: Lanes | None = None,
         prefix: NDArray[np.uint16] | None = None,
     ) -> int:
         """Begin a take (a playing one ends, and is kept) -> its number. Raises BadInputError.
@@ -152,15 +140,16 @@ class Engine:
         The lanes of ``automation`` (`drawbar.steering.Automation`) move their sliders; ``prefix`` ``[K, P]`` are
         tokens that the take begins with and goes on from (``seconds`` counts them in).
         """
-        if self.model is not None:
-            for id in [*settings.amounts, *(automation.ids if automation is not None else ())]:
-                self._direction(id)
+        if self._context is not None:
+            self._context.sliders.require(
+                [*settings.amounts, *(automation.ids if automation is not None else ())]
+            )
         with self._lock:
             self._take_id += 1
             self._request += 1
             number, request = self._take_id, self._request
-            self._set_state("loading" if self.model is None else "warming", "")
-            self.interrupt.set()
+            self._set_state("loading" if self._context is None else "warming", "")
+            self._interrupt.set()
         self._submit(lambda: self._play(settings, request, automation, prefix))
         return number
 
@@ -168,24 +157,22 @@ class Engine:
         """End the take now; what was heard of it is kept."""
         with self._lock:
             self._request += 1
-            self.interrupt.set()
+            self._interrupt.set()
 
     def set_amount(self, id: str, amount: float) -> None:
         """Move a slider; a feature that has none gets one. Raises BadInputError for unusable values."""
         checked_amount(id, amount)
-        if id not in self._rack:
-            self.add_feature(id)
+        self.add_feature(id)
         self.controls.set(id, amount)
 
     def set_bypass(self, on: bool) -> None:
         """Hear the unsteered twin (or, in a take without one, let go of all sliders from here on)."""
-        self._bypass = bool(on)
-        self.controls.moved.set()
+        self.controls.set_bypass(on)
 
     def set_gain_db(self, gain_db: float) -> None:
         """The listener's volume; takes are not touched by it."""
-        if self.monitor is not None:
-            self.monitor.set_gain_db(gain_db)
+        if self._context is not None:
+            self._context.monitor.set_gain_db(gain_db)
 
     def set_gain(self, gain: float) -> None:
         """The same as a factor, 0 to 2."""
@@ -193,83 +180,91 @@ class Engine:
 
     def preview(self, tokens: NDArray[np.uint16]) -> None:
         """Play a feature's example ``[K, T]`` beside whatever is going on. Raises BadInputError, DeviceError."""
-        if self.model is None:
+        if self._context is None:
             raise BadInputError("no model is loaded, so its codec cannot play the example yet: wait for it")
         frames = torch.from_numpy(np.asarray(tokens, np.int64))[None]
-        self.player.play(self.model.codec.decode(frames)[0, 0].float().cpu().numpy())
+        self.player.play(self._context.model.codec.decode(frames)[0, 0].float().cpu().numpy())
 
     def add_feature(self, id: str) -> None:
         """Give a feature of the bank a slider. Raises BadInputError, SiteMismatchError."""
-        if self.model is None:
-            self._submit(lambda: self._add(id))
-        else:
-            self._add(id)
+        self._on_sliders(lambda sliders: sliders.add(id))
 
     def set_mode(self, id: str, mode: str) -> None:
         """How a slider acts: ``add``, ``clamp`` or ``mute`` (`drawbar.steering.Direction`). Raises BadInputError."""
-        with self._lock:
-            direction = self._rack.get(id)
-            if direction is None:
-                return
-            changed = in_mode(direction, mode, self._branch)
-            if (changed.mode, changed.branch) == (direction.mode, direction.branch):
-                return
-            self.mixer.remove(id)
-            self.mixer.add(changed, self.controls.amounts().get(id, 0.0))
-            self._rack[id] = changed
-            self.controls.moved.set()
+        self._on_sliders(lambda sliders: sliders.set_mode(id, mode))
 
     def remove_feature(self, id: str) -> None:
         """Take its slider away; its effect ramps out."""
-        with self._lock:
-            if self._rack.pop(id, None) is None:
-                return
-            self.controls.forget(id)
-            self.mixer.remove(id)
-            self._rewatch()
+        self._on_sliders(lambda sliders: sliders.remove(id))
 
     def watch(self, ids: Iterable[str]) -> None:
         """Show the activations of these features beside those of the sliders. Raises BadInputError."""
-        wanted = [id for id in dict.fromkeys(ids) if id not in self._rack]
-        missing = [id for id in wanted if id not in self._watched]
-        fresh = {row.id: row for row in self._directions(missing)} if missing else {}
-        with self._lock:
-            self._watched = {id: self._watched.get(id) or fresh[id] for id in wanted}
-            self._rewatch()
+        self._on_sliders(lambda sliders: sliders.watch(ids))
+
+    def _on_sliders(self, change: Callable[[Sliders], None]) -> None:
+        """At once, or as soon as there is a model."""
+        if self._context is not None:
+            change(self._context.sliders)
+            return
+
+        def later() -> None:
+            if self._context is not None:  # else the loading failed, and its message stays
+                change(self._context.sliders)
+
+        self._submit(later)
 
     def set_output(self, device: str | int | None, kind: str | None = None) -> None:
         """Play through another device from the next take on (a playing take ends)."""
         self.stop()
 
         def change() -> None:
-            if self.output is not None:
-                self.output.close()
-            self.output, self._device = None, device
-            if self.model is not None:
-                self.output = open_output(
-                    device, self.sample_rate_hz, kind=kind, device_rate_hz=self._device_rate
-                )
+            self._sound.choose(device)
+            if self._context is not None:
+                self._sound.open(self.sample_rate_hz, kind)
 
         self._submit(change)
 
     def snapshot(self) -> Snapshot:
         """How it is doing; cheap, call it as often as you like."""
-        performance, output = self._performance, self.output
-        playing = performance is not None and self._state in ("playing", "finishing")
+        context, playback, output = self._context, self._playback, self.output
+        state, message = self._status.state, self._status.message
+        playing = playback is not None and state in ("playing", "finishing")
         return Snapshot(
-            state=self._state,
+            state=state,
             frame=self.trace.frames,
-            played_s=performance.played_s if performance is not None else 0.0,
-            real_time_factor=self.lead.real_time_factor,
-            latency_ms=1000 * performance.latency_s if performance is not None and playing else 0.0,
+            played_s=playback.played_s if playback is not None else 0.0,
+            real_time_factor=context.lead.real_time_factor if context is not None else 0.0,
+            latency_ms=1000 * playback.latency_s if playback is not None and playing else 0.0,
             underruns=output.underruns if output is not None else 0,
-            message=self._message,
+            message=message,
             error=type(self.error).__name__ if self.error is not None else "",
             output_name=output.name if output is not None else "",
             amounts=self.controls.amounts(),
-            bypass=self._bypass,
+            bypass=self.controls.bypass,
             take_id=self._take_id,
         )
+
+    @property
+    def context(self) -> PlayContext:
+        """The loaded model, and all that plays it. Raises BadInputError while there is none."""
+        if self._context is None:
+            raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
+        return self._context
+
+    @property
+    def model(self) -> PlayableModel | None:
+        """The loaded model."""
+        return self._context.model if self._context is not None else None
+
+    @property
+    def trace(self) -> Trace:
+        """What the take has become so far; empty before there is a model."""
+        return self._context.trace if self._context is not None else self._no_trace
+
+    @property
+    def output(self) -> Output | None:
+        """What plays, once a take has begun."""
+        return self._sound.output
 
     @property
     def take(self) -> Take | None:
@@ -277,9 +272,9 @@ class Engine:
         return self._last_take
 
     @property
-    def performance(self) -> Performance | None:
+    def playback(self) -> Playback | None:
         """The take that is playing or was played last, from inside; benchmarks read it."""
-        return self._performance
+        return self._playback
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Until nothing is loading, playing or finishing -> whether that came in time."""
@@ -289,54 +284,18 @@ class Engine:
         """End the take and the threads, and give the device back."""
         if self._closed.is_set():
             return
-        self.interrupt.set()
+        self._interrupt.set()
         self._closed.set()
         self.controls.moved.set()
         self._commands.put(lambda: None)
         self._worker.join()
         self.player.close()
-        if self.output is not None:
-            self.output.close()
-
-    def _second_output(self) -> Output:
-        """Another player on the device of the takes; silent where those are."""
-        if isinstance(self.output, NullOutput):
-            return NullOutput(self.sample_rate_hz, clock=self.clock, reason=self.output.reason)
-        return open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
+        self._sound.close()
 
     @property
     def sample_rate_hz(self) -> int:
-        """The model's rate."""
-        return int(self.model.spec.sample_rate_hz)
-
-    @property
-    def bypass(self) -> bool:
-        """Where the bypass switch stands."""
-        return self._bypass
-
-    # --- features -----------------------------------------------------------------------------------------
-
-    def _directions(self, ids: Sequence[str]) -> list[Any]:
-        return list(directions_for(self.model, self.bank, list(ids)))
-
-    def _direction(self, id: str) -> Any:
-        return self._rack.get(id) or self._directions([id])[0]
-
-    def _add(self, id: str) -> None:
-        if id in self._rack:
-            return
-        direction = self._watched.get(id) or self._directions([id])[0]
-        with self._lock:
-            if id in self._rack:  # another thread was quicker while the bank was read
-                return
-            self.mixer.add(direction)
-            self._rack[direction.id] = direction
-            self._watched.pop(direction.id, None)
-            self._rewatch()
-
-    def _rewatch(self) -> None:
-        self.observer.watch([*self._rack.values(), *self._watched.values()])
-        self.trace.set_ids(self.observer.slot_of)
+        """The model's rate. Raises BadInputError while there is no model."""
+        return self.context.sample_rate_hz
 
     # --- the worker ---------------------------------------------------------------------------------------
 
@@ -363,9 +322,9 @@ class Engine:
         self._idle.set()
 
     def _set_state(self, state: str, message: str | None = None) -> None:
-        self._state = state
+        self._status.state = state
         if message is not None:
-            self._message = message
+            self._status.message = message
 
     def _load(self) -> None:
         self._set_state("loading", "")
@@ -375,34 +334,41 @@ class Engine:
         self._adopt(self._loader())
         self._set_state("idle")
 
-    def _adopt(self, model: Any) -> None:
+    def _adopt(self, model: PlayableModel) -> None:
         """Prepare everything whose size the model decides."""
-        self.mixer = Mixer((), spec=model.spec, slots=SLOTS, site=model.fingerprint)
-        layers = tuple(self.bank.info.layers) if self.bank is not None else ()
-        self.observer = RowObserver(SLOTS, layers)
-        self.trace = Trace(model.spec.n_q, SLOTS, int(model.spec.sample_rate_hz))
-        self.monitor = Monitor(int(model.spec.sample_rate_hz))
-        self.lead = self._lead_policy(1.0 / float(model.spec.frame_rate_hz))
-        self.model = model
-
-    def _lead_policy(self, frame_s: float) -> LeadPolicy:
-        return LeadPolicy(frame_s, least_s=self._safety_s, most_s=max(0.45, self._safety_s))
+        spec = model.spec
+        trace = Trace(spec.n_q, SLOTS, spec.sample_rate_hz)
+        self._context = PlayContext(
+            model=model,
+            bank_name=self.bank.info.name if self.bank is not None else "",
+            sliders=Sliders(model, self.bank, self.controls, trace),
+            controls=self.controls,
+            trace=trace,
+            monitor=Monitor(spec.sample_rate_hz),
+            sound=self._sound,
+            lead=LeadPolicy(
+                1.0 / spec.frame_rate_hz, least_s=self._safety_s, most_s=max(0.45, self._safety_s)
+            ),
+            clock=self.clock,
+            status=self._status,
+            interrupt=self._interrupt,
+            rollback=self._rollback,
+        )
 
     def _play(
         self,
         settings: TakeSettings,
         request: int,
-        automation: Any = None,
+        automation: Lanes | None = None,
         prefix: NDArray[np.uint16] | None = None,
     ) -> None:
         with self._lock:
             if request != self._request or self._closed.is_set():
-                if self._state in ("loading", "warming"):
+                if self._status.state in ("loading", "warming"):
                     self._set_state("done")
                 return
-            self.interrupt.clear()
-        if self.model is None:
-            raise BadInputError("no model is loaded: see the message of the failed loading, then try again")
+            self._interrupt.clear()
+        context = self.context
         self.error = None
         self._set_state("warming", "")
         if not self._frozen:
@@ -410,65 +376,27 @@ class Engine:
             # held: frozen once, what is loaded by now is left out of it.
             gc.collect()
             gc.freeze()
-            torch.set_num_threads(playing_threads(self.model))
+            torch.set_num_threads(playing_threads(context.model))
             self._frozen = True
-        if self.output is None:
-            self.output = open_output(self._device, self.sample_rate_hz, device_rate_hz=self._device_rate)
-        self._prepare(settings, automation.ids if automation is not None else ())
-        performance = Performance(self, settings, self.output, automation, prefix)
-        self._performance = performance
+        output = self._sound.open(context.sample_rate_hz)
+        context.sliders.begin(settings, automation.ids if automation is not None else ())
+        context.trace.reset()
+        playback = Playback(context, settings, output, automation, prefix)
+        self._playback = playback
         try:
-            performance.run()
+            playback.run()
         finally:
-            with self.lock:
-                performance.over = True
-            self._last_take = performance.take() or self._last_take
-        self._set_state("done", performance.message)
-
-    def _prepare(self, settings: TakeSettings, laned: Iterable[str] = ()) -> None:
-        """Sliders as the settings say; features that have a slider keep it, at 0 if not named."""
-        self._branch = settings.branch
-        for id in [*settings.amounts, *laned]:
-            self._add(id)
-        for id in self._rack:
-            self.set_mode(id, settings.modes.get(id, "add"))
-        amounts = {id: settings.amounts.get(id, 0.0) for id in self._rack}
-        self.controls.reset(amounts)
-        self.mixer.stacking = settings.stacking
-        for id, amount in amounts.items():
-            self.mixer.set(id, 0.0 if self._bypass and not settings.twin else amount)
-        self.trace.reset()
-
-    def device_lost(self, message: str) -> Output:
-        """The output is gone: the take goes on without sound, and the message says so."""
-        log.warning("output lost: %s", message)
-        self._message = f"{message} The take goes on without sound; choose a device in the audio menu."
-        if self.output is not None:
-            self.output.close()
-        self.output = NullOutput(self.sample_rate_hz, clock=self.clock, reason=message)
-        self.output.start()
-        return self.output
-
-    def move(self, id: str, amount: float) -> None:
-        """Pass a move on to the mixer, unless the slider was removed meanwhile."""
-        with self._lock:
-            if id in self._rack:
-                self.mixer.set(id, amount)
-
-    def playing(self) -> None:
-        """The first audio has been handed over."""
-        self._set_state("playing")
-
-    def finishing(self) -> None:
-        """Everything is generated; the rest is being played."""
-        self._set_state("finishing")
+            with context.lock:
+                playback.over = True
+            self._last_take = playback.take() or self._last_take
+        self._set_state("done", playback.message)
 
     def _feed(self) -> None:
         """Keep the output filled from the lead while the worker computes."""
         while not self.clock.wait(self._closed, FEED_S):
-            performance = self._performance
-            if performance is not None and not performance.over:
+            playback = self._playback
+            if playback is not None and not playback.over:
                 try:
-                    performance.hand_over()
+                    playback.hand_over()
                 except Exception as error:
-                    performance.fail(error)
+                    playback.fail(error)

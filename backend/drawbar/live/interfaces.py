@@ -1,106 +1,91 @@
-"""What playing needs of a model -> protocols, so that the engine runs with any model that can stream.
+"""What playing and rendering need of a model -> protocols, so that both run with any model that can stream.
 
 `drawbar.musicgen.load_model` returns a `PlayableModel`; tests bring a small one of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
+from drawbar.musicgen.codec.interface import Codec
+from drawbar.musicgen.generation.stream import Frame
+from drawbar.musicgen.interfaces import Lanes, Observer, SitedModel, Steering
 
-class PlayableFrame(Protocol):
-    """One finished frame (`drawbar.musicgen.Frame`)."""
 
-    @property
-    def index(self) -> int:
-        """Counted from the start of the take."""
-        ...
-
-    @property
-    def tokens(self) -> Tensor:
-        """``[K]``."""
-        ...
+class FrameStream(Protocol):
+    """A take that is being generated, frame by frame; entered with ``with``, once."""
 
     @property
-    def twin_tokens(self) -> Tensor | None:
-        """``[K]`` of the unsteered twin."""
+    def recorded(self) -> Lanes | None:
+        """The steering as it was applied; None without steering."""
         ...
 
-    @property
-    def observed(self) -> Mapping[str, Tensor]:
-        """Observer's name -> what it saw."""
-        ...
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __iter__(self) -> Self: ...
+
+    def __next__(self) -> Frame: ...
 
 
-class PlayableStream(Protocol):
-    """A take that is being generated, frame by frame."""
+class RewindableStream(FrameStream, Protocol):
+    """The same, which can go back."""
 
-    @property
-    def recorded(self) -> Any:
-        """The steering as it was applied."""
-        ...
-
-    def __next__(self) -> PlayableFrame: ...
-    def rewind(self, frame: int) -> Any:
+    def rewind(self, frame: int) -> None:
         """Goes back so that ``frame`` comes next."""
         ...
 
 
-class PlayableCodecStream(Protocol):
-    """An incremental codec decoder."""
-
-    def push(self, tokens: Tensor) -> Tensor:
-        """Tokens ``[B, K, t]`` -> the samples they complete."""
-        ...
-
-    def flush(self) -> Tensor:
-        """The samples still owed."""
-        ...
-
-    def snapshot(self) -> object:
-        """The state as it stands."""
-        ...
-
-    def restore(self, state: Any) -> None:
-        """Goes back to a snapshot."""
-        ...
-
-
-class PlayableCodec(Protocol):
-    """A codec that decodes frame by frame."""
+class RenderModel(SitedModel, Protocol):
+    """A loaded model that gives takes from beginning to end."""
 
     @property
-    def look_ahead(self) -> int:
-        """Later frames that a frame's samples need."""
-        ...
-
-    def stream(self, batch: int = 1) -> PlayableCodecStream:
-        """A fresh run."""
-        ...
-
-
-class PlayableModel(Protocol):
-    """A loaded model."""
-
-    @property
-    def spec(self) -> Any:
-        """Sizes and rates."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """The site."""
-        ...
-
-    @property
-    def codec(self) -> Any:
+    def codec(self) -> Codec:
         """Tokens to audio."""
         ...
 
-    def stream(self, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
-        """A fresh run."""
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        seed: int = 0,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        seconds: float | None = None,
+        steering: Steering | None = None,
+        automation: Lanes | None = None,
+        twin: bool = False,
+    ) -> FrameStream:
+        """One take (see `drawbar.musicgen.Model.stream`)."""
+        ...
+
+
+@runtime_checkable
+class PlayableModel(RenderModel, Protocol):
+    """A loaded model that can be played: watched while it generates, continued, and taken back."""
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        seed: int = 0,
+        guidance: float | None = 3.0,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        seconds: float | None = None,
+        steering: Steering | None = None,
+        prefix: Tensor | None = None,
+        automation: Lanes | None = None,
+        observers: Sequence[Observer] = (),
+        twin: bool = False,
+    ) -> RewindableStream:
+        """One take (see `drawbar.musicgen.Model.stream`)."""
         ...

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.output import Output
 from drawbar.live.bypass import Bypass
+from drawbar.live.context import PlayContext
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.takes.take import Take, TakeSettings, stored
-
-if TYPE_CHECKING:
-    from drawbar.live.audio_out.output import Output
-    from drawbar.live.engine import Engine
+from drawbar.musicgen.interfaces import Lanes
 
 FIRST_S = 0.06
 """Audio that is ready before the first sample is handed over (and after an under-run)."""
@@ -28,23 +26,23 @@ FADE_S = 0.01
 REWIND_INTERVAL_S = 0.04
 
 
-class Performance:
+class Playback:
     """A take from its first frame to silence."""
 
     def __init__(
         self,
-        engine: Engine,
+        context: PlayContext,
         settings: TakeSettings,
         output: Output,
-        automation: Any = None,
+        automation: Lanes | None = None,
         prefix: NDArray[np.uint16] | None = None,
     ) -> None:
-        self.engine, self.settings, self.output = engine, settings, output
-        self._automation, self._prefix = automation, prefix
-        self.rate = engine.sample_rate_hz
-        self.frame_s = 1.0 / float(engine.model.spec.frame_rate_hz)
+        self._context, self.settings, self.output = context, settings, output
+        self._prefix = prefix
+        self.rate = context.sample_rate_hz
+        self.frame_s = 1.0 / context.model.spec.frame_rate_hz
         self.pending = Pending()
-        self.bypass = Bypass(round(FADE_S * self.rate), engine.bypass and settings.twin)
+        self.bypass = Bypass(round(FADE_S * self.rate), context.controls.bypass and settings.twin)
         self.over = False
         self.message = ""
         self.rewinds: list[int] = []
@@ -53,9 +51,21 @@ class Performance:
         self.moves: list[tuple[float, int]] = []
         """When (clock) a move was taken over, and the first frame that it can change; benchmarks read it."""
         self._batch = 2 if settings.twin else 1
-        self._codec: Any = None
-        self._stream: Any = None
-        self._recorded: Any = None
+        self._codec = context.model.codec.stream(self._batch)
+        self._stream = context.model.stream(
+            settings.prompt,
+            seed=settings.seed,
+            seconds=settings.seconds,
+            guidance=settings.guidance,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            steering=context.sliders.mixer,
+            observers=[context.sliders.observer],
+            twin=settings.twin,
+            automation=automation,
+            prefix=None if prefix is None else torch.from_numpy(np.asarray(prefix, np.int64)),
+        )
+        self._recorded: Lanes | None = None
         self._started = False
         self._waiting = True
         self._handed = 0
@@ -63,7 +73,7 @@ class Performance:
         self._underruns = 0
         self._next_frame = 0
         self._rewound_at = -1e9
-        self._released = engine.bypass and not settings.twin
+        self._released = context.controls.bypass and not settings.twin
         self._complete = False
         self._failure: Exception | None = None
 
@@ -77,28 +87,27 @@ class Performance:
     @property
     def latency_s(self) -> float:
         """From a slider's move to the ear: what cannot be recalled, the codec's look-ahead, the device."""
-        spec, codec = self.engine.model.spec, self.engine.model.codec
+        spec, codec = self._context.model.spec, self._context.model.codec
         lead_s = (self.output.queued() + self.pending.samples) / self.rate
-        steps = codec.look_ahead + (0 if self.engine.rollback else max(spec.delays))
-        if self.engine.rollback:
+        steps = codec.look_ahead + (0 if self._context.rollback else max(spec.delays))
+        if self._context.rollback:
             lead_s = min(lead_s, self._low_water_s() + self.frame_s)
         return float(lead_s + steps * self.frame_s + self.output.latency_s)
 
     def take(self) -> Take | None:
         """What was generated and handed over, or None if nothing was."""
-        trace, model = self.engine.trace, self.engine.model
+        trace, model = self._context.trace, self._context.model
         if not trace.samples:
             return None
-        bank = self.engine.bank
         twin = trace.twin() if self.settings.twin else None
-        frames = -(-trace.samples // int(model.spec.samples_per_frame)) + model.codec.look_ahead
+        frames = -(-trace.samples // model.spec.samples_per_frame) + model.codec.look_ahead
         return Take(
             audio=trace.steered(),
             sample_rate_hz=self.rate,
             tokens=trace.tokens()[:, :frames],
             settings=self.settings,
             automation=stored(self._recorded),
-            bank=bank.info.name if bank is not None else "",
+            bank=self._context.bank_name,
             site=model.fingerprint,
             precision=str(getattr(model, "precision", "float32")),
             twin_audio=twin,
@@ -112,30 +121,15 @@ class Performance:
 
     def run(self) -> None:
         """Play until the end or until the engine's ``interrupt``; errors leave the output silent."""
-        engine, settings = self.engine, self.settings
-        self._codec = engine.model.codec.stream(self._batch)
-        assert engine.monitor is not None
-        engine.monitor.reset()
+        self._context.monitor.reset()
         self.output.start()
         try:
-            with engine.model.stream(
-                settings.prompt,
-                seed=settings.seed,
-                seconds=settings.seconds,
-                guidance=settings.guidance,
-                temperature=settings.temperature,
-                top_k=settings.top_k,
-                steering=engine.mixer,
-                observers=[engine.observer],
-                twin=settings.twin,
-                **self._given(),
-            ) as stream:
-                self._stream = stream
+            with self._stream:
                 try:
                     self._begin_with_prefix()
                     self._generate()
                 finally:
-                    self._recorded = stream.recorded
+                    self._recorded = self._stream.recorded
             self._check_failure()
             self._drain()
             self._check_failure()
@@ -146,67 +140,59 @@ class Performance:
 
     def fail(self, error: Exception) -> None:
         """Called by the second thread: the take ends, and the worker raises ``error``."""
-        with self.engine.lock:
+        with self._context.lock:
             self._failure, self.over = error, True
-        self.engine.interrupt.set()
+        self._context.interrupt.set()
 
     def _check_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-    def _given(self) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        if self._automation is not None:
-            given["automation"] = self._automation
-        if self._prefix is not None:
-            given["prefix"] = torch.from_numpy(np.asarray(self._prefix, np.int64))
-        return given
 
     def _begin_with_prefix(self) -> None:
         """What the take goes on from is heard first; it is never decided again."""
         if self._prefix is None:
             return
         for frame, tokens in enumerate(np.asarray(self._prefix).T):
-            if self.engine.interrupt.is_set():
+            if self._context.interrupt.is_set():
                 return
             both = torch.from_numpy(np.repeat(tokens.astype(np.int64)[None], self._batch, 0))
             audio = self._codec.push(both[..., None])
-            with self.engine.lock:
+            with self._context.lock:
                 twin = tokens.astype(np.uint16) if self._batch > 1 else None
-                self.engine.trace.put_frame(frame, tokens.astype(np.uint16), twin, None)
+                self._context.trace.put_frame(frame, tokens.astype(np.uint16), twin, None)
                 self._add(frame, audio, None)
                 self._next_frame = frame + 1
 
     def _generate(self) -> None:
-        engine = self.engine
-        while not engine.interrupt.is_set():
+        context = self._context
+        while not context.interrupt.is_set():
             self._take_over_moves()
             self.hand_over()
-            wait_s = self._ahead_s() - engine.lead.target_s
+            wait_s = self._ahead_s() - context.lead.target_s
             if wait_s > 0:
                 self._wait(wait_s)
                 continue
             if not self._frame():
                 self._complete = True
-                with engine.lock:
+                with context.lock:
                     self._push_flush()
                 return
 
     def _wait(self, wait_s: float) -> None:
         """The lead is long enough: until it is not, or until a slider moves."""
-        engine = self.engine
-        due_s = engine.controls.wait_s(engine.clock.now())
+        context = self._context
+        due_s = context.controls.wait_s(context.clock.now())
         if due_s is not None:
             wait_s = min(wait_s, due_s)
-            engine.clock.wait(engine.interrupt, max(0.0005, min(wait_s, 0.01)))
+            context.clock.wait(context.interrupt, max(0.0005, min(wait_s, 0.01)))
         else:
-            engine.clock.wait(engine.controls.moved, max(0.0005, min(wait_s, 0.01)))
-            engine.controls.moved.clear()
+            context.clock.wait(context.controls.moved, max(0.0005, min(wait_s, 0.01)))
+            context.controls.moved.clear()
 
     def _frame(self) -> bool:
         """One more frame -> False when there is none left."""
-        engine = self.engine
-        began = engine.clock.now()
+        context = self._context
+        began = context.clock.now()
         frame = next(self._stream, None)
         if frame is None:
             return False
@@ -217,10 +203,10 @@ class Performance:
         )
         before = self._codec.snapshot()
         audio = self._codec.push(tokens[..., None])
-        observed = frame.observed.get(engine.observer.name)
+        observed = frame.observed.get(context.sliders.observer.name)
         numbers = tokens.to("cpu", torch.int32).numpy().astype(np.uint16)
-        with engine.lock:
-            engine.trace.put_frame(
+        with context.lock:
+            context.trace.put_frame(
                 frame.index,
                 numbers[0],
                 numbers[1] if len(numbers) > 1 else None,
@@ -228,7 +214,7 @@ class Performance:
             )
             self._add(frame.index, audio, before)
             self._next_frame = frame.index + 1
-        engine.lead.note(engine.clock.now() - began)
+        context.lead.note(context.clock.now() - began)
         return True
 
     def _add(self, frame: int, audio: torch.Tensor, before: object) -> None:
@@ -246,57 +232,57 @@ class Performance:
     # --- slider moves -------------------------------------------------------------------------------------
 
     def _take_over_moves(self) -> None:
-        engine = self.engine
-        now = engine.clock.now()
-        if engine.rollback and now < self._rewound_at + REWIND_INTERVAL_S:
+        context = self._context
+        now = context.clock.now()
+        if context.rollback and now < self._rewound_at + REWIND_INTERVAL_S:
             return
-        moves = engine.controls.take(now)
-        release = engine.bypass and not self.settings.twin
+        moves = context.controls.take(now)
+        release = context.controls.bypass and not self.settings.twin
         if not moves and release == self._released:
             return
         changed = release != self._released
         self._released = release
-        amounts = engine.controls.amounts() if changed else moves
+        amounts = context.controls.amounts() if changed else moves
         for id, amount in amounts.items():
-            engine.move(id, 0.0 if release else amount)
+            context.sliders.move(id, 0.0 if release else amount)
         if release and not changed:
             return
-        frame = self._rewind() if engine.rollback else None
+        frame = self._rewind() if context.rollback else None
         self.moves.append((now, self._next_frame if frame is None else frame))
 
     def _low_water_s(self) -> float:
         """What must stay ready while frames are decided again: their first needs one position per delay."""
-        delays = self.engine.model.spec.delays
-        return max(self._fill_s(), self.engine.lead.redo_s(max(delays) + 1))
+        delays = self._context.model.spec.delays
+        return max(self._fill_s(), self._context.lead.redo_s(max(delays) + 1))
 
     def _fill_s(self) -> float:
         """What the output is kept filled with: it cannot be recalled, so no more than this machine needs."""
-        return self.output.min_fill_s + self.engine.lead.spare_s
+        return self.output.min_fill_s + self._context.lead.spare_s
 
     def _rewind(self) -> int | None:
         """Go back to the first frame that can be redone in time -> it, or None when there is none."""
-        engine = self.engine
-        with engine.lock:
+        context = self._context
+        with context.lock:
             low_water = round(self._low_water_s() * self.rate)
             frame = self.pending.recallable(self.output.queued(), low_water)
             fixed = 0 if self._prefix is None else self._prefix.shape[1]
             if frame is None or not fixed < frame < self._next_frame or self._waiting:
                 return None
             state = self.pending.take_back(frame)
-            engine.trace.take_back(frame)
+            context.trace.take_back(frame)
             self._next_frame = frame
             self.splices.append(self._handed + self.pending.samples)
         self._codec.restore(state)
         self._stream.rewind(frame)
         self.rewinds.append(frame)
-        self._rewound_at = engine.clock.now()
+        self._rewound_at = context.clock.now()
         return frame
 
     # --- to the output ------------------------------------------------------------------------------------
 
     def hand_over(self) -> None:
         """Fill the output as far as it needs; with rollback no further."""
-        with self.engine.lock:
+        with self._context.lock:
             if self.over:
                 return
             self._check_device()
@@ -304,7 +290,7 @@ class Performance:
                 if self.pending.samples < FIRST_S * self.rate and not self._complete:
                     return
                 self._waiting = False
-            goal = self._fill_s() if self.engine.rollback else self.engine.lead.most_s
+            goal = self._fill_s() if self._context.rollback else self._context.lead.most_s
             while len(self.pending) and self.output.queued() < goal * self.rate:
                 if self.output.available() < len(self.pending.first().steered) + 64:  # type: ignore[union-attr]
                     return
@@ -313,59 +299,57 @@ class Performance:
     def _check_device(self) -> None:
         if self.output.failed:
             self._before_loss = self._handed
-            self.output = self.engine.device_lost(self.output.failed)
+            self._context.lose_output(self.output.failed)
+            self.output = self._context.sound.open(self.rate)
             self._underruns = 0
-            self.message = self.engine.snapshot().message
+            self.message = self._context.status.message
         if self.output.underruns > self._underruns:
             self._underruns = self.output.underruns
-            self.engine.lead.note_underrun()
+            self._context.lead.note_underrun()
             self._waiting = not self._complete
 
     def _hand(self, block: Block) -> None:
-        engine = self.engine
+        context = self._context
         if self.settings.twin:
-            self.bypass.switch(engine.bypass, self._handed)
+            self.bypass.switch(context.controls.bypass, self._handed)
         heard = self.bypass.mix(block.steered, block.twin)
-        engine.trace.put_audio(heard, block.steered, block.twin)
+        context.trace.put_audio(heard, block.steered, block.twin)
         self._handed += len(heard)
-        assert engine.monitor is not None
-        self.output.write(engine.monitor.process(heard))
+        self.output.write(context.monitor.process(heard))
         if not self._started and len(heard):
             self._started = True
-            engine.playing()
+            context.status.state = "playing"
 
     # --- the end ------------------------------------------------------------------------------------------
 
     def _drain(self) -> None:
         """Play what is ready; after an interrupt, fade out instead."""
-        engine = self.engine
-        assert engine.monitor is not None
-        if engine.interrupt.is_set():
+        context = self._context
+        if context.interrupt.is_set():
             self._fade_out()
-        engine.finishing()
+        context.status.state = "finishing"
         while len(self.pending):
-            if engine.interrupt.is_set():
+            if context.interrupt.is_set():
                 self._fade_out()
                 break
             self.hand_over()
-            engine.clock.wait(engine.interrupt, 0.005)
-        with engine.lock:
-            self.output.write(engine.monitor.flush())
+            context.clock.wait(context.interrupt, 0.005)
+        with context.lock:
+            self.output.write(context.monitor.flush())
             self.output.finish()
         patience = itertools.count()
         while self.output.queued() and next(patience) < 400 and not self.output.failed:
-            engine.clock.wait(threading.Event(), 0.005)
+            context.clock.wait(threading.Event(), 0.005)
         self.output.stop()
 
     def _fade_out(self) -> None:
         """The next 10 ms, faded, are the last."""
-        engine = self.engine
-        assert engine.monitor is not None
-        with engine.lock:
+        context = self._context
+        with context.lock:
             ready = self.pending.first()
             if ready is not None and not self._waiting:
                 heard = self.bypass.mix(ready.steered, ready.twin)[: round(FADE_S * self.rate)]
                 fade = np.linspace(1.0, 0.0, len(heard), dtype=np.float32)
-                self.output.write(engine.monitor.process(heard * fade))
+                self.output.write(context.monitor.process(heard * fade))
             self.pending.clear()
             self._complete = False

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 
 from drawbar.errors import BadInputError, CancelledError
+from drawbar.live.interfaces import RenderModel
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
-from drawbar.steering import Mixer, directions_for, in_mode
+from drawbar.musicgen.interfaces import Lanes
+from drawbar.steering import DirectionSource, Mixer, directions_for, in_mode
 
 
 def render(
-    model: Any,
-    bank: Any,
+    model: RenderModel,
+    bank: DirectionSource | None,
     settings: TakeSettings,
-    automation: Any = None,
+    automation: Lanes | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
@@ -40,10 +41,10 @@ def render(
 
 
 def _render(
-    model: Any,
-    bank: Any,
+    model: RenderModel,
+    bank: DirectionSource | None,
     settings: TakeSettings,
-    automation: Any,
+    automation: Lanes | None,
     progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
 ) -> Take:
@@ -93,11 +94,11 @@ def _render(
     )
 
 
-def _mixer(model: Any, bank: Any, settings: TakeSettings, automation: Any) -> Any:
+def _mixer(
+    model: RenderModel, bank: DirectionSource | None, settings: TakeSettings, automation: Lanes | None
+) -> Mixer | None:
     """The sliders that the settings and the automation need; None when there are none."""
-    ids = list(
-        dict.fromkeys([*settings.amounts, *(lane.id for lane in (automation.lanes if automation else ()))])
-    )
+    ids = list(dict.fromkeys([*settings.amounts, *(automation.ids if automation is not None else ())]))
     if not ids:
         return None
     modes = settings.modes

@@ -10,6 +10,22 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from drawbar.musicgen.spec import ModelSpec
+
+
+class SitedModel(Protocol):
+    """A loaded model, as far as it says what it is."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Sizes and rates."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over its weights: with a layer, the site."""
+        ...
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -45,6 +61,10 @@ class Lanes(Protocol):
 
     def keeping(self, kept: Mapping[tuple[int, int], int]) -> Lanes:
         """The same amounts with these kept tokens."""
+        ...
+
+    def to_json(self) -> Mapping[str, object]:
+        """As a take stores it: JSON values."""
         ...
 
 

@@ -3,22 +3,12 @@
 from typing import Protocol
 
 from drawbar.musicgen.codec.interface import ClipCodec
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.interfaces import SitedModel
 from drawbar.residuals import ResidualModel
 
 
-class BuildModel(ResidualModel, Protocol):
+class BuildModel(ResidualModel, SitedModel, Protocol):
     """A loaded model; one that has ``logits`` as well gets its SAEs' cross-entropies measured."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """Sizes and rates."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over its weights."""
-        ...
 
     @property
     def codec(self) -> ClipCodec:

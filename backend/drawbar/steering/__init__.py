@@ -1,7 +1,14 @@
 """Sliders and automation -> what is added to the residual, at which layer and position."""
 
 from drawbar.steering.automation import Automation, Lane
-from drawbar.steering.directions import DEFAULT_BRANCH, Direction, check_site, directions_from_bank, in_mode
+from drawbar.steering.directions import (
+    DEFAULT_BRANCH,
+    Direction,
+    DirectionSource,
+    check_site,
+    directions_from_bank,
+    in_mode,
+)
 from drawbar.steering.mixer import Mixer, MixerRun
 from drawbar.steering.own import OwnDirection, OwnDirections, directions_for
 from drawbar.steering.palette import Palette
@@ -10,6 +17,7 @@ __all__ = [
     "DEFAULT_BRANCH",
     "Automation",
     "Direction",
+    "DirectionSource",
     "Lane",
     "Mixer",
     "MixerRun",

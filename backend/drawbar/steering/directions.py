@@ -12,7 +12,9 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor
 
+from drawbar.bank import BankInfo
 from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.musicgen.interfaces import SitedModel
 
 Mode = Literal["add", "clamp", "mute"]
 Branch = Literal["both", "conditional"]
@@ -74,16 +76,22 @@ def in_mode(direction: Direction, mode: str, branch: str = DEFAULT_BRANCH["add"]
     return replace(direction, mode=cast("Mode", mode), branch=cast("Branch | None", chosen))
 
 
-class _Bank(Protocol):
+class DirectionSource(Protocol):
+    """What features' directions are read from (`drawbar.bank.Bank`)."""
+
     @property
-    def info(self) -> Any: ...
+    def info(self) -> BankInfo:
+        """The site it belongs to."""
+        ...
 
-    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]: ...
+    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]:
+        """SAE rows, as `drawbar.bank.Bank.vectors` gives them."""
+        ...
 
 
-def check_site(bank: _Bank, model: Any) -> None:
+def check_site(bank: DirectionSource, model: SitedModel) -> None:
     """Raises SiteMismatchError, naming both sites, unless ``bank`` was made from ``model``."""
-    theirs, ours = str(bank.info.fingerprint), str(model.fingerprint)
+    theirs, ours = bank.info.fingerprint, model.fingerprint
     if theirs != ours:
         layers = ", ".join(str(layer) for layer in bank.info.layers)
         raise SiteMismatchError(
@@ -93,7 +101,7 @@ def check_site(bank: _Bank, model: Any) -> None:
 
 
 def directions_from_bank(
-    bank: _Bank, ids: Sequence[str], *, mode: Mode = "add", branch: Branch | None = None
+    bank: DirectionSource, ids: Sequence[str], *, mode: Mode = "add", branch: Branch | None = None
 ) -> list[Direction]:
     """Feature ids -> their directions. Raises BankError or BadInputError for an id that the bank does not have."""
     if not ids:

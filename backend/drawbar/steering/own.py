@@ -23,7 +23,8 @@ from safetensors.numpy import load_file, save_file
 
 from drawbar import paths
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.steering.directions import Direction, check_site, directions_from_bank
+from drawbar.musicgen.interfaces import SitedModel
+from drawbar.steering.directions import Direction, DirectionSource, check_site, directions_from_bank
 
 PREFIX = "mine/"
 _NAME = re.compile(r"\w[\w +&'-]{0,58}\w|\w")
@@ -183,7 +184,7 @@ class OwnDirections:
 
 
 def directions_for(
-    model: Any, bank: Any, ids: Sequence[str], store: OwnDirections | None = None
+    model: SitedModel, bank: DirectionSource | None, ids: Sequence[str], store: OwnDirections | None = None
 ) -> list[Direction]:
     """Ids of a bank's features and of own directions -> their directions, for this model.
 

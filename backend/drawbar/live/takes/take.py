@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +123,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def stored(automation: Any) -> Stored:
+class _Lanes(Protocol):
+    def to_json(self) -> Mapping[str, object]: ...
+
+
+def stored(automation: _Lanes | None) -> Stored:
     """An `Automation` of `drawbar.steering`, or None -> its points by feature id."""
     return {} if automation is None else dict(automation.to_json())
 

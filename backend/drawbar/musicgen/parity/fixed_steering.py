@@ -84,3 +84,6 @@ class FixedSteering:
 
     def keeping(self, kept: Mapping[tuple[int, int], int]) -> Self:
         return self
+
+    def to_json(self) -> Mapping[str, object]:
+        return {}

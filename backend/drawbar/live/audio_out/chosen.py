@@ -1,0 +1,56 @@
+"""The device that takes are played on -> its player, opened when it is first needed, silence when it is lost."""
+
+from __future__ import annotations
+
+import logging
+
+from drawbar.live.audio_out.output import NullOutput, Output, open_output
+from drawbar.live.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class ChosenOutput:
+    """One device and its player; the choice may change between takes."""
+
+    def __init__(self, clock: Clock, output: Output | None = None, device_rate_hz: int | None = None) -> None:
+        """Without ``output`` the best one is opened; ``device_rate_hz`` then insists on a device rate."""
+        self.output = output
+        self._clock = clock
+        self._device: str | int | None = None
+        self._device_rate_hz = device_rate_hz
+
+    def open(self, sample_rate_hz: int, kind: str | None = None) -> Output:
+        """The player, opened if it is not. Raises what `open_output` raises."""
+        if self.output is None:
+            self.output = self._opened(sample_rate_hz, kind)
+        return self.output
+
+    def choose(self, device: str | int | None) -> None:
+        """Another device; the old one is given back."""
+        self.close()
+        self._device = device
+
+    def second(self, sample_rate_hz: int) -> Output:
+        """Another player on the same device; silent where that one is."""
+        if isinstance(self.output, NullOutput):
+            return NullOutput(sample_rate_hz, clock=self._clock, reason=self.output.reason)
+        return self._opened(sample_rate_hz)
+
+    def lose(self, message: str) -> Output:
+        """The device is gone -> a silent player, started, that keeps the time."""
+        log.warning("output lost: %s", message)
+        rate_hz = self.output.sample_rate_hz if self.output is not None else 32_000
+        self.close()
+        self.output = NullOutput(rate_hz, clock=self._clock, reason=message)
+        self.output.start()
+        return self.output
+
+    def close(self) -> None:
+        """Give the device back."""
+        if self.output is not None:
+            self.output.close()
+        self.output = None
+
+    def _opened(self, sample_rate_hz: int, kind: str | None = None) -> Output:
+        return open_output(self._device, sample_rate_hz, kind=kind, device_rate_hz=self._device_rate_hz)
