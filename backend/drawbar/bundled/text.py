@@ -4,40 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from drawbar.bundled.recipe import DecoderSettings
-from drawbar.corpus import PROMPT_WORDS, SYNONYMS
+from drawbar.corpus import PROMPT_WORDS
+from drawbar.corpus.composer.prompt_rules import prompt_normalizer, prompt_splitter
 
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 
 
 def make_tokenizer(folder: Path | None = None) -> PreTrainedTokenizerFast:
-    """One token a word, lower-cased, the composer's synonyms replaced; saved into ``folder`` when given.
+    """One token a word, what people type replaced by the composer's words; saved into ``folder`` when given.
 
     Words outside the vocabulary become ``<unk>``, which the prompt encoder drops.
     """
     vocabulary = {word: number for number, word in enumerate((*_SPECIAL, *PROMPT_WORDS))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    edge = r"(?<![a-z0-9#])"
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.Lowercase(),
-            *(
-                normalizers.Replace(Regex(rf"{edge}{said}(?![a-z0-9#])"), meant)
-                for said, meant in sorted(SYNONYMS.items())
-            ),
-        ]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.normalizer = prompt_normalizer()
+    tokenizer.pre_tokenizer = prompt_splitter()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         eos_token="</s>",
         unk_token="<unk>",
-        model_max_length=64,
+        model_max_length=96,
     )
     if folder is not None:
         fast.save_pretrained(folder)

@@ -3,7 +3,9 @@
 from drawbar.corpus.composer.annotate import CONCEPTS, FRAME_RATE_HZ, SCALARS, Annotations, annotate
 from drawbar.corpus.composer.compose import HELD_OUT_SEED, compose
 from drawbar.corpus.composer.piece import Chord, Motif, Note, Part, Piece, Section
-from drawbar.corpus.composer.prompt import PROMPT_WORDS, SYNONYMS, normalise_prompt, prompt_for
+from drawbar.corpus.composer.prompt import prompt_for
+from drawbar.corpus.composer.prompt_rules import normalise_prompt
+from drawbar.corpus.composer.prompt_words import PROMPT_WORDS, SYNONYMS
 from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
 from drawbar.corpus.recordings import AUDIO_SUFFIXES, Recording, read_table, recordings_in

@@ -68,7 +68,8 @@ class Piece:
 
     seed: int
     seconds: float
-    tempo_bpm: int
+    tempo_bpm: float
+    """A whole number in pieces of version 1."""
     swing: float
     """Where the off-beat eighth falls in the beat: 0.5 is straight."""
     key: int
@@ -84,6 +85,8 @@ class Piece:
     chords: tuple[Chord, ...]
     sections: tuple[Section, ...]
     motifs: tuple[Motif, ...]
+    loop: tuple[str, ...] = ()
+    """The progression that returns, one name per bar or half bar ("Am", "C#m7b5"); empty when none does."""
 
     def part(self, role: str) -> Part | None:
         """Return the part that plays `role`, or None."""
@@ -91,7 +94,10 @@ class Piece:
 
     def to_json(self) -> str:
         """Return the piece as one line of JSON (the same text on every platform)."""
-        return json.dumps({"format": _FORMAT, **dataclasses.asdict(self)}, separators=(",", ":"))
+        data = dataclasses.asdict(self)
+        if not self.loop:
+            del data["loop"]  # so that pieces from before there were loops read as they did
+        return json.dumps({"format": _FORMAT, **data}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Piece":
@@ -102,7 +108,7 @@ class Piece:
                 raise ValueError("unknown format number")
             for name, kind in _NESTED.items():
                 data[name] = tuple(kind(**_tuples(row)) for row in data[name])
-            return cls(**data)
+            return cls(**_tuples(data))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadInputError(
                 f"this is not a composed piece ({error}); compose it again with `drawbar compose`"

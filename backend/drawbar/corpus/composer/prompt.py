@@ -1,68 +1,44 @@
-"""A Piece -> the line of text that asks for it; any text -> the words that the model knows."""
+"""A Piece -> the line of text that asks for it, as a musician might type it."""
 
 import random
-import re
 
 from drawbar.corpus.composer.annotate import FAST_BPM, SLOW_BPM
-from drawbar.corpus.composer.instruments import (
-    BASSES,
-    CHORD_INSTRUMENTS,
-    DRUM_STYLES,
-    KEYS,
-    LEADS,
-    MODES,
-    PATTERNS,
-)
+from drawbar.corpus.composer.instruments import KEYS
 from drawbar.corpus.composer.piece import Part, Piece
 
-_PLAIN: tuple[str, ...] = (
-    "slow", "fast", "medium", "tempo", "soft", "loud", "sparse", "busy", "low", "high", "register", "swing",
-    "swung", "straight", "growing", "fading", "swell", "simple", "seventh", "rich", "chords", "drums", "bass",
-    "lead", "melody", "solo", "motif", "returning", "no", "without", "with", "and", "in", "key", "of",
-)  # fmt: skip
-PROMPT_WORDS: tuple[str, ...] = tuple(
-    sorted(
-        {
-            word
-            for text in (*_PLAIN, *CHORD_INSTRUMENTS, *LEADS, *BASSES, *DRUM_STYLES, *KEYS, *MODES, *PATTERNS)
-            for word in text.split()
-        }
-    )
-)
-# What people write -> the words that the model was trained with (nothing: the word is dropped).
-SYNONYMS: dict[str, str] = {
-    "keys": "piano", "keyboard": "piano", "rhodes": "electric piano", "epiano": "electric piano",
-    "drum": "drums", "drumkit": "drums", "beat": "drums", "percussion": "drums", "beats": "drums",
-    "sax": "saxophone", "fiddle": "violin", "bell": "bells", "glockenspiel": "bells", "synthesizer": "synth",
-    "synthesiser": "synth", "overdriven": "distorted", "distortion": "distorted", "metal": "distorted guitar",
-    "string": "strings", "voices": "choir", "vocals": "choir", "voice": "choir", "choral": "choir",
-    "hiphop": "hip hop", "techno": "house", "edm": "house", "disco": "house", "swinging": "swing",
-    "shuffle": "swing", "marching": "march", "military": "march", "salsa": "latin", "bossa": "latin",
-    "finger": "fingered", "fingerstyle": "fingered", "slapped": "slap", "acoustic": "", "double": "upright",
-    "contrabass": "upright bass", "basses": "bass", "bassline": "bass", "chord": "chords", "leads": "lead",
-    "melodic": "melody", "tune": "melody", "theme": "motif", "motifs": "motif", "arpeggios": "arpeggio",
-    "arpeggiated": "arpeggio", "arpeggiating": "arpeggio", "strum": "strummed", "strumming": "strummed",
-    "sustained": "held", "long": "held", "quick": "fast", "rapid": "fast", "uptempo": "fast",
-    "slowly": "slow", "downtempo": "slow", "quiet": "soft", "gentle": "soft", "calm": "soft",
-    "softly": "soft",
-    "noisy": "loud", "strong": "loud", "powerful": "loud", "dense": "busy", "energetic": "busy",
-    "minimal": "sparse", "deep": "low", "bright": "high", "happy": "major", "sad": "minor", "dark": "minor",
-    "crescendo": "growing", "diminuendo": "fading", "building": "growing", "sevenths": "seventh",
-    "jazzy": "jazz", "plus": "and", "c#": "c sharp", "d#": "d sharp", "f#": "f sharp", "g#": "g sharp",
-    "a#": "a sharp", "db": "c sharp", "eb": "d sharp", "gb": "f sharp", "ab": "g sharp", "bb": "a sharp",
-    "e#": "f", "b#": "c", "cb": "b", "fb": "e", "maj": "major", "min": "minor", "organs": "organ",
-    "pianos": "piano", "guitars": "guitar", "flutes": "flute", "trumpets": "trumpet", "violins": "violin",
-    "repeating": "returning", "recurring": "returning", "moderate": "medium",
-    "trap": "hip hop", "rap": "hip hop",
-}  # fmt: skip
-_FLATS = {"d": "c sharp", "e": "d sharp", "g": "f sharp", "a": "g sharp", "b": "a sharp", "c": "b", "f": "e"}
-_FILLER = frozenset(
-    {"the", "an", "some", "music", "song", "piece", "track", "playing", "plays", "played", "by", "on", "&"}
-)
+_TEMPO_SHARE, _LOOP_SHARE, _NOTHING_ELSE_SHARE = 0.35, 0.4, 0.08
 
 
 def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
     """Return the canonical line, or with `rng` a paraphrase: some of the factors, in another order."""
+    line = _sentence(piece, rng)
+    asked = ((_tempo(piece, rng), _TEMPO_SHARE), (_loop(piece, rng), _LOOP_SHARE))
+    said = [words for words, share in asked if words and (rng is None or rng.random() < share)]
+    if rng is not None and said and rng.random() < _NOTHING_ELSE_SHARE:
+        return " ".join(said)
+    for words in said:
+        line = f"{line} {words}" if rng is None or rng.random() < 0.7 else f"{words} {line}"
+    return line
+
+
+def _tempo(piece: Piece, rng: random.Random | None) -> str:
+    """Return the beats per minute; a whole number is a tempo of version 1, which only words like "slow" name."""
+    if isinstance(piece.tempo_bpm, int):
+        return ""
+    said = f"{piece.tempo_bpm:.0f} bpm"
+    return said if rng is not None and rng.random() < 0.3 else f"at {said}"
+
+
+def _loop(piece: Piece, rng: random.Random | None) -> str:
+    """Return the progression that returns, or an empty string without one."""
+    if not piece.loop:
+        return ""
+    announced = "chords " if rng is None else rng.choice(("chords ", "chords: ", "", ""))
+    return announced + (" " if rng is None else rng.choice((" ", " ", " - ", ", ", " | "))).join(piece.loop)
+
+
+def _sentence(piece: Piece, rng: random.Random | None) -> str:
+    """Return what is said of parts, key and manner."""
     if rng is None:
         return _join(_adjectives(piece, None), _subject(piece, None), _key(piece), _players(piece, None), [])
     style = rng.random()
@@ -84,8 +60,6 @@ def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
         subject, players[0] = players[0], subject
     if rng.random() < 0.15:
         return _join([], subject, key, [*players, *adjectives], absent)
-    if (adjectives or subject) and rng.random() < 0.1:
-        adjectives.insert(0, "a")  # the article, so that it is not always taken for the key
     return _join(adjectives, subject, key, players, absent)
 
 
@@ -178,20 +152,3 @@ def _players(piece: Piece, rng: random.Random | None) -> list[str]:
 
 def _absent(role: str, rng: random.Random) -> str:
     return f"{rng.choice(('no', 'without'))} {role}"
-
-
-def normalise_prompt(text: str) -> tuple[list[str], list[str]]:
-    """Return the known words of `text` in order, and the words that the model does not know."""
-    known: list[str] = []
-    unknown: list[str] = []
-    tokens = re.findall(r"[^\W\d_]+#?|\d+|&", text.lower().replace("♯", "#").replace("♭", "b"))
-    for token in tokens:
-        if token == "flat" and known and known[-1] in _FLATS:
-            known[-1:] = _FLATS[known[-1]].split()
-        elif token in PROMPT_WORDS:
-            known.append(token)
-        elif token in SYNONYMS:
-            known += SYNONYMS[token].split()
-        elif token not in _FILLER:
-            unknown.append(token)
-    return known, unknown
