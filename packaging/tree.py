@@ -24,6 +24,7 @@ FLOW = {
         "audio_analysis",
         "features",
         "bank",
+        "markup",
         "steering",
         "contrast",
         "evidence",

@@ -123,7 +123,9 @@ def test_a_dose_outside_the_usable_range_is_drawn_hollow(content: report.Content
     from drawbar.evidence.report.plots import dose_plot
 
     slap = next(slider for slider in content.sliders if slider.label == "slap bass")
-    drawing = dose_plot(slap)
+    plot = dose_plot(slap)
+    assert plot is not None
+    drawing = plot.__html__()
     assert drawing.count('class="point outside"') == 3, "-2, +1 and +2 lie outside -1.5 to +0.5"
     assert drawing.count('class="point"') == 3
     assert 'class="band"' in drawing

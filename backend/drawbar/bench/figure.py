@@ -1,10 +1,17 @@
 """Rows of named values -> a dot plot as SVG text, for documents. It knows nothing of what the values mean."""
 
+import math
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from drawbar.markup import Drawing, Shape, shape
 
 _COLOURS = ("#e4572e", "#8a8f98", "#5b8fb0", "#b5a642", "#7d5ba6", "#3a9679", "#f0a202", "#1c1c1c")
 _ROW, _LEFT, _RIGHT, _TOP, _WIDTH = 18, 190, 24, 64, 860
+_ALONE = {
+    "xmlns": "http://www.w3.org/2000/svg",
+    "font-family": "Inter, Helvetica, Arial, sans-serif",
+    "font-size": "11",
+}
 
 
 def dot_plot(
@@ -18,47 +25,37 @@ def dot_plot(
 ) -> str:
     """One line per row, one dot per series; ``marks`` are dashed lines. Values below ``low`` stand at the edge."""
     height = _TOP + _ROW * len(rows) + 40
-    span = _WIDTH - _LEFT - _RIGHT
+    foot = _TOP + _ROW * len(rows)
 
     def x(value: float) -> float:
-        return _LEFT + span * (min(max(value, low), high) - low) / (high - low)
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (min(max(value, low), high) - low) / (high - low)
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-        f'viewBox="0 0 {_WIDTH} {height}" font-family="Inter, Helvetica, Arial, sans-serif" font-size="11">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="14" y="22" font-size="14" font-weight="600">{escape(title)}</text>',
+    def words(at: float, y: float, text: str, fill: str, **attributes: str) -> Shape:
+        return shape("text", words=text, x=at, y=y, fill=fill, **attributes)
+
+    shapes = [
+        shape("rect", width=_WIDTH, height=height, fill="#ffffff"),
+        words(14, 22, title, "#000000", font_size="14", font_weight="600"),
     ]
     at = 14.0
     for number, name in enumerate(series):
-        parts.append(f'<circle cx="{at + 4:.0f}" cy="40" r="4" fill="{_COLOURS[number % len(_COLOURS)]}"/>')
-        parts.append(f'<text x="{at + 12:.0f}" y="44" fill="#333333">{escape(name)}</text>')
+        shapes.append(shape("circle", cx=at + 4, cy=40, r=4, fill=_COLOURS[number % len(_COLOURS)]))
+        shapes.append(words(at + 12, 44, name, "#333333"))
         at += 30 + 6.1 * len(name)
-    foot = _TOP + _ROW * len(rows)
-    steps = round((high - low) / 0.1)
-    for tick in (low + 0.1 * n for n in range(steps + 1)):
-        parts.append(
-            f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{_TOP - 8}" y2="{foot}" stroke="#e6e6e6"/>'
-        )
-        parts.append(
-            f'<text x="{x(tick):.1f}" y="{foot + 16}" text-anchor="middle" fill="#666666">{tick:.1f}</text>'
-        )
+    for tick in (low + 0.1 * n for n in range(round((high - low) / 0.1) + 1)):
+        shapes.append(shape("line", x1=x(tick), x2=x(tick), y1=_TOP - 8, y2=foot, stroke="#e6e6e6"))
+        shapes.append(words(x(tick), foot + 16, f"{tick:.1f}", "#666666", text_anchor="middle"))
     for mark in marks:
-        parts.append(
-            f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{_TOP - 8}" y2="{foot}" '
-            'stroke="#999999" stroke-dasharray="4 3"/>'
-        )
+        line = {"stroke": "#999999", "stroke_dasharray": "4 3"}
+        shapes.append(shape("line", x1=x(mark), x2=x(mark), y1=_TOP - 8, y2=foot, **line))
     for number, (name, values) in enumerate(rows.items()):
         y = _TOP + _ROW * number + 4
-        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}" stroke="#f3f3f3"/>')
-        parts.append(
-            f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end" fill="#222222">{escape(name)}</text>'
-        )
-        for place in reversed(range(len(series))):
-            value = values.get(series[place], float("nan"))
-            if value == value:
-                parts.append(
-                    f'<circle cx="{x(value):.1f}" cy="{y}" r="{5 if place == 0 else 3.5}" '
-                    f'fill="{_COLOURS[place % len(_COLOURS)]}" fill-opacity="0.9"/>'
-                )
-    return "\n".join([*parts, "</svg>", ""])
+        shapes.append(shape("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, stroke="#f3f3f3"))
+        shapes.append(words(_LEFT - 10, y + 4, name, "#222222", text_anchor="end"))
+        for place in reversed(range(len(series))):  # the first series on top
+            value = values.get(series[place], math.nan)
+            if not math.isnan(value):
+                colour, size = _COLOURS[place % len(_COLOURS)], 5 if place == 0 else 3.5
+                shapes.append(shape("circle", cx=x(value), cy=y, r=size, fill=colour, fill_opacity=0.9))
+    whole = _ALONE | {"width": str(_WIDTH), "height": str(height)}
+    return Drawing(title, _WIDTH, height, shapes, whole).__html__()

@@ -1,23 +1,18 @@
-"""A slider of the report and its clips -> a panel of HTML: title, sentence, dose plot, sounds, figures."""
+"""A slider of the report and its clips -> what its panel tells: a sentence, a dose plot, figures, sounds."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drawbar.evidence.report.content import Slider
 from drawbar.evidence.report.plots import dose_plot
 from drawbar.evidence.report.words import amount_text, figure, measure_words, probability
+from drawbar.markup import Drawing
 
 if TYPE_CHECKING:
     from drawbar.evidence.report.sounds import Clip, ClipSet
-
-_GO = '<svg class="go" viewBox="0 0 14 14" aria-hidden="true"><path d="M2.5 1v12L12.5 7z"/></svg>'
-_STOP = (
-    '<svg class="stop" viewBox="0 0 14 14" aria-hidden="true">'
-    '<rect x="2" y="2" width="10" height="10" rx="2"/></svg>'
-)
-
 
 _AUTHORS = {
     "truth": "the composer\u2019s ground truth",
@@ -26,22 +21,41 @@ _AUTHORS = {
 }
 
 
-def chip(verdict: str) -> str:
-    """A verdict as a small framed word."""
-    return f'<span class="chip c-{verdict.replace(" ", "")}">{escape(verdict)}</span>'
+@dataclass(frozen=True)
+class Sound:
+    """A clip of a panel."""
+
+    clip: Clip
+    beyond: bool
+    """Whether it lies outside the slider's usable range."""
 
 
-def slider_panel(slider: Slider, sounds: ClipSet | None = None) -> str:
+@dataclass(frozen=True)
+class Panel:
+    """All that is shown of one slider."""
+
+    slider: Slider
+    author: str
+    sentence: str
+    plot: Drawing | None
+    facts: Sequence[tuple[str, str]]
+    sounds: Sequence[Sound] = ()
+    prompt: str = ""
+    seed: int = 0
+
+
+def panel_of(slider: Slider, clips: ClipSet | None = None) -> Panel:
+    """The panel of a slider, with its clips where there are some."""
     author = _AUTHORS.get(slider.author, slider.author)
-    by = f" \u00b7 named by {escape(author)}" if author else ""
-    head = (
-        f"<header><div><h3>{escape(slider.title)}</h3><small>feature {escape(slider.id)}{by}</small></div>"
-        f"{chip(slider.verdict)}</header>"
-    )
-    return (
-        f'<article class="slider panel">{head}<p>{escape(sentence(slider))}</p>{dose_plot(slider)}'
-        f"{_clips(slider, sounds) if sounds is not None else ''}{_facts(slider)}</article>"
-    )
+    panel = (slider, author, sentence(slider), dose_plot(slider), _facts(slider))
+    if clips is None:
+        return Panel(*panel)
+    low, high = slider.usable or (float("-inf"), float("inf"))
+    sounds = [
+        Sound(clip, clip.title != "random" and not low - 1e-9 <= clip.amount <= high + 1e-9)
+        for clip in clips.clips
+    ]
+    return Panel(*panel, sounds, clips.prompt, clips.seed)
 
 
 def sentence(slider: Slider) -> str:
@@ -68,7 +82,7 @@ def sentence(slider: Slider) -> str:
     return text
 
 
-def _facts(slider: Slider) -> str:
+def _facts(slider: Slider) -> list[tuple[str, str]]:
     effects = slider.card.get("side_effects") or {}
     second = slider.card.get("second_judge") or {}
     usable = slider.usable
@@ -83,29 +97,4 @@ def _facts(slider: Slider) -> str:
     if second:
         word = "agrees" if second.get("agrees") else "does not agree"
         facts.append(("second judge", f"{measure_words(str(second.get('measure', '')))}, {word}"))
-    cells = "".join(f"<span>{escape(name)} <b>{escape(value)}</b></span>" for name, value in facts)
-    return f'<p class="facts">{cells}</p>'
-
-
-def _clips(slider: Slider, sounds: ClipSet) -> str:
-    low, high = slider.usable or (float("-inf"), float("inf"))
-    beyond = [
-        not low - 1e-9 <= clip.amount <= high + 1e-9 and clip.title != "random" for clip in sounds.clips
-    ]
-    buttons = "".join(_clip(clip, far) for clip, far in zip(sounds.clips, beyond, strict=True))
-    dashed = "; dashed: beyond the usable range" if any(beyond) else ""
-    prompt = escape(sounds.prompt) or "no prompt"
-    return (
-        f'<div class="clips">{buttons}</div><small>\u201c{prompt}\u201d, seed {sounds.seed}: '
-        f"the judged take with the middle effect, not the best{dashed}</small>"
-    )
-
-
-def _clip(clip: Clip, beyond: bool) -> str:
-    title = escape(clip.title)
-    return (
-        f'<figure class="{"clip beyond" if beyond else "clip"}">'
-        f'<button class="play" type="button" aria-pressed="false">{_GO}{_STOP}{title}</button>'
-        f'<figcaption>{title}</figcaption><audio controls preload="none" data-gain="{clip.gain:.4f}" '
-        f'src="{clip.uri}"></audio></figure>'
-    )
+    return facts

@@ -1,10 +1,11 @@
-"""Figures of a study -> small SVG drawings: intervals side by side, a curve with bands, points around a line.
+"""Figures of a study -> small drawings: intervals side by side, a curve with bands, points around a line.
 
-Text and numbers only; colours come from the page's style. Knows nothing of files.
+Colours come from the page's style. Knows nothing of files.
 """
 
 from collections.abc import Sequence
-from html import escape
+
+from drawbar.markup import Drawing, Shape, shape
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 640, 20, 190, 70
 
@@ -12,58 +13,59 @@ Interval = tuple[str, float, float, float, str]
 """Label, value, low, high, and the class of its colour: ``own`` or ``control``."""
 
 
-def forest(rows: Sequence[Interval], *, low: float, high: float, line: float, caption: str) -> str:
+def _words(x: float, y: float, words: str, kind: str = "", anchor: str = "middle") -> Shape:
+    return shape("text", kind, words=words, x=x, y=y, text_anchor=anchor)
+
+
+def _drawing(caption: str, width: float, height: float, shapes: Sequence[Shape]) -> Drawing:
+    return Drawing(caption, width, height, shapes, {"width": f"{width:g}"})
+
+
+def forest(rows: Sequence[Interval], *, low: float, high: float, line: float, caption: str) -> Drawing:
     """Intervals below one another; values beyond ``low`` and ``high`` are cut off at the edge."""
 
     def x(value: float) -> float:
         return _LEFT + (min(max(value, low), high) - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
 
     height = _ROW * len(rows) + 26
-    parts = [_head(height, caption)]
-    parts.append(f'<line class="zero" x1="{x(line):.1f}" x2="{x(line):.1f}" y1="4" y2="{height - 20}"/>')
-    for tick in (low, line, high):
-        parts.append(
-            f'<text class="tick" x="{x(tick):.1f}" y="{height - 6}" text-anchor="middle">{tick:g}</text>'
-        )
+    shapes = [shape("line", "zero", x1=x(line), x2=x(line), y1=4, y2=height - 20)]
+    shapes += [_words(x(tick), height - 6, f"{tick:g}", "tick") for tick in (low, line, high)]
     for number, (label, value, lower, upper, kind) in enumerate(rows):
         y = 14 + _ROW * number
-        parts.append(
-            f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(label)}</text>'
-            f'<line class="{kind}" x1="{x(lower):.1f}" x2="{x(upper):.1f}" y1="{y}" y2="{y}"/>'
-            f'<circle class="{kind}" cx="{x(value):.1f}" cy="{y}" r="4"/>'
-            f'<text class="value" x="{_WIDTH - _RIGHT + 8}" y="{y + 4}">{value:.3f}</text>'
-        )
-    return "".join(parts) + "</svg>"
+        shapes += [
+            _words(_LEFT - 8, y + 4, label, anchor="end"),
+            shape("line", kind, x1=x(lower), x2=x(upper), y1=y, y2=y),
+            shape("circle", kind, cx=x(value), cy=y, r=4),
+            _words(_WIDTH - _RIGHT + 8, y + 4, f"{value:.3f}", "value", "start"),
+        ]
+    return _drawing(caption, _WIDTH, height, shapes)
 
 
-def curve(points: Sequence[tuple[float, float, float, float]], *, across: str, up: str) -> str:
+def curve(points: Sequence[tuple[float, float, float, float]], *, across: str, up: str) -> Drawing:
     """(x, share, low, high), shares from 0 to 1, as a line with a band."""
     left, top, width, height = 52, 10, 420, 180
     lowest = min(point[0] for point in points)
     span = max(max(point[0] for point in points) - lowest, 1e-9)
 
-    def at(x: float, y: float) -> str:
-        return f"{left + (x - lowest) / span * width:.1f},{top + (1 - y) * height:.1f}"
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (x - lowest) / span * width, top + (1 - y) * height
+
+    def line(tag: str, kind: str, places: Sequence[tuple[float, float]]) -> Shape:
+        return shape(tag, kind, points=" ".join("{:.1f},{:.1f}".format(*at(*place)) for place in places))
 
     ordered = sorted(points)
-    band = [at(x, high) for x, _, _, high in ordered] + [at(x, low) for x, _, low, _ in reversed(ordered)]
-    parts = [_head(top + height + 44, f"{up} against {across}", left + width + 30)]
-    parts.append(f'<polygon class="band" points="{" ".join(band)}"/>')
-    parts.append(f'<polyline class="own" points="{" ".join(at(x, y) for x, y, _, _ in ordered)}"/>')
+    band = [(x, high) for x, _, _, high in ordered] + [(x, low) for x, _, low, _ in reversed(ordered)]
+    shapes = [line("polygon", "band", band), line("polyline", "own", [(x, y) for x, y, _, _ in ordered])]
     for x, y, _, _ in ordered:
-        cx, cy = at(x, y).split(",")
-        parts.append(f'<circle class="own" cx="{cx}" cy="{cy}" r="4"/>')
-        parts.append(
-            f'<text class="tick" x="{cx}" y="{top + height + 16}" text-anchor="middle">{x:.2f}</text>'
-        )
+        cx, cy = at(x, y)
+        shapes.append(shape("circle", "own", cx=cx, cy=cy, r=4))
+        shapes.append(_words(cx, top + height + 16, f"{x:.2f}", "tick"))
     for share in (0.0, 0.5, 0.8, 1.0):
-        y = top + (1 - share) * height
-        parts.append(f'<line class="zero" x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{share:g}</text>')
-    parts.append(
-        f'<text x="{left + width / 2}" y="{top + height + 36}" text-anchor="middle">{escape(across)}</text>'
-    )
-    return "".join(parts) + "</svg>"
+        _, y = at(lowest, share)
+        shapes.append(shape("line", "zero", x1=left, x2=left + width, y1=y, y2=y))
+        shapes.append(_words(left - 6, y + 4, f"{share:g}", "tick", "end"))
+    shapes.append(_words(left + width / 2, top + height + 36, across))
+    return _drawing(f"{up} against {across}", left + width + 30, top + height + 44, shapes)
 
 
 def scatter(
@@ -73,7 +75,7 @@ def scatter(
     *,
     across: str,
     up: str,
-) -> str:
+) -> Drawing:
     """Random twins as dots, the candidate and the local feature as marks."""
     left, top, width, height = 70, 10, 400, 200
     xs = [x for x, _ in (*twins, own, local)]
@@ -84,26 +86,15 @@ def scatter(
     def at(x: float, y: float) -> tuple[float, float]:
         return left + (x - x0) / dx * width, top + (1 - (y - y0) / dy) * height
 
-    parts = [_head(top + height + 44, f"{up} against {across}", left + width + 40)]
-    for value in (x0, x0 + dx):
-        parts.append(
-            f'<text class="tick" x="{at(value, y0)[0]:.1f}" y="{top + height + 18}">{value:.3f}</text>'
-        )
-    for value in (y0, y0 + dy):
-        parts.append(
-            f'<text class="tick" x="{left - 10}" y="{at(x0, value)[1] + 4:.1f}" text-anchor="end">{value:.3f}</text>'
-        )
+    shapes = [
+        _words(at(value, y0)[0], top + height + 18, f"{value:.3f}", "tick", "start")
+        for value in (x0, x0 + dx)
+    ]
+    shapes += [
+        _words(left - 10, at(x0, value)[1] + 4, f"{value:.3f}", "tick", "end") for value in (y0, y0 + dy)
+    ]
     for point, kind, size in (*((one, "control", 4) for one in twins), (local, "local", 6), (own, "own", 6)):
-        x, y = at(*point)
-        parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{size}"/>')
-    parts.append(
-        f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">{escape(across)}</text>'
-    )
-    return "".join(parts) + "</svg>"
-
-
-def _head(height: float, caption: str, width: float = _WIDTH) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
-        f'aria-label="{escape(caption, quote=True)}"><title>{escape(caption)}</title>'
-    )
+        cx, cy = at(*point)
+        shapes.append(shape("circle", kind, cx=cx, cy=cy, r=size))
+    shapes.append(_words(left + width / 2, top + height + 38, across))
+    return _drawing(f"{up} against {across}", left + width + 40, top + height + 44, shapes)
