@@ -14,7 +14,7 @@ from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram
 from drawbar.errors import BadInputError
 from drawbar.live.takes.take import Take, TakeSettings
 from drawbar_desktop.services.feature_listener import HeardFile
-from drawbar_desktop.services.model_loading import Loaded
+from drawbar_desktop.services.interfaces import Loaded
 
 RATE = 32_000
 LABELS = (
@@ -203,6 +203,7 @@ class FakeSnapshot:
     underruns: int = 0
     message: str = ""
     output_name: str = "Null output (no sound device was found)"
+    output_reason: str = ""
     amounts: dict[str, float] = field(default_factory=dict)
     take_id: int = 0
 
@@ -393,8 +394,9 @@ def fake_load(engine: FakeEngine | None = None, bank: FakeBank | None = None) ->
     def load(say: Any) -> Loaded:
         say("Loading the model")
         return Loaded(
-            engine or FakeEngine(), bank, TakeSettings,
+            engine or FakeEngine(), bank,
             lambda text: [w for w in text.lower().split() if w == "kazoo"], site="ab", ear=FakeEar(bank),
+            automation=lambda stored: stored,  # type: ignore[arg-type,return-value]
         )  # fmt: skip
 
     return load

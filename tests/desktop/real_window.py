@@ -41,7 +41,7 @@ from drawbar_desktop.app import App, make_application
 from tests.desktop.fakes import fake_load
 a = make_application(["places"]); app = App(fake_load()); app.load_now()
 w = app.window; w.resize(WIDTH, HEIGHT); w.show(); a.processEvents()
-app.add(app.library.row(0).id); a.processEvents(); a.processEvents()
+app.rack_actions.add(app.library.row(0).id); a.processEvents(); a.processEvents()
 def at(widget, x=None, y=None):
     p = QPoint(widget.width() // 2 if x is None else round(x), widget.height() // 2 if y is None else round(y))
     p = widget.mapTo(w, p); return [p.x(), p.y()]

@@ -27,7 +27,7 @@ def spoken(widget: QWidget) -> tuple[QAccessible.Role, str, str]:
 
 
 def test_what_we_draw_ourselves_has_a_role_a_name_and_a_value(app: App) -> None:
-    app.add_best()
+    app.rack_actions.add_best()
     ids = list(app.rack.ids())
     app.rack.set_amount(ids[0], 0.75)
     app.desk.macros.make(ids[1:3], "Band")
@@ -55,7 +55,7 @@ def test_what_we_draw_ourselves_has_a_role_a_name_and_a_value(app: App) -> None:
 
 def test_roles_outlive_many_strips(app: App) -> None:
     for _ in range(5):
-        app.add_best()
+        app.rack_actions.add_best()
         for id in list(app.rack.ids()):
             assert spoken(app.window.rack.strips[id].slider)[0] == QAccessible.Role.Slider
             app.rack.remove(id)
@@ -83,7 +83,7 @@ def test_what_can_be_worked_answers_the_pointer() -> None:
 
 
 def test_colour_is_never_the_only_sign(app: App, engine: FakeEngine, qtbot: Any) -> None:
-    app.add_best()
+    app.rack_actions.add_best()
     id = next(iter(app.rack.ids()))
     app.rack.set_amount(id, 3.0)
     slider = app.window.rack.strips[id].slider

@@ -194,6 +194,6 @@ def test_what_cannot_be_asked_is_said_in_the_card(app: App) -> None:
     app.actions.blind_test()
     app.blind.begin(BlindChoice(from_rack=True))
     assert "No slider in the rack has a name" in words(app)
-    app.add(f"{LAYER}/0")
+    app.rack_actions.add(f"{LAYER}/0")
     app.blind.begin(BlindChoice(12, from_rack=True))
     assert {trial.feature for trial in app.blind.state.session.trials} == {f"{LAYER}/0"}

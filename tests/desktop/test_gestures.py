@@ -23,7 +23,9 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar.errors import DrawbarError
-from drawbar_desktop.app import App, remembered
+from drawbar.live.takes.take import TakeSettings
+from drawbar_desktop.app import App
+from drawbar_desktop.controllers.session import remembered
 from drawbar_desktop.services.logs import start_log
 from drawbar_desktop.services.model_loading import load_embedded
 from drawbar_desktop.state.beat_grid import Grid
@@ -48,7 +50,7 @@ NONE = Qt.KeyboardModifier.NoModifier
 @pytest.fixture
 def ids(app: App) -> list[str]:
     """Four strips in the rack."""
-    app.add_best()
+    app.rack_actions.add_best()
     return list(app.rack.ids())
 
 
@@ -134,8 +136,8 @@ def test_a_feature_dropped_between_two_strips_lands_there(app: App, ids: list[st
 
 
 def test_near_collinear_sliders_warn(app: App, bank: FakeBank) -> None:
-    app.add(bank.rows[0].id)
-    app.add(bank.rows[6].id)
+    app.rack_actions.add(bank.rows[0].id)
+    app.rack_actions.add(bank.rows[6].id)
     strip = app.window.rack.strips[bank.rows[0].id]
     assert not strip._alike.isHidden()
     assert "same way" in strip._alike.toolTip()
@@ -166,10 +168,10 @@ def test_the_macro_knob_moves_by_drag_wheel_and_keys_and_opens(qtbot: Any, app: 
 
 def test_presets_are_saved_and_loaded_from_the_rack(app: App, ids: list[str]) -> None:
     app.rack.set_amount(ids[0], 0.8)
-    app.save_preset("Mine")
+    app.rack_actions.save_preset("Mine")
     app.rack.zero()
     (mine,) = app.desk.presets.user()
-    app.load_preset(mine)
+    app.rack_actions.load_preset(mine)
     assert app.rack.strip(ids[0]).amount == 0.8
     app.undo.undo()
     assert app.rack.strip(ids[0]).amount == 0.0
@@ -252,7 +254,7 @@ def test_bypass_and_the_take_are_compared_equally_loud(qtbot: Any, app: App, eng
 
 def test_trouble_is_said_in_words(app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     app.transport.trouble.set(True)
-    engine.play(app.links.loaded.settings())  # type: ignore[union-attr]
+    engine.play(TakeSettings())
     monkeypatch.setattr(app.transport, "update", lambda snapshot: None)
     app.poll_text()
     assert "Too slow" in app.window.status.text.text()
@@ -389,7 +391,7 @@ def test_what_am_i_hearing_ranks_and_makes_sliders(
 
 
 def test_hearing_without_music_says_what_to_do(app: App) -> None:
-    app.actions.hear()  # type: ignore[call-arg]
+    app.actions.hear(False)
     assert app.window.side.hearing.empty.hint.text() == "Play something first."
 
 
@@ -621,7 +623,7 @@ def test_a_take_of_before_sliders_acted_on_one_branch_comes_back_as_it_was(
     assert item is not None
     assert store is not None
     record = store.record(item)
-    app.keeping.restore({**record, "settings": replace(record["settings"], branch="both")})
+    app.restoring.restore({**record, "settings": replace(record["settings"], branch="both")})
     app.toggle_play()
     assert engine.played[0].branch == "both"
     app.toggle_play()
@@ -635,7 +637,7 @@ def test_settings_come_back_from_an_exported_file(
 ) -> None:
     app.transport.set_seed(99)
     play_a_take(qtbot, app, engine)
-    app.export()
+    app.actions.export()
     assert app.window.export.isVisible()
     app.window.export.bypassed.setChecked(True)
     app.window.export.path.setText(str(tmp_path / "out.flac"))
@@ -656,8 +658,8 @@ def test_every_format_holds_the_sound(
     qtbot: Any, app: App, engine: FakeEngine, tmp_path: Path, ending: str
 ) -> None:
     play_a_take(qtbot, app, engine, 2.0)
-    app.export()
-    app.write_export(ExportChoice(tmp_path / f"x.{ending}", ending))
+    app.actions.export()
+    app.keeping.export(ExportChoice(tmp_path / f"x.{ending}", ending))
     target = tmp_path / f"x.{ending}"
     wait(qtbot, app, lambda: target.exists() and target.with_suffix(".json").exists())
     audio, rate = soundfile.read(target)
@@ -740,7 +742,7 @@ def test_midi_learn_by_right_click_then_the_knob_moves_the_slider(
     app: App, midi: FakeMidi, ids: list[str]
 ) -> None:
     app.machinery.scan_midi()
-    assert app.managing.midi_ports.value == ("nanoKONTROL2",)
+    assert app.desk.machine.midi_ports.value == ("nanoKONTROL2",)
     slider = app.window.rack.strips[ids[0]].slider
     target = app.window.target_of(slider)
     assert target == f"amount:{ids[0]}"
@@ -767,7 +769,7 @@ def test_pads_play_and_stop_and_devices_come_and_go(app: App, midi: FakeMidi, en
     assert app.transport.playing.value
     midi.ports = []
     app.machinery.scan_midi()
-    assert app.managing.midi_ports.value == ()
+    assert app.desk.machine.midi_ports.value == ()
     midi.ports = ["nanoKONTROL2", "Launchkey"]
     app.machinery.scan_midi()
     midi.send(0x90, 36, 100, port="Launchkey")
@@ -860,7 +862,7 @@ def test_an_error_can_be_copied(app: App) -> None:
 
 def test_the_first_start_says_what_there_is_and_plays_with_one_click(app: App, engine: FakeEngine) -> None:
     assert app.links.loaded is not None
-    app._welcome(app.links.loaded)
+    app.session.welcome(app.links.loaded)
     assert app.window.welcome.isVisible()
     app.window.welcome.go.click()
     assert app.transport.playing.value
@@ -869,11 +871,11 @@ def test_the_first_start_says_what_there_is_and_plays_with_one_click(app: App, e
 
 def test_models_and_banks_are_listed_with_what_they_need(app: App) -> None:
     app.machinery.refresh()
-    (model,) = app.managing.models.value
+    (model,) = app.desk.machine.models.value
     assert model.licence == "Apache-2.0"
     assert "on disk" in model.words or model.trouble
-    assert app.managing.banks.value[0].embedded
-    assert "memory are free" in app.managing.memory.value
+    assert app.desk.machine.banks.value[0].embedded
+    assert "memory are free" in app.desk.machine.memory.value
 
 
 def test_a_download_needs_the_licence_accepted_shows_progress_and_can_be_cancelled(app: App) -> None:
@@ -882,7 +884,7 @@ def test_a_download_needs_the_licence_accepted_shows_progress_and_can_be_cancell
     sheet.accept_licence.setChecked(True)
     assert sheet.fetch.isEnabled()
     assert app.desk.settings["accepted_licences"] == ["CC-BY-NC-4.0"]
-    app.managing.download.set(("downloading, 12 MB", -1.0))
+    app.desk.machine.download.set(("downloading, 12 MB", -1.0))
     assert not sheet._fetching.isHidden()
     assert not sheet.fetch.isEnabled()
 
@@ -890,13 +892,13 @@ def test_a_download_needs_the_licence_accepted_shows_progress_and_can_be_cancell
 def test_unloading_gives_the_engine_back_and_loading_plays_again(
     qtbot: Any, app: App, engine: FakeEngine, ids: list[str]
 ) -> None:
-    again = app._load
+    again = app.session.load
     app.machinery.unload_model()
     wait(qtbot, app, lambda: app.failed is not None)
     app.jobs.drain()
     assert ("close",) in engine.calls
     assert not app.transport.ready.value
-    app.reload(again)
+    app.session.reload(again)
     wait(qtbot, app, lambda: bool(app.transport.ready.value))
     assert list(app.rack.ids()) == ids
 
@@ -959,7 +961,7 @@ def test_play_pressed_while_loading_plays_as_soon_as_it_can(qtbot: Any, qapp: ob
         return fake_load(engine)(say)
 
     app = App(load, Desk(tmp_path))
-    app.show()
+    app.window.show()
     app.start()
     app.window.transport.prompt.setText("slow piano")
     qtbot.keyClick(app.window.transport.prompt, Qt.Key.Key_Return)
@@ -1034,8 +1036,8 @@ def test_midi_mappings_outlive_a_preset(app: App, ids: list[str], midi: FakeMidi
     app.desk.midi.learn("gain")
     midi.send(0xB0, 20, 127)
     poll(app)
-    app.save_preset("Mine")
-    app.load_preset(app.desk.presets.all()[0])
+    app.rack_actions.save_preset("Mine")
+    app.rack_actions.load_preset(app.desk.presets.all()[0])
     assert app.desk.midi.of("gain") is not None
 
 
@@ -1043,7 +1045,7 @@ def test_a_model_too_large_for_the_memory_is_not_loaded_and_says_what_would_help
     app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app.machinery.refresh()
-    (entry,) = app.managing.models.value
+    (entry,) = app.desk.machine.models.value
     monkeypatch.setattr(
         "drawbar_desktop.controllers.device_and_model_settings.free_memory_bytes", lambda: 10_000_000
     )
@@ -1066,8 +1068,8 @@ def test_the_model_and_the_bank_of_the_last_session_are_opened_again(
             raise DrawbarError("the folder is not there")
         return fake_load()(say)
 
-    monkeypatch.setattr("drawbar_desktop.app.load", load)
-    monkeypatch.setattr("drawbar_desktop.app.load_embedded", fake_load())
+    monkeypatch.setattr("drawbar_desktop.controllers.session.load", load)
+    monkeypatch.setattr("drawbar_desktop.controllers.session.load_embedded", fake_load())
     settings.set("model", "mine")
     settings.set("bank", str(tmp_path / "bank"))
     remembered(settings)(print)

@@ -46,11 +46,11 @@ def play_in_a_window(folder: Path) -> None:
     desk = Desk(folder)
     desk.settings.set("welcomed", True)
     app = App(fake_load(FakeEngine(real_time=True)), desk)
-    app.show()
+    app.window.show()
     app.load_now()
     app.start_timers()
     app.transport.prompt.set("slow piano")
-    app.add_best()
+    app.rack_actions.add_best()
     app.toggle_play()
     told = False
     while True:

@@ -24,9 +24,10 @@ sys.exit(smoke_test(Path(sys.argv[1]), fake_load(FakeEngine(real_time=True))))
 FIRST_SOUND = """
 import sys
 import drawbar_desktop.app
+from drawbar.live.takes.take import TakeSettings
 from drawbar_desktop.services.model_loading import load_embedded
 loaded = load_embedded(lambda line: None)
-loaded.engine.play(loaded.settings("slow piano", 7, 0.2))
+loaded.engine.play(TakeSettings("slow piano", 7, 0.2))
 loaded.engine.wait(120)
 assert loaded.engine.take is not None
 print("IMPORTED", *sorted(sys.modules))

@@ -59,7 +59,7 @@ def test_a_take_is_played_steered_stopped_and_exported(qtbot: Any, whole: App, t
     app = whole
     app.transport.prompt.set("slow piano with kazoo")
     assert app.transport.unknown.value == ("kazoo",)
-    app.add_best()
+    app.rack_actions.add_best()
     assert len(app.rack) == 4
     app.transport.seconds.set(8.0)
     app.transport.set_seed(7)
@@ -88,8 +88,8 @@ def test_a_take_is_played_steered_stopped_and_exported(qtbot: Any, whole: App, t
         return app.desk.history.total == 1
 
     qtbot.waitUntil(kept, timeout=30_000)
-    app.export()
-    app.write_export(ExportChoice(target))
+    app.actions.export()
+    app.keeping.export(ExportChoice(target))
 
     def saved() -> bool:
         app.poll_plots()

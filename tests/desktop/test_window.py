@@ -41,7 +41,7 @@ def _move(slider: object, at: QPoint, held: Qt.KeyboardModifier) -> None:
 def first(app: App) -> str:
     """One feature in the rack."""
     id = app.library.best(1)[0].id
-    app.add(id)
+    app.rack_actions.add(id)
     QApplication.processEvents()
     return id
 
@@ -203,7 +203,7 @@ def test_meters_follow_what_is_playing_and_rest_when_it_stops(
 
 
 def test_the_rack_is_what_the_heat_map_shows_first(app: App, engine: FakeEngine, bank: FakeBank) -> None:
-    app.add(bank.rows[50].id)
+    app.rack_actions.add(bank.rows[50].id)
     assert engine.trace.ids[0] == bank.rows[50].id
 
 

@@ -61,6 +61,8 @@ class Snapshot:
     error: str = ""
     """In state "error" the kind of it, as in `drawbar.errors` (``NotFiniteError``, ...); the message says the rest."""
     output_name: str = ""
+    output_reason: str = ""
+    """Why this output and no better one."""
     amounts: dict[str, float] = field(default_factory=dict)
     bypass: bool = False
     take_id: int = 0
@@ -239,6 +241,7 @@ class Engine:
             message=message,
             error=type(self.error).__name__ if self.error is not None else "",
             output_name=output.name if output is not None else "",
+            output_reason=output.reason if output is not None else "",
             amounts=self.controls.amounts(),
             bypass=self.controls.bypass,
             take_id=self._take_id,

@@ -1,33 +1,34 @@
 """Old takes, dropped files, examples and "what am I hearing?" -> the engine's second player, the ear, the timeline."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.audio_analysis.loudness import loudness_lufs, matching_gains_db
+from drawbar.bank.records import Example
 from drawbar.errors import BadInputError, CancelledError, DrawbarError
-from drawbar.live.takes.take import load_record
+from drawbar.live.takes.take import Stored, load_record, stored_tokens
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import Playing
 from drawbar_desktop.services.feature_listener import HeardFile
+from drawbar_desktop.services.loudness import matching_gains_db
+from drawbar_desktop.state.beat_grid import Grid, track_tempo
 from drawbar_desktop.state.hearing import rank
 from drawbar_desktop.state.takes import TakeItem
 
 Floats = NDArray[np.float32]
 PREFIX_S = 4.0
 HEARD_S = 2.0
+Opened = tuple[Floats, tuple[str, ...], Floats]
+"""Audio, the heat-map's rows and the heat-map."""
 
 
 class Listening:
     """Everything that is heard or looked at without being generated."""
 
-    def __init__(
-        self, links: Links, playing: Playing, restore: Callable[[Mapping[str, Any]], object]
-    ) -> None:
+    def __init__(self, links: Links, playing: Playing, restore: Callable[[Stored], object]) -> None:
         """`restore` is asked when a dropped file turns out to be a take."""
         self._restore = restore
         self._links, self._playing, self.desk = links, playing, links.desk
@@ -73,12 +74,27 @@ class Listening:
         audio = self._audio * np.float32(10 ** (gain_db / 20)) if gain_db else self._audio
         self._example, self._starting = False, True
 
-        def begun(_: Any, error: Exception | None) -> None:
+        def begun(_: object, error: Exception | None) -> None:
             self._starting = False
             self._links.tell_error(None, error)
 
         start = min(len(self._audio) - 1, max(0, round(start_s * rate)))
         self._links.jobs.run(lambda: loaded.engine.player.play(audio, start, span), begun)
+
+    def toggle_play(self) -> None:
+        """Stop what plays, or start a take with the shown settings."""
+        engine, transport = self._links.engine, self.desk.transport
+        if engine is None:
+            wish = transport.loading.value and not transport.wanted.value
+            transport.wanted.set(wish)
+            if wish:
+                self._links.tell("Plays as soon as the model is there")
+        elif self._playing.busy:
+            engine.stop()
+        elif self.playing or transport.player.value:
+            self.stop()
+        else:
+            self._playing.begin()
 
     def stop(self) -> None:
         """Silence, and back to the live take."""
@@ -92,13 +108,9 @@ class Listening:
         """Stop, and show the take of the engine again."""
         self.stop()
         if self.desk.timeline.title:
-            settings = getattr(self._links.engine and self._links.engine.take, "settings", None)
-            length = (
-                self.desk.transport.seconds.value
-                if self._playing.busy
-                else getattr(settings, "seconds", None)
-            )
-            self.desk.timeline.start(length)
+            take = self._links.engine.take if self._links.engine is not None else None
+            ended = take.settings.seconds if take is not None else None
+            self.desk.timeline.start(self.desk.transport.seconds.value if self._playing.busy else ended)
 
     def seek(self, time_s: float) -> None:
         """Play what is shown from a time on."""
@@ -141,11 +153,11 @@ class Listening:
         if store is None:
             return
 
-        def read() -> tuple[Floats, tuple[str, ...], Floats]:
+        def read() -> Opened:
             return (store.audio(item), *store.heat(item))
 
-        def opened(found: Any, error: Exception | None) -> None:
-            if error is not None:
+        def opened(found: Opened | None, error: Exception | None) -> None:
+            if found is None:
                 self._links.tell(f"The take cannot be opened: {error}")
                 return
             audio, ids, heat = found
@@ -172,13 +184,11 @@ class Listening:
 
         def gains() -> float:
             rate = self._links.loaded.sample_rate_hz if self._links.loaded else 32_000
-            levels = [
-                loudness_lufs(store.audio(i), rate) for i in (target, one if target is other else other)
-            ]
-            return matching_gains_db(levels[0], levels[1])[0]
+            rest = one if target is other else other
+            return matching_gains_db(store.audio(target), store.audio(rest), rate)[0]
 
-        def ready(gain_db: Any, error: Exception | None) -> None:
-            self.open_take(target, start, 0.0 if error else float(gain_db))
+        def ready(gain_db: float | None, error: Exception | None) -> None:
+            self.open_take(target, start, gain_db or 0.0)
             self._links.tell(f"Now: {target.settings.prompt or 'no prompt'}, seed {target.settings.seed}")
 
         self._links.jobs.run(gains, ready)
@@ -265,9 +275,26 @@ class Listening:
         if item is None or store is None:
             return None
         try:
-            return _tokens_of(store.record(item))
-        except (BadInputError, KeyError, ValueError):
+            return stored_tokens(store.record(item))
+        except BadInputError:
             return None
+
+    def detect_tempo(self) -> None:
+        """Tempo and first beat of what is shown."""
+        engine, timeline = self._links.engine, self.desk.timeline
+        if engine is None:
+            return
+        audio = self._audio if timeline.title else engine.trace.audio(0)
+        rate, beats = timeline.sample_rate_hz, timeline.grid.value.beats_per_bar
+
+        def found(tempo: tuple[float, float] | None, error: Exception | None) -> None:
+            if tempo is None or not tempo[0]:
+                self._links.tell("No steady beat was found; type the tempo")
+            else:
+                timeline.grid.set(Grid(tempo[0], tempo[1], beats))
+                self._links.tell(f"{tempo[0]:.1f} beats a minute")
+
+        self._links.jobs.run(lambda: track_tempo(audio, rate), found)
 
     # -- the bank's ear -------------------------------------------------------------------------------
 
@@ -293,9 +320,9 @@ class Listening:
         hearing.busy.set(True)
         start = max(0.0, at / loaded.frame_rate_hz - HEARD_S)
 
-        def heard(found: Any, error: Exception | None) -> None:
+        def heard(found: tuple[Sequence[str], Floats] | None, error: Exception | None) -> None:
             hearing.busy.set(False)
-            if error is not None:
+            if found is None:
                 hearing.trouble.set(str(error))
                 return
             ids, means = found
@@ -317,7 +344,7 @@ class Listening:
         if examples:
             self.listen_example(examples[0])
 
-    def listen_example(self, example: Any) -> None:
+    def listen_example(self, example: Example) -> None:
         """Play an example of the inspector."""
         engine = self._links.engine
         if engine is None:
@@ -326,15 +353,3 @@ class Listening:
         self._example = True
         self._links.tell(f"Example from {example.clip}")
         self._links.jobs.run(lambda: engine.preview(example.tokens), self._links.tell_error)
-
-
-def _tokens_of(record: Mapping[str, Any]) -> NDArray[np.uint16]:
-    import base64
-    import zlib
-
-    stored = record["tokens"]
-    shape = tuple(int(n) for n in stored["shape"])
-    if len(shape) != 2 or shape[0] * shape[1] > 10_000_000:
-        raise ValueError(f"tokens of shape {shape}")
-    raw = zlib.decompressobj().decompress(base64.b64decode(stored["zlib_u16"]), 2 * shape[0] * shape[1] + 2)
-    return np.frombuffer(raw, "<u2").astype(np.uint16).reshape(shape)

@@ -1,29 +1,24 @@
 """What the parts of the application share: the desk, what is loaded, jobs, and how to tell the user."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from drawbar.errors import DrawbarError
-from drawbar_desktop.services.model_loading import EnginePort, Jobs, Loaded
+from drawbar_desktop.services.interfaces import EnginePort, Loaded
+from drawbar_desktop.services.jobs import Jobs
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.interfaces import FeatureLike
+from drawbar_desktop.state.notices import Answer
 from drawbar_desktop.state.rack import feature_title
 
 
 @dataclass
 class Links:
-    """Handed to every link; `loaded` is None until something is."""
+    """Handed to every controller; `loaded` is None until something is."""
 
     desk: Desk
     jobs: Jobs
-    tell: Callable[[str], object]
-    """A line in the status bar."""
-    ask: Callable[..., object]
-    """The banner."""
-    settle: Callable[[str], object]
-    """The banner's reason is gone."""
     loaded: Loaded | None = None
     features: dict[str, FeatureLike] = field(default_factory=dict)
 
@@ -31,6 +26,18 @@ class Links:
     def engine(self) -> EnginePort | None:
         """The engine, if it runs."""
         return self.loaded.engine if self.loaded is not None else None
+
+    def tell(self, text: str) -> None:
+        """A line in the status bar."""
+        self.desk.notices.tell(text)
+
+    def ask(self, key: str, words: str, *answers: Answer, sign: str = "information-outline") -> None:
+        """A question across the window."""
+        self.desk.notices.ask(key, words, *answers, sign=sign)
+
+    def settle(self, key: str) -> None:
+        """The question's reason is gone."""
+        self.desk.notices.settle(key)
 
     def feature(self, id: str) -> FeatureLike | None:
         """A feature's row; None when the bank has none of that id."""
@@ -66,7 +73,7 @@ class Links:
         except (DrawbarError, OSError) as error:
             self.tell(str(error))
 
-    def tell_error(self, _: Any, error: Exception | None) -> None:
+    def tell_error(self, _: object, error: Exception | None) -> None:
         """The answer of a job that returns nothing of interest."""
         if error is not None:
             self.tell(str(error))

@@ -1,16 +1,16 @@
 """Devices, MIDI ports, models and banks that come and go -> the settings' pages, the engine, the desk."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from drawbar.errors import CancelledError
 from drawbar.paths import user_dir
 from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.services.interfaces import Load, Loaded
 from drawbar_desktop.services.midi_ports import MidiPorts
-from drawbar_desktop.services.model_loading import Load, load
+from drawbar_desktop.services.model_loading import load
 from drawbar_desktop.state.midi import Move
 from drawbar_desktop.state.models import (
     BankEntry,
@@ -20,7 +20,6 @@ from drawbar_desktop.state.models import (
     model_entries,
     size_words,
 )
-from drawbar_desktop.widgets.sheets.settings_sheet import Managing
 
 SCANS_MS = 2_000
 
@@ -31,27 +30,15 @@ class Machinery:
     def __init__(
         self,
         links: Links,
-        managing: Managing,
         reload: Callable[[Load], object],
+        pressed: Mapping[str, Callable[[], object]],
         ports: MidiPorts | None = None,
     ) -> None:
-        self._links, self.managing, self._reload = links, managing, reload
-        self.desk = links.desk
+        """`pressed` is what a learned key or pad for a switch does, by the switch's name."""
+        self._links, self._reload, self._pressed = links, reload, pressed
+        self.desk, self._machine = links.desk, links.desk.machine
         self.ports = ports if ports is not None else MidiPorts()
         self._cancel = threading.Event()
-        self._pressed: dict[str, Callable[[], object]] = {}
-        managing.load_model = self.load_model
-        managing.unload_model = self.unload_model
-        managing.add_model = self.add_model
-        managing.fetch_model = self.fetch_model
-        managing.cancel_fetch = lambda: self._cancel.set()
-        managing.open_bank = self.open_bank
-        managing.add_bank = self.add_bank
-        managing.remove_bank = self.remove_bank
-
-    def on_press(self, target: str, call: Callable[[], object]) -> None:
-        """What a learned key or pad for a switch does."""
-        self._pressed[target] = call
 
     # -- devices --------------------------------------------------------------------------------------
 
@@ -59,17 +46,17 @@ class Machinery:
         """Look at everything again: devices, models, banks, memory."""
         from drawbar.live import list_devices
 
-        def found(names: Any, error: Exception | None) -> None:
-            if error is None:
+        def found(names: list[str] | None, error: Exception | None) -> None:
+            if names is not None:
                 self.desk.transport.devices.set(tuple(dict.fromkeys(names)))
 
         self._links.jobs.run(list_devices, found)
         loaded, settings = self._links.loaded, self.desk.settings
-        self.managing.models.set(model_entries(settings["models"], loaded.folder if loaded else None))
-        self.managing.banks.set(bank_entries(settings["banks"], self.desk.library.bank))
+        self._machine.models.set(model_entries(settings["models"], loaded.folder if loaded else None))
+        self._machine.banks.set(bank_entries(settings["banks"], self.desk.library.bank))
         free = free_memory_bytes()
         name = f"Loaded: {loaded.name}." if loaded is not None else "Nothing is loaded."
-        self.managing.memory.set(name + (f"   {size_words(free)} of memory are free." if free else ""))
+        self._machine.memory.set(name + (f"   {size_words(free)} of memory are free." if free else ""))
 
     def choose_device(self, name: str) -> None:
         """Play through another device from now on; a playing take ends."""
@@ -85,7 +72,7 @@ class Machinery:
         """The take goes on without sound; say so and offer what there is."""
         from drawbar.live import list_devices
 
-        def found(names: Any, error: Exception | None) -> None:
+        def found(names: list[str] | None, error: Exception | None) -> None:
             there = tuple(dict.fromkeys(names or ()))
             self.desk.transport.devices.set(there)
             self._links.ask(
@@ -103,8 +90,8 @@ class Machinery:
     def scan_midi(self) -> None:
         """Every two seconds: what was plugged in or out."""
         if self.ports.refresh():
-            self.managing.midi_ports.set(self.ports.names)
-            self.managing.midi_trouble.set(self.ports.trouble)
+            self._machine.midi_ports.set(self.ports.names)
+            self._machine.midi_trouble.set(self.ports.trouble)
 
     def poll_midi(self) -> None:
         """30 Hz: carry out what came."""
@@ -181,15 +168,15 @@ class Machinery:
         folder, jobs, show = (
             user_dir() / "models" / name.replace("/", "--"),
             self._links.jobs,
-            self.managing.download,
+            self._machine.download,
         )
 
         def tell(count: int) -> None:
             jobs.post(lambda: show.set((f"downloading, {size_words(count)}", -1.0)))
 
-        def fetched(path: Any, error: Exception | None) -> None:
+        def fetched(path: Path | None, error: Exception | None) -> None:
             show.set(None)
-            if isinstance(error, CancelledError) or error is not None:
+            if path is None:
                 self._links.tell(str(error))
             else:
                 self.add_model(path)
@@ -197,6 +184,10 @@ class Machinery:
 
         show.set((f"asking for {name}", -1.0))
         jobs.run(lambda: fetch(name, folder, tell, cancel), fetched)
+
+    def cancel_fetch(self) -> None:
+        """Stop downloading; what has arrived stays."""
+        self._cancel.set()
 
     # -- banks ----------------------------------------------------------------------------------------
 
@@ -218,8 +209,8 @@ class Machinery:
 
             return import_bank(path, user_dir() / "installed" / path.stem)
 
-        def installed(folder: Any, error: Exception | None) -> None:
-            if error is not None:
+        def installed(folder: Path | None, error: Exception | None) -> None:
+            if folder is None:
                 self._links.tell(f"{path.name} was not installed: {error}")
             else:
                 self.desk.settings.remember("banks", str(folder), 20)
@@ -239,5 +230,5 @@ class Machinery:
         self.ports.close()
 
 
-def _nothing_loaded(say: Callable[[str], object]) -> Any:
+def _nothing_loaded(say: Callable[[str], object]) -> Loaded:
     raise CancelledError("Nothing is loaded. Settings, Models: load one to play")

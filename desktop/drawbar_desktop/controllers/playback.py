@@ -2,15 +2,15 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from drawbar.audio_analysis.loudness import loudness_lufs, matching_gains_db
+from drawbar.live.takes.take import Stored, Take, TakeSettings
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.evidence_marks import Calibration
+from drawbar_desktop.services.interfaces import Tokens
+from drawbar_desktop.services.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.interfaces import SnapshotLike
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
@@ -25,7 +25,7 @@ class Recalled:
     """What makes the next take the restored one, as long as the desk says what it said then."""
 
     fingerprint: str
-    automation: Mapping[str, Any] | None
+    automation: Stored | None
     stacking: str
     branch: str
 
@@ -37,7 +37,8 @@ class Playing:
         self._links, self.desk = links, links.desk
         self._calibration = Calibration(links)
         self._best: tuple[str, ...] = ()
-        self._saved: Any = None
+        self._saved: Take | None = None
+        self._spooled_at_s = 0.0
         self._slot_since = 0
         self._twin_gains_db = (0.0, 0.0)
         self._measuring = False
@@ -85,7 +86,7 @@ class Playing:
         engine = self._links.engine
         return engine is not None and engine.snapshot().state in BUSY
 
-    def begin(self, prefix: Any = None) -> None:
+    def begin(self, prefix: Tokens | None = None) -> None:
         """A take with the shown settings, from nothing or from tokens `[K, P]`."""
         loaded, desk = self._links.loaded, self.desk
         if loaded is None:
@@ -95,7 +96,7 @@ class Playing:
         if prefix is not None and seconds is not None:
             seconds += prefix.shape[1] / loaded.frame_rate_hz
         fingerprint = self.fingerprint()
-        settings = loaded.settings(
+        settings = TakeSettings(
             prompt=transport.prompt.value,
             seed=transport.take_seed(),
             seconds=seconds,
@@ -129,7 +130,7 @@ class Playing:
                 }  # fmt: skip
                 desk.recorder.begin(settings, about)
 
-    def _lanes(self, frame_rate_hz: float) -> dict[str, Any] | None:
+    def _lanes(self, frame_rate_hz: float) -> Stored | None:
         """The lanes that play: of strips that are there, heard, and not being recorded anew."""
         rack = self.desk.rack
         lanes = {}
@@ -227,8 +228,8 @@ class Playing:
 
     def _spool(self, snapshot: SnapshotLike) -> None:
         now, recorder, engine = time.monotonic(), self.desk.recorder, self._links.engine
-        if engine is not None and recorder is not None and now - getattr(self, "_spooled_at", 0.0) >= 1.0:
-            self._spooled_at = now
+        if engine is not None and recorder is not None and now - self._spooled_at_s >= 1.0:
+            self._spooled_at_s = now
             with self._links.told():
                 recorder.feed(engine.trace, snapshot.amounts)
 
@@ -264,15 +265,13 @@ class Playing:
             return
         self._measuring = True
 
-        def measured(gains: Any, error: Exception | None) -> None:
+        def measured(gains: tuple[float, float] | None, error: Exception | None) -> None:
             self._measuring = False
-            if error is None:
+            if gains is not None:
                 self._twin_gains_db = gains
                 self.send_gain()
 
-        self._links.jobs.run(
-            lambda: matching_gains_db(loudness_lufs(steered, rate), loudness_lufs(twin, rate)), measured
-        )
+        self._links.jobs.run(lambda: matching_gains_db(steered, twin, rate), measured)
 
     def _slot_switched(self, name: str) -> None:
         engine, loaded, desk = self._links.engine, self._links.loaded, self.desk
@@ -285,8 +284,8 @@ class Playing:
         if len(audio) < rate:
             return
 
-        def measured(value: Any, error: Exception | None) -> None:
-            if error is None:
+        def measured(value: float | None, error: Exception | None) -> None:
+            if value is not None:
                 desk.slots.note_loudness({before: value})
                 self.send_gain()
 

@@ -1,88 +1,22 @@
-"""Takes of the history -> restored exactly, deleted, exported, recovered after a crash."""
+"""Takes of the history -> deleted, exported, recovered after a crash."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
-from drawbar.live.takes.take import TakeSettings
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.playback import Playing, Recalled
-from drawbar_desktop.state.export import ExportChoice, export_take
-from drawbar_desktop.state.rack import Strip
+from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.state.export import ExportChoice, ExportOffer, export_take
 from drawbar_desktop.state.recording import Leftover, leftovers, recovered_take
-from drawbar_desktop.state.takes import TakeItem
+from drawbar_desktop.state.takes import TakeItem, TakeStore
 from drawbar_desktop.state.undo import Step
 
 
 class Keeping:
-    """What can be done with a take besides hearing it."""
+    """What can be done with a take besides hearing it and restoring it."""
 
-    def __init__(self, links: Links, playing: Playing) -> None:
-        self._links, self._playing, self.desk = links, playing, links.desk
-        self.stop: Callable[[], object] = lambda: None
-        """Silence, when the take that is heard is deleted."""
-        self._later: Mapping[str, Any] | None = None
-        """What to restore once a model is loaded."""
-
-    def adopt(self) -> None:
-        """Something was loaded: restore what was asked for meanwhile."""
-        later, self._later = self._later, None
-        if later is not None:
-            self.restore(later)
-
-    def recall(self, id: str) -> None:
-        """Prompt, seed, sliders and automation of a take, exactly."""
-        item, store = self.desk.history.get(id), self.desk.history.store
-        if item is not None and store is not None:
-            with self._links.told():
-                self.restore(store.record(item))
-
-    def restore(self, record: Mapping[str, Any]) -> None:
-        """What made a take becomes what the desk shows; one undo step for the rack."""
-        if self._links.loaded is None:
-            self._later = record
-            self._links.tell("Its settings come back as soon as the model is there")
-            return
-        desk, settings = self.desk, record["settings"]
-        assert isinstance(settings, TakeSettings)
-        automation = record.get("automation") or {}
-        strips, missing = self._strips(settings, dict(automation.get("lanes") or {}))
-        t = desk.transport
-        t.prompt.set(settings.prompt)
-        t.set_seed(settings.seed)
-        t.seconds.set(settings.seconds)
-        t.guidance.set(settings.guidance)
-        t.temperature.set(settings.temperature)
-        t.top_k.set(settings.top_k)
-        t.twin.set(settings.twin)
-        rate = self._links.loaded.frame_rate_hz if self._links.loaded else 50.0
-        lanes = {
-            str(lane): [(f / rate, a) for f, a in points if a is not None]
-            for lane, points in dict(automation.get("lanes") or {}).items()
-            if len({a for _, a in points if a is not None}) > 1
-        }
-        desk.lanes.restore(lanes)
-        desk.rack.restore("restore settings", strips)
-        self._playing.recalled = Recalled(
-            self._playing.fingerprint(), automation or None, settings.stacking, settings.branch
-        )
-        words = f"Restored: seed {settings.seed}"
-        site = str(record.get("site", ""))
-        if missing:
-            words += f"; not in this bank: {', '.join(missing[:4])}"
-        elif site and self._links.loaded is not None and site != self._links.loaded.site:
-            words += f"; it was made with another model ({site[:8]}): it will sound different"
-        self._links.tell(words)
-
-    def _strips(self, settings: TakeSettings, lanes: Mapping[str, Any]) -> tuple[list[Strip], list[str]]:
-        """The take's sliders: those that it began with, and those that were added while it played."""
-        strips, missing = [], []
-        for id, amount in {**dict.fromkeys(map(str, lanes), 0.0), **settings.amounts}.items():
-            found = self._links.resolve(id)
-            if found is None:
-                missing.append(id)
-            else:
-                strips.append(Strip(found[0], amount, usable=found[1], mode=settings.modes.get(id, "add")))
-        return strips, missing
+    def __init__(self, links: Links, playing: Playing, stop: Callable[[], object]) -> None:
+        """`stop` makes silence when the take that is heard is deleted."""
+        self._links, self._playing, self._stop, self.desk = links, playing, stop, links.desk
 
     def delete(self, id: str) -> None:
         """Out of the history; undo brings it back."""
@@ -91,7 +25,7 @@ class Keeping:
         if item is None or store is None:
             return
         if history.playing.value == id:
-            self.stop()
+            self._stop()
         back = store.delete(item)
         history.drop(id)
 
@@ -106,14 +40,30 @@ class Keeping:
         self.desk.undo.push(Step(f"delete the take {item.settings.prompt or item.id}", undo, redo))
         self._links.tell("Deleted. Ctrl+Z brings it back until Drawbar is closed")
 
-    def export(self, item: TakeItem, choice: ExportChoice) -> None:
-        """Write a take elsewhere, off the window's thread."""
-        store = self.desk.history.store
-        if store is None:
+    def offer_export(self) -> ExportOffer | None:
+        """The selected take, or the last one, as something to export; None, with a reason, while there is none."""
+        history = self.desk.history
+        if self._playing.busy:
+            self._links.tell("The take can be exported when it has ended. Space ends it now")
+            return None
+        self._playing.keep_take()
+        shown = history.shown()
+        item = history.get(history.selected.value) or (shown[0] if shown else None)
+        if item is None:
+            self._links.tell("There is nothing to export yet. Press Space to play a take")
+            return None
+        history.selected.set(item.id)
+        about = f"{item.settings.prompt or 'no prompt'}   \u00b7   seed {item.settings.seed}"
+        return ExportOffer(f"drawbar-{item.settings.seed}", about, item.seconds, item.has_twin)
+
+    def export(self, choice: ExportChoice) -> None:
+        """Write the selected take elsewhere, off the window's thread."""
+        store, item = self.desk.history.store, self.desk.history.get(self.desk.history.selected.value)
+        if store is None or item is None:
             return
 
-        def done(paths: Any, error: Exception | None) -> None:
-            self._links.tell(f"Not saved: {error}" if error else f"Saved {paths[0]}")
+        def done(paths: list[Path] | None, error: Exception | None) -> None:
+            self._links.tell(f"Saved {paths[0]}" if paths else f"Not saved: {error}")
 
         self._links.tell(f"Saving {choice.path.name}")
         gain_db = self.desk.transport.gain_db.value
@@ -139,7 +89,7 @@ class Keeping:
         assert store is not None
 
         def keep() -> None:
-            def done(items: Any, error: Exception | None) -> None:
+            def done(items: list[TakeItem] | None, error: Exception | None) -> None:
                 for item in items or ():
                     self.desk.history.put(item)
                 self._links.tell(f"Not recovered: {error}" if error else "Recovered: see Takes")
@@ -160,8 +110,8 @@ def _discard(found: list[Leftover]) -> None:
         left.discard()
 
 
-def _recover(store: Any, left: Leftover) -> TakeItem:
+def _recover(store: TakeStore, left: Leftover) -> TakeItem:
     notes = "Recovered after a crash" + ("; its settings were damaged" if left.damaged else "")
-    item: TakeItem = store.add(recovered_take(left), recovered=True, notes=notes)
+    item = store.add(recovered_take(left), recovered=True, notes=notes)
     left.discard()
     return item

@@ -108,9 +108,9 @@ class StandIn:
 
 def _app(features: int, seconds: float, home: Path, model: bool) -> Any:
     from drawbar.bank import Bank
-    from drawbar.live import TakeSettings
     from drawbar_desktop.app import App, make_application
-    from drawbar_desktop.services.model_loading import Loaded, load_embedded
+    from drawbar_desktop.services.interfaces import Loaded
+    from drawbar_desktop.services.model_loading import load_embedded
     from drawbar_desktop.state.desk import Desk
 
     desk = Desk(home)
@@ -123,7 +123,7 @@ def _app(features: int, seconds: float, home: Path, model: bool) -> Any:
     synthetic_bank(home / "bank", features=features, examples=0).close()
     bank: Any = Bank.open(home / "bank")
     engine: Any = StandIn(seconds + 5, METERS)
-    return App(lambda say: Loaded(engine, bank, TakeSettings), desk)
+    return App(lambda say: Loaded(engine, bank), desk)
 
 
 Times = tuple[list[float], list[float]]

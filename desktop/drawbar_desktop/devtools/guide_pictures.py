@@ -43,7 +43,7 @@ class _Tour:
     def run(self) -> None:
         """The guide, from the first start to the light theme."""
         app, desk = self.app, self.app.desk
-        app.show()
+        app.window.show()
         app.start()
         self.wait("loading", lambda: app.transport.ready.value)
         self.wait("the welcome", lambda: app.window.welcome.isVisible())
@@ -56,7 +56,7 @@ class _Tour:
         app.window.browser.search.setText("drum")
         self.take_picture("search")
         app.window.browser.search.clear()
-        app.add_best()
+        app.rack_actions.add_best()
         ids = list(app.rack.ids())
         app.toggle_play()
         self.wait("playing", lambda: app.timeline.played_s > 1.0)
@@ -80,7 +80,7 @@ class _Tour:
         desk.history.mark(desk.history.shown()[0].id, starred=True, notes="the piano comes in at bar 2")
         app.window.side.show_tab(2)
         self.take_picture("takes")
-        app.export()
+        app.actions.export()
         self.take_picture("export")
         app.window.export.dismiss()
         for page, name in (("Models", "models"), ("MIDI", "midi")):

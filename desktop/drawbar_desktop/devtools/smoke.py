@@ -10,7 +10,8 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from drawbar_desktop.app import App, make_application
-from drawbar_desktop.services.model_loading import Load, load_embedded
+from drawbar_desktop.services.interfaces import Load
+from drawbar_desktop.services.model_loading import load_embedded
 
 LOAD_S, PLAY_S, SETTLE_S = 900.0, 300.0, 3.0
 PROMPT = "slow piano in A minor with drums"
@@ -44,7 +45,7 @@ def _drive(application: QApplication, app: App, shot: Path, size: tuple[int, int
     app.transport.prompt.set(PROMPT)
     app.transport.set_seed(7)
     app.transport.seconds.set(8.0)
-    app.add_best()
+    app.rack_actions.add_best()
     if not app.rack.strips:
         raise SmokeError("the bank has no feature to put in the rack")
     app.toggle_play()

@@ -91,20 +91,19 @@ def _one(name: str, home: Path, folder: Path) -> int:
     from PySide6.QtWidgets import QApplication
 
     from drawbar.bank import Bank
-    from drawbar.live import TakeSettings
     from drawbar.paths import embedded_bank_dir
     from drawbar_desktop.app import App, make_application
     from drawbar_desktop.devtools.bench_window import StandIn
-    from drawbar_desktop.services.model_loading import Loaded
+    from drawbar_desktop.services.interfaces import Loaded
     from drawbar_desktop.state.desk import Desk
 
     desk = Desk(home)
     application = make_application(settings=desk.settings)
     engine: Any = StandIn(1.0, 64)
     bank: Any = Bank.open(embedded_bank_dir())
-    app = App(lambda say: Loaded(engine, bank, TakeSettings, name="drawbar-embedded"), desk)
+    app = App(lambda say: Loaded(engine, bank, name="drawbar-embedded"), desk)
     app.window.resize(width, height)
-    app.show()
+    app.window.show()
     app.load_now()
 
     def rest(seconds: float) -> None:
@@ -116,7 +115,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
             time.sleep(0.01)
 
     for row, amount in zip(app.library.best(len(PULLED)), PULLED, strict=False):
-        app.add(row.id)
+        app.rack_actions.add(row.id)
         app.rack.set_amount(row.id, amount)
     desk.macros.make(list(app.rack.ids())[1:3], "Band")
     desk.history.mark(desk.history.shown()[0].id, starred=True, notes="the piano comes in at bar 2")
@@ -141,7 +140,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
             app.actions.open_settings(page)
             grab(f"{name}-{page.lower()}")
         app.window.settings.dismiss()
-        app.export()
+        app.actions.export()
         grab(f"{name}-export")
         app.window.export.dismiss()
         app.window.overlay.present()

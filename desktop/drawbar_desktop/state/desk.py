@@ -5,8 +5,10 @@ from pathlib import Path
 from drawbar_desktop.state.hearing import Hearing
 from drawbar_desktop.state.lanes import Lanes
 from drawbar_desktop.state.library import Library
+from drawbar_desktop.state.machine import Machine
 from drawbar_desktop.state.macros import Macros
 from drawbar_desktop.state.midi import MidiMap
+from drawbar_desktop.state.notices import Notices
 from drawbar_desktop.state.presets import Presets, macros_from, macros_to, strips_from, strips_to
 from drawbar_desktop.state.rack import Rack as RackState
 from drawbar_desktop.state.rack import Resolve
@@ -39,6 +41,8 @@ class Desk:
         self.recorder = Recorder(home / "takes") if home else None
         self.hearing = Hearing()
         self.midi = MidiMap()
+        self.machine = Machine()
+        self.notices = Notices()
         self.votes = Votes(home / "votes.json" if home else None)
         self._recall_settings()
         self.rack.moved.connect(self._record_move)

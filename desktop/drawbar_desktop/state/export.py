@@ -16,6 +16,17 @@ FORMATS = {"wav": "WAV, 24 bit", "flac": "FLAC, 24 bit", "ogg": "Ogg Vorbis, sma
 
 
 @dataclass(frozen=True)
+class ExportOffer:
+    """What can be exported."""
+
+    name: str
+    """A file's name without an ending."""
+    about: str
+    seconds: float
+    has_twin: bool
+
+
+@dataclass(frozen=True)
 class ExportChoice:
     """Where to and in which form."""
 

@@ -121,6 +121,11 @@ class SnapshotLike(Protocol):
     def output_name(self) -> str: ...
 
     @property
+    def output_reason(self) -> str:
+        """Why it goes there and not to a better place; empty for the best."""
+        ...
+
+    @property
     def take_id(self) -> int: ...
 
     @property

@@ -93,6 +93,9 @@ class Library:
         self.count = 0
         self.total = 0
         self.changed: Event[[]] = Event()
+        self.why_none = ""
+        self.opened: Event[[]] = Event()
+        """Another bank, or none."""
         self.edited: Event[[str]] = Event()
         """A feature's labels or marks were edited."""
         watched: tuple[Value[Any], ...] = (
@@ -107,11 +110,12 @@ class Library:
         """The open bank, if any."""
         return self._bank
 
-    def open(self, bank: BankPort | None) -> None:
-        """Show another bank (or none)."""
-        self._bank = bank
+    def open(self, bank: BankPort | None, why_none: str = "") -> None:
+        """Show another bank, or none and why there is none."""
+        self._bank, self.why_none = bank, why_none
         self.total = bank.count("") if bank else 0
         self.selected.set(None)
+        self.opened.emit()
         self.refresh()
 
     def refresh(self) -> None:

@@ -3,6 +3,7 @@
 import base64
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QByteArray, Qt
@@ -18,6 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.machine import About
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.browser.browser import Browser
 from drawbar_desktop.widgets.common.actions import Actions
@@ -31,7 +33,7 @@ from drawbar_desktop.widgets.sheets.blind_test_sheet import BlindTestSheet, List
 from drawbar_desktop.widgets.sheets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.sheets.export_sheet import ExportSheet
 from drawbar_desktop.widgets.sheets.making_sheet import Maker, MakingSheet
-from drawbar_desktop.widgets.sheets.settings_sheet import Managing, SettingsSheet
+from drawbar_desktop.widgets.sheets.settings_sheet import Manager, SettingsSheet
 from drawbar_desktop.widgets.sheets.shortcuts_overlay import ShortcutsOverlay
 from drawbar_desktop.widgets.sheets.welcome_sheet import WelcomeSheet
 from drawbar_desktop.widgets.side.side_panel import SidePanel
@@ -44,10 +46,18 @@ class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, transport above, timeline below."""
 
     def __init__(
-        self, desk: Desk, actions: Actions, managing: Managing, listener: Listener, maker: Maker
+        self, desk: Desk, actions: Actions, about: About, manager: Manager, listener: Listener, maker: Maker
     ) -> None:
         super().__init__()
-        self._desk, self._actions = desk, actions
+        actions = self.commands = replace(
+            actions,
+            export=self._ask_export,
+            open_settings=self._open_settings,
+            blind_test=lambda: self.blind.open(),
+            make_slider=lambda: self.making.open(),
+        )
+        """With what the window itself answers: its cards."""
+        self._desk = desk
         self._shown = False
         self.setWindowTitle("Drawbar")
         self.setWindowIcon(QIcon(mark_pixmap(128)))
@@ -60,7 +70,7 @@ class MainWindow(QMainWindow):
         self.side = SidePanel(desk, actions)
         self.inspector = self.side.inspector
         self.timeline = TimelineView(desk, actions)
-        self.status = StatusLine()
+        self.status = StatusLine(desk.notices)
         self.banner = Banner()
 
         across = _splitter(Qt.Orientation.Horizontal, self.browser, self.rack, self.side)
@@ -88,19 +98,31 @@ class MainWindow(QMainWindow):
         column.addWidget(self.status)
         self.setCentralWidget(root)
         self.overlay = ShortcutsOverlay(root)
-        self.settings = SettingsSheet(root, desk, managing, actions.choose_device, actions.refresh_devices)
-        self.errors = ErrorSheet(root, managing.log_file)
-        self.export = ExportSheet(root, desk.settings, lambda choice: self.write_export(choice))
-        self.write_export: Callable[..., object] = lambda choice: None
+        self.settings = SettingsSheet(root, desk, about, manager, actions.set_theme)
+        self.errors = ErrorSheet(root, about.log_file)
+        self.export = ExportSheet(root, desk.settings, actions.write_export)
         self.blind = BlindTestSheet(root, listener, FileDialogs(desk.settings))
         self.making = MakingSheet(root, maker, FileDialogs(desk.settings))
         self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
+        notices = desk.notices
+        notices.asked.connect(self.banner.ask)
+        notices.settled.connect(self.banner.close_for)
+        notices.broke.connect(self.errors.tell)
+        notices.welcomed.connect(self.welcome.greet)
         self._keys()
+
+    def _open_settings(self, page: str = "Sound") -> None:
+        self.settings.open_at(page)
+
+    def _ask_export(self) -> None:
+        offer = self.commands.offer_export()
+        if offer is not None:
+            self.export.ask(offer)
 
     def _keys(self) -> None:
         standard = QKeySequence.StandardKey
-        desk, actions, timeline = self._desk, self._actions, self.timeline.head
+        desk, actions, timeline = self._desk, self.commands, self.timeline.head
         transport = desk.transport
         keys: tuple[tuple[QKeySequence | QKeySequence.StandardKey | str, Callable[[], object]], ...] = (
             ("Space", actions.toggle_play),
@@ -180,15 +202,15 @@ class MainWindow(QMainWindow):
         if target.startswith("amount:"):
             id = target.removeprefix("amount:")
             items += [None, ("Back to zero", lambda: self._desk.rack.reset(id))]
-        items += [None, ("MIDI settings \u2026", lambda: self._actions.open_settings("MIDI"))]
+        items += [None, ("MIDI settings \u2026", lambda: self.commands.open_settings("MIDI"))]
         return items
 
     def _show_learning(self, target: str | None) -> None:
         midi = self._desk.midi
         if target is None:
-            self.banner.close_for("midi")
+            self._desk.notices.settle("midi")
         else:
-            self.banner.ask(
+            self._desk.notices.ask(
                 "midi", "Move the knob, fader or key that shall do this.", ("Give up", lambda: midi.learn(None)),
                 sign="midi-port",
             )  # fmt: skip
@@ -225,11 +247,11 @@ class MainWindow(QMainWindow):
 
     def forget(self) -> None:
         """Another window takes over: closing this one ends nothing."""
-        self._actions = Actions()
+        self.commands = Actions()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the engine first."""
-        self._actions.closing()
+        self.commands.closing()
         super().closeEvent(event)
 
 

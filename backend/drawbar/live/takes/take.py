@@ -32,6 +32,8 @@ FORMAT = 1
 MAX_FRAME = 1 << 40
 Frame = Annotated[int, Field(ge=0, le=MAX_FRAME)]
 Amount = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+MOST_TOKENS = 10_000_000
+"""Half a day of four codebooks: no take has more, and a damaged file asks for no more memory."""
 Stored = Mapping[str, Any]
 """Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
 
@@ -228,6 +230,20 @@ def load_record(path: Path | str) -> dict[str, Any]:
         )
     record["settings"] = TakeSettings.from_dict(record["settings"])
     return record
+
+
+def stored_tokens(record: Stored) -> NDArray[np.uint16]:
+    """A take's record as its .json has it -> its tokens ``[K, T]``. Raises BadInputError."""
+    try:
+        stored = record["tokens"]
+        shape = tuple(int(n) for n in stored["shape"])
+        if len(shape) != 2 or min(shape) < 0 or shape[0] * shape[1] > MOST_TOKENS:
+            raise ValueError(f"tokens of shape {shape}")
+        size = 2 * shape[0] * shape[1]
+        raw = zlib.decompressobj().decompress(base64.b64decode(stored["zlib_u16"]), size + 2)
+        return np.frombuffer(raw, "<u2").astype(np.uint16).reshape(shape)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise BadInputError(f"the take's tokens cannot be read ({error}): choose another take") from error
 
 
 def load_settings(path: Path | str) -> TakeSettings:

@@ -54,6 +54,7 @@ class Browser(QFrame):
         self.search.textChanged.connect(library.text.set)
         self.list = FeatureList(library, rack, actions.add, actions.preview)
         self.search.down = self._enter_list
+        library.opened.connect(self._show_bank)
         self._count = label("", "faint")
         self.empty = EmptyState("magnify", "", "")
         self._pages = QStackedWidget()
@@ -200,7 +201,7 @@ class Browser(QFrame):
         box.hide()
         return box
 
-    def show_bank(self) -> None:
+    def _show_bank(self) -> None:
         """Offer what this bank can be filtered by."""
         bank = self._library.bank
         facets = bank.facets() if bank is not None else None
@@ -255,7 +256,9 @@ class Browser(QFrame):
         if library.count:
             return
         if library.bank is None:
-            self.empty.say("No bank is open yet", "The features of the loaded model appear here.")
+            yet = "" if library.why_none else " yet"
+            why = library.why_none or "The features of the loaded model appear here."
+            self.empty.say(f"No bank is open{yet}", why)
             return
         meant = [feature_title(f) for f in library.nearest()]
         text = library.text.value.strip()

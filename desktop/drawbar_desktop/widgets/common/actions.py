@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from drawbar.bank.records import Example
+from drawbar_desktop.state.export import ExportChoice, ExportOffer
 from drawbar_desktop.state.presets import Preset
 
 
-def _nothing(*_: Any, **__: Any) -> None:
+def _nothing(*_: object, **__: object) -> None:
     return None
 
 
@@ -18,12 +19,14 @@ class Actions:
 
     toggle_play: Callable[[], object] = _nothing
     export: Callable[[], object] = _nothing
-    """Of the selected take, or the last one."""
+    """Ask how to export the selected take, or the last one."""
+    offer_export: Callable[[], ExportOffer | None] = _nothing
+    write_export: Callable[[ExportChoice], object] = _nothing
     add: Callable[..., object] = _nothing
     """(feature id, place in the rack or None)."""
     add_best: Callable[[], object] = _nothing
     title_of: Callable[[str], str] = field(default=lambda id: id)
-    listen: Callable[[Any], object] = _nothing
+    listen: Callable[[Example], object] = _nothing
     """Play an example; None stops it."""
     preview: Callable[[str | None], object] = _nothing
     """Hover over a feature: its best example; None stops it."""
@@ -48,4 +51,5 @@ class Actions:
     """(name of the page)."""
     blind_test: Callable[[], object] = _nothing
     """Open the blind listening test."""
+    set_theme: Callable[[str], object] = _nothing
     closing: Callable[[], object] = _nothing

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
+from drawbar_desktop.state.notices import Question
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import button, clear, label
 
@@ -21,22 +22,16 @@ class Banner(QFrame):
         self.words = ""
         self.hide()
 
-    def ask(
-        self,
-        key: str,
-        words: str,
-        *answers: tuple[str, Callable[[], object]],
-        sign: str = "information-outline",
-    ) -> None:
-        """Show words and answers; each answer closes it. The same `key` replaces, another waits its turn."""
+    def ask(self, question: Question) -> None:
+        """Show words and answers; each answer closes it."""
         clear(self._row)
-        self.key, self.words = key, words
+        self.key, self.words = question.key, question.words
         picture = QLabel()
-        picture.setPixmap(icon(sign, color=P.accent_bright).pixmap(16, 16))
-        text = label(words, "bannerText", wrap=True)
+        picture.setPixmap(icon(question.sign, color=P.accent_bright).pixmap(16, 16))
+        text = label(question.words, "bannerText", wrap=True)
         self._row.addWidget(picture)
         self._row.addWidget(text, 1)
-        for i, (title, call) in enumerate(answers):
+        for i, (title, call) in enumerate(question.answers):
             one = button(title, "primary" if i == 0 else "quiet")
             one.setStyleSheet("min-height: 24px; font-size: 12px;")
             one.clicked.connect(lambda _=False, call=call: self._answer(call))

@@ -29,6 +29,12 @@ from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.rack.macro_strip import MacroStrip
 from drawbar_desktop.widgets.rack.strip import STRIP_MIME, STRIP_W, StripWidget
 
+INVITATION = (
+    "Pull a sound out of the model",
+    "Double-click a feature on the left, press Enter on it, or drag it here. "
+    "Then move its slider while the music plays.",
+)
+
 
 class RackView(QFrame):
     """All strips; widgets are created and dropped as the state says."""
@@ -66,12 +72,11 @@ class RackView(QFrame):
 
         self.empty = EmptyState(
             "tune-vertical",
-            "Pull a sound out of the model",
-            "Double-click a feature on the left, press Enter on it, or drag it here. "
-            "Then move its slider while the music plays.",
+            *INVITATION,
             "Add the four best",
             actions.add_best,
         )
+        desk.notices.unplayable.changed.connect(self._say_why)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self._scroll)
@@ -250,6 +255,10 @@ class RackView(QFrame):
     def _select(self, id: str | None) -> None:
         for widget in self.strips.values():
             widget.show_selected(id)
+
+    def _say_why(self, unplayable: str) -> None:
+        line, hint = ("Nothing can be played yet", unplayable) if unplayable else INVITATION
+        self.empty.say(line, hint)
 
     def _offer(self) -> None:
         if self.empty.button is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QWidget
 
-from drawbar_desktop.state.export import FORMATS, ExportChoice
+from drawbar_desktop.state.export import FORMATS, ExportChoice, ExportOffer
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.transport import format_time
 from drawbar_desktop.style.theme import SPACE
@@ -56,13 +56,13 @@ class ExportSheet(Sheet):
         self.add_button("Cancel", self.dismiss, "quiet")
         self.go = self.add_button("Export", self._export, "primary")
 
-    def ask(self, name: str, about: str, seconds: float, *, has_twin: bool) -> None:
+    def ask(self, offer: ExportOffer) -> None:
         ending = self._settings["export_format"]
         place = list(FORMATS).index(ending) if ending in FORMATS else 0
         self.format.setCurrentIndex(place)
-        self.path.setText(str(self._files.folder / f"{name}.{list(FORMATS)[place]}"))
-        self._about.setText(f"{about}   \u00b7   {format_time(seconds)}")
-        self.bypassed.setEnabled(has_twin)
+        self.path.setText(str(self._files.folder / f"{offer.name}.{list(FORMATS)[place]}"))
+        self._about.setText(f"{offer.about}   \u00b7   {format_time(offer.seconds)}")
+        self.bypassed.setEnabled(offer.has_twin)
         self.bypassed.setChecked(False)
         self.present()
 

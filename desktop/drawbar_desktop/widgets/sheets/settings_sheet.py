@@ -1,8 +1,8 @@
 """The settings -> a card with pages: sound, MIDI, models, banks, appearance, about."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -19,9 +19,9 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.machine import About
 from drawbar_desktop.state.midi import KINDS, TARGETS
 from drawbar_desktop.state.models import BankEntry, ModelEntry
-from drawbar_desktop.state.observable import Value
 from drawbar_desktop.state.settings import SCALES, THEMES
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import (
@@ -40,29 +40,48 @@ from drawbar_desktop.widgets.common.sheet import Sheet
 PAGES = ("Sound", "MIDI", "Models", "Banks", "Appearance", "About")
 
 
-@dataclass
-class Managing:
-    """What the pages show and ask for beyond the desk: devices, models, banks, MIDI ports, licences."""
+class Manager(Protocol):
+    """What the pages ask of the application (`drawbar_desktop.controllers.device_and_model_settings`)."""
 
-    models: Value[tuple[ModelEntry, ...]] = field(default_factory=lambda: Value(()))
-    banks: Value[tuple[BankEntry, ...]] = field(default_factory=lambda: Value(()))
-    memory: Value[str] = field(default_factory=lambda: Value(""))
-    midi_ports: Value[tuple[str, ...]] = field(default_factory=lambda: Value(()))
-    midi_trouble: Value[str] = field(default_factory=lambda: Value(""))
-    download: Value[tuple[str, float] | None] = field(default_factory=lambda: Value(None))
-    """(words, share done) while a model is fetched; a negative share is not known."""
-    about: str = ""
-    licences: str = ""
-    log_file: Path | None = None
-    load_model: Callable[[ModelEntry], object] = lambda _: None
-    unload_model: Callable[[], object] = lambda: None
-    add_model: Callable[[Path], object] = lambda _: None
-    fetch_model: Callable[[str], object] = lambda _: None
-    cancel_fetch: Callable[[], object] = lambda: None
-    open_bank: Callable[[BankEntry], object] = lambda _: None
-    add_bank: Callable[[Path], object] = lambda _: None
-    remove_bank: Callable[[BankEntry], object] = lambda _: None
-    set_theme: Callable[[str], object] = lambda _: None
+    def choose_device(self, name: str) -> object:
+        """Play through another device."""
+        ...
+
+    def refresh(self) -> object:
+        """Look at everything again."""
+        ...
+
+    def load_model(self, entry: ModelEntry) -> object:
+        """In place of the loaded one."""
+        ...
+
+    def unload_model(self) -> object:
+        """Give the memory back."""
+        ...
+
+    def add_model(self, folder: Path) -> object:
+        """A folder goes on the list."""
+        ...
+
+    def fetch_model(self, name: str) -> object:
+        """Download one."""
+        ...
+
+    def cancel_fetch(self) -> object:
+        """Stop downloading."""
+        ...
+
+    def open_bank(self, entry: BankEntry) -> object:
+        """Load the model again with this bank."""
+        ...
+
+    def add_bank(self, path: Path) -> object:
+        """A folder or a .drawbank."""
+        ...
+
+    def remove_bank(self, entry: BankEntry) -> object:
+        """Off the list."""
+        ...
 
 
 class SettingsSheet(Sheet):
@@ -72,13 +91,14 @@ class SettingsSheet(Sheet):
         self,
         parent: QWidget,
         desk: Desk,
-        managing: Managing,
-        choose_device: Callable[[str], object],
-        refresh: Callable[[], object],
+        about: About,
+        manager: Manager,
+        set_theme: Callable[[str], object],
     ) -> None:
         super().__init__(parent, "Settings", width=720, height=560)
-        self._desk, self._managing, self._files = desk, managing, FileDialogs(desk.settings)
-        self._choose_device, self._refresh = choose_device, refresh
+        self._desk, self._machine, self._manager = desk, desk.machine, manager
+        self._about_words = about
+        self._set_theme, self._files = set_theme, FileDialogs(desk.settings)
         self.tabs = QButtonGroup(self)
         row = QHBoxLayout()
         row.setSpacing(SPACE.l)
@@ -105,7 +125,7 @@ class SettingsSheet(Sheet):
         place = PAGES.index(page) if page in PAGES else 0
         self.tabs.button(place).setChecked(True)
         self._pages.setCurrentIndex(place)
-        self._refresh()
+        self._manager.refresh()
         self.present()
 
     # -- sound ----------------------------------------------------------------------------------------
@@ -114,9 +134,11 @@ class SettingsSheet(Sheet):
         transport = self._desk.transport
         self.device = Menu()
         self.device.setAccessibleName("Output device")
-        self.device.activated.connect(lambda _: self._choose_device(str(self.device.currentData() or "")))
+        self.device.activated.connect(
+            lambda _: self._manager.choose_device(str(self.device.currentData() or ""))
+        )
         again = button("Look again", "quiet")
-        again.clicked.connect(lambda: self._refresh())
+        again.clicked.connect(lambda: self._manager.refresh())
         row = QHBoxLayout()
         row.addWidget(self.device, 1)
         row.addWidget(again)
@@ -159,7 +181,7 @@ class SettingsSheet(Sheet):
     # -- MIDI -----------------------------------------------------------------------------------------
 
     def _midi(self, column: QVBoxLayout) -> None:
-        managing, midi = self._managing, self._desk.midi
+        machine, midi = self._machine, self._desk.midi
         self._midi_state = label("", "small", wrap=True)
         column.addWidget(self._midi_state)
         self._mappings = QGridLayout()
@@ -185,17 +207,17 @@ class SettingsSheet(Sheet):
             label("Or right-click any slider, macro, Play, Bypass, A/B, morph or gain.", "faint", wrap=True)
         )
         midi.changed.connect(self._fill_mappings)
-        for value in (managing.midi_ports, managing.midi_trouble, midi.activity, midi.learning, midi.bank):
+        for value in (machine.midi_ports, machine.midi_trouble, midi.activity, midi.learning, midi.bank):
             value.changed.connect(lambda _: self._say_midi())
         self._fill_mappings()
         self._say_midi()
 
     def _say_midi(self) -> None:
-        managing, midi = self._managing, self._desk.midi
-        if managing.midi_trouble.value:
-            self._midi_state.setText(managing.midi_trouble.value)
+        machine, midi = self._machine, self._desk.midi
+        if machine.midi_trouble.value:
+            self._midi_state.setText(machine.midi_trouble.value)
             return
-        ports = ", ".join(managing.midi_ports.value) or "no device is connected; plug one in at any time"
+        ports = ", ".join(machine.midi_ports.value) or "no device is connected; plug one in at any time"
         words = f"Listening to: {ports}.   Bank {midi.bank.value + 1}."
         if midi.learning.value:
             words += "   Move a control to learn it; Esc gives up."
@@ -234,9 +256,9 @@ class SettingsSheet(Sheet):
     # -- models and banks -----------------------------------------------------------------------------
 
     def _models(self, column: QVBoxLayout) -> None:
-        managing = self._managing
+        machine, manager = self._machine, self._manager
         memory = label("", "small", wrap=True)
-        managing.memory.bind(memory.setText)
+        machine.memory.bind(memory.setText)
         column.addWidget(memory)
         self._model_rows = QVBoxLayout()
         self._model_rows.setSpacing(SPACE.s)
@@ -244,9 +266,9 @@ class SettingsSheet(Sheet):
         add = button(
             "Add a folder \u2026", "", "A MusicGen checkpoint, in Hugging Face's or audiocraft's layout"
         )
-        add.clicked.connect(lambda: self._folder(managing.add_model, "A model folder"))
+        add.clicked.connect(lambda: self._folder(manager.add_model, "A model folder"))
         unload = button("Unload", "", "Give the memory back")
-        unload.clicked.connect(lambda: managing.unload_model())
+        unload.clicked.connect(lambda: manager.unload_model())
         row = QHBoxLayout()
         row.addWidget(add)
         row.addWidget(unload)
@@ -263,7 +285,7 @@ class SettingsSheet(Sheet):
         self.fetch = button("Download", "primary")
         self.fetch.setEnabled(self.accept_licence.isChecked())
         self.accept_licence.toggled.connect(self._accept)
-        self.fetch.clicked.connect(lambda: managing.fetch_model(self.hub_name.text().strip()))
+        self.fetch.clicked.connect(lambda: manager.fetch_model(self.hub_name.text().strip()))
         row = QHBoxLayout()
         row.addWidget(self.hub_name, 1)
         row.addWidget(self.fetch)
@@ -273,7 +295,7 @@ class SettingsSheet(Sheet):
         self._bar.setTextVisible(False)
         self._bar_words = label("", "small")
         cancel = button("Cancel", "quiet")
-        cancel.clicked.connect(lambda: managing.cancel_fetch())
+        cancel.clicked.connect(lambda: manager.cancel_fetch())
         self._fetching = QWidget()
         row = QHBoxLayout(self._fetching)
         row.setContentsMargins(0, 0, 0, 0)
@@ -281,13 +303,13 @@ class SettingsSheet(Sheet):
         row.addWidget(self._bar_words)
         row.addWidget(cancel)
         column.addWidget(self._fetching)
-        managing.download.bind(self._show_fetch)
-        managing.models.bind(self._fill_models)
+        machine.download.bind(self._show_fetch)
+        machine.models.bind(self._fill_models)
 
     def _accept(self, on: bool) -> None:
         others = [name for name in self._desk.settings["accepted_licences"] if name != "CC-BY-NC-4.0"]
         self._desk.settings.set("accepted_licences", [*others, "CC-BY-NC-4.0"] if on else others)
-        self.fetch.setEnabled(on and self._managing.download.value is None)
+        self.fetch.setEnabled(on and self._machine.download.value is None)
 
     def _show_fetch(self, state: tuple[str, float] | None) -> None:
         self._fetching.setVisible(state is not None)
@@ -312,12 +334,12 @@ class SettingsSheet(Sheet):
             use = button("Loaded" if entry.loaded else "Load", "quiet")
             use.setEnabled(not entry.loaded and not entry.trouble)
             use.setToolTip(entry.trouble)
-            use.clicked.connect(lambda _=False, e=entry: self._managing.load_model(e))
+            use.clicked.connect(lambda _=False, e=entry: self._manager.load_model(e))
             row.addWidget(use)
             self._model_rows.addLayout(row)
 
     def _banks(self, column: QVBoxLayout) -> None:
-        managing = self._managing
+        machine, manager = self._machine, self._manager
         column.addWidget(
             label("A bank belongs to one model; a bank of another model is refused.", "faint", wrap=True)
         )
@@ -326,14 +348,14 @@ class SettingsSheet(Sheet):
         column.addLayout(self._bank_rows)
         row = QHBoxLayout()
         add = button("Add a bank folder \u2026")
-        add.clicked.connect(lambda: self._folder(managing.add_bank, "A bank folder"))
+        add.clicked.connect(lambda: self._folder(manager.add_bank, "A bank folder"))
         install = button("Install a .drawbank \u2026")
         install.clicked.connect(self._install)
         row.addWidget(add)
         row.addWidget(install)
         row.addStretch(1)
         column.addLayout(row)
-        managing.banks.bind(self._fill_banks)
+        machine.banks.bind(self._fill_banks)
 
     def _fill_banks(self, banks: tuple[BankEntry, ...]) -> None:
         clear(self._bank_rows)
@@ -347,18 +369,18 @@ class SettingsSheet(Sheet):
             use = button("Open now" if not entry.open else "Open", "quiet")
             use.setEnabled(not entry.open and not entry.trouble)
             use.setToolTip(entry.trouble)
-            use.clicked.connect(lambda _=False, e=entry: self._managing.open_bank(e))
+            use.clicked.connect(lambda _=False, e=entry: self._manager.open_bank(e))
             row.addWidget(use)
             if not entry.embedded:
                 away = tool_button("close", "Take it off the list; its files stay", px=13)
-                away.clicked.connect(lambda _=False, e=entry: self._managing.remove_bank(e))
+                away.clicked.connect(lambda _=False, e=entry: self._manager.remove_bank(e))
                 row.addWidget(away)
             self._bank_rows.addLayout(row)
 
     def _install(self) -> None:
         path = self._files.open_file(self, "Install a bank", "Banks (*.drawbank)")
         if path is not None:
-            self._managing.add_bank(path)
+            self._manager.add_bank(path)
 
     def _folder(self, use: Callable[[Path], object], title: str) -> None:
         path = self._files.open_folder(self, title)
@@ -380,7 +402,7 @@ class SettingsSheet(Sheet):
             self.scale.addItem(f"{percent} %", percent)
         self.theme.setCurrentIndex(self.theme.findData(settings["theme"]))
         self.scale.setCurrentIndex(self.scale.findData(settings["scale_percent"]))
-        self.theme.activated.connect(lambda _: self._managing.set_theme(str(self.theme.currentData())))
+        self.theme.activated.connect(lambda _: self._set_theme(str(self.theme.currentData())))
         self.scale.activated.connect(lambda _: settings.set("scale_percent", int(self.scale.currentData())))
         self.author = QLineEdit(settings["author"])
         self.author.editingFinished.connect(
@@ -397,15 +419,16 @@ class SettingsSheet(Sheet):
         column.addWidget(label("Another size takes effect at the next start.", "faint"))
 
     def _about(self, column: QVBoxLayout) -> None:
-        about = label(self._managing.about, "soft", wrap=True)
-        about.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column.addWidget(about)
-        if self._managing.log_file is not None:
-            log = label(f"Log: {self._managing.log_file}", "faint", wrap=True)
+        about = self._about_words
+        words = label(about.words, "soft", wrap=True)
+        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column.addWidget(words)
+        if about.log_file is not None:
+            log = label(f"Log: {about.log_file}", "faint", wrap=True)
             log.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             column.addWidget(log)
         text = QTextBrowser()
-        text.setMarkdown(self._managing.licences)
+        text.setMarkdown(about.licences)
         text.setOpenExternalLinks(True)
         text.setMinimumHeight(260)
         text.setAccessibleName("Licences")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
+from drawbar_desktop.state.notices import Check
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import clear, label
 from drawbar_desktop.widgets.common.sheet import Sheet
@@ -34,7 +35,7 @@ class WelcomeSheet(Sheet):
         self.dismiss()
         call()
 
-    def show_state(self, checks: Sequence[tuple[bool, str, str]]) -> None:
+    def greet(self, checks: Sequence[Check]) -> None:
         clear(self._grid)
         for row, (fine, what, finding) in enumerate(checks):
             sign = QLabel()
@@ -43,3 +44,4 @@ class WelcomeSheet(Sheet):
             sign.setAccessibleName("fine" if fine else "attention")
             self._grid.addWidget(sign, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(label(f"{what}: {finding}", "small", wrap=True), row, 1)
+        self.present()
