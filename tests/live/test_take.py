@@ -13,6 +13,7 @@ import soundfile
 
 from drawbar.errors import BadInputError
 from drawbar.live import Take, TakeSettings, load_record, load_settings
+from drawbar.live.takes.take import stored_tokens
 
 SETTINGS = TakeSettings("Café in a minor, 'slow'", 7, 1.0, 2.5, 0.9, 100, {"3/12": 1.5, "3/9": -0.25}, True)
 
@@ -140,3 +141,17 @@ def test_files_without_usable_settings_are_refused_by_name(tmp_path: Path, kind:
 def test_unusable_settings_are_refused_when_made(change: dict[str, Any]) -> None:
     with pytest.raises(BadInputError):
         dataclasses.replace(SETTINGS, **change)
+
+
+def test_the_tokens_of_a_saved_take_come_back_and_damaged_ones_are_refused(tmp_path: Path) -> None:
+    tokens = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    saved = Take(np.zeros(3840, np.float32), 32_000, tokens, TakeSettings("slow piano", 1, 0.12))
+    record = load_record(saved.save(tmp_path / "take.wav").with_suffix(".json"))
+    assert np.array_equal(stored_tokens(record), tokens)
+    stored = record["tokens"]
+    for damaged in (
+        None, {}, {**stored, "shape": [4, 7]}, {**stored, "shape": [4, 10**9]}, {**stored, "shape": [24]},
+        {**stored, "shape": [-4, -6]}, {**stored, "zlib_u16": "!!"}, {**stored, "zlib_u16": "AAAA"},
+    ):  # fmt: skip
+        with pytest.raises(BadInputError, match="tokens cannot be read"):
+            stored_tokens({**record, "tokens": damaged})

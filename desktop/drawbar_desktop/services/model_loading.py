@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from drawbar_desktop.state.slider_making import LayerLine, Made
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
+    from drawbar.listening_test.clips import ClipMaker
+    from drawbar.listening_test.session import BlindSession
     from drawbar.musicgen import Model
 
 
@@ -29,7 +32,6 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     import torch
 
     from drawbar.corpus import normalise_prompt
-    from drawbar.listening_test.clips import ClipMaker
     from drawbar.live import Engine
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
@@ -56,10 +58,16 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         site=model.fingerprint,
         context_frames=model.spec.context_frames,
         ear=Ear(model, bank) if bank is not None else None,
-        clip_maker=(lambda session: ClipMaker(model, bank, session)) if bank is not None else None,
+        clip_maker=partial(_clip_maker, model, bank) if bank is not None else None,
         notice=notice,
         make_direction=lambda *given: _make_direction(model, *given),
     )
+
+
+def _clip_maker(model: Model, bank: Bank, session: BlindSession) -> ClipMaker:
+    from drawbar.listening_test.clips import ClipMaker
+
+    return ClipMaker(model, bank, session)
 
 
 def _make_direction(
