@@ -78,7 +78,7 @@ def test_the_window_opens_over_damaged_takes_and_spools_and_says_so(qapp: object
     change(left / "about.json", "pid", 2**63)
     told: list[str] = []
     app = App(fake_load(), Desk(tmp_path))
-    app.links.tell = told.append
+    app.desk.notices.told.connect(told.append)
     app.start()
     app.stop_timers()
     assert "1 damaged take is not shown" in told[0]
