@@ -138,7 +138,10 @@ def test_the_example_of_the_readme_is_understood() -> None:
         ("electric-piano", ["electric", "piano"], []),
         ("quiet Rhodes & glockenspiel", ["soft", "electric", "piano", "bells"], []),
         ("a banjo with 7 theremins", ["with"], ["banjo", "7", "theremins"]),
-        ("a slow song in A", ["slow", "in", "a"], []),
+        ("a slow song in A", ["slow", "in", "a", "major"], []),
+        ("sad piano in D", ["minor", "piano", "in", "d"], []),
+        ("in F# with drums", ["in", "f", "sharp", "major", "with", "drums"], []),
+        ("in a calm mood", ["in", "soft"], []),
         ("in f-sharp minor", ["in", "f", "sharp", "minor"], []),
         ("F#m", ["f", "sharp", "minor"], []),
         ("in am", ["in", "a", "minor"], []),
@@ -190,7 +193,10 @@ def test_a_list_of_chords_is_read_however_it_is_set_out(text: str) -> None:
         ("piano chords, a bass", ["piano", "chords", "bass"], []),
         ("A e-piano", ["electric", "piano"], []),
         ("I am a fan", [], ["am", "fan"]),
-        ("in D", ["in", "d"], []),
+        ("in D", ["in", "d", "major"], []),
+        ("in G, C D Em", ["in", "g", "major", *listed("c maj", "d maj", "e min")], []),
+        ("in Am, F C G", ["in", "a", "minor", *listed("f maj", "c maj", "g maj")], []),
+        ("Em7b5 A7(b9)", listed("e m7b5", "a 7"), ["altered notes"]),
         ("Am7", [], ["am7"]),
     ],
 )
@@ -219,7 +225,7 @@ def tempo_spellings() -> Iterator[tuple[str, int]]:
     for bpm in range(20, 421, 7):
         for shape in (
             "at {} bpm", "{}bpm", "{} BPM", "tempo {}", "Tempo: {}", "tempo of {} bpm", "{} beats per minute",
-            "bpm {}", "♩ = {}", "{}-bpm",
+            "bpm {}", "♩ = {}", "{}-bpm", "at {}", "@{}",
         ):  # fmt: skip
             yield shape.format(bpm), bpm
 

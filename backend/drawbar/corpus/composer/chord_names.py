@@ -50,6 +50,7 @@ SIMPLIFIED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("missing_third", "maj", ("5",)),
     ("diminished_seventh", "dim", ("dim7", "°7", "º7")),
     ("major_seventh", "min", ("mMaj7", "mM7", "mmaj7", "m(maj7)")),
+    ("altered_notes", "7", ("7b9", "7#9", "7(b9)", "7(#9)", "7b5", "7#5", "7#11", "7alt")),
     ("suspended_seventh", "sus4", ("7sus4", "7sus", "9sus4")),
 )
 """Chords that the composer does not write: what is lost, the quality that stands in, how they are typed."""

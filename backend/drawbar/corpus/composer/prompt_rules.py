@@ -76,6 +76,8 @@ def _chords() -> _Rules:
         # "Am/F/C/G", three or more, is a list as well; "C/E" is a bass.
         (rf"{_WITHOUT_BASS}\K/(?={_WITHOUT_BASS}/)", " | "),
         (rf" \| {_WITHOUT_BASS}\K/(?={_WITHOUT_BASS})", " | "),
+        # "in G, C D Em" names a key first.
+        (rf"(?:(?<=[Ii]n )|(?<=of )){_SYMBOL}\K, ?(?={_SYMBOL}(?! ?,))", " . "),
         (rf"{_ANNOUNCED}(?:{following}|{lower})", _CHORD),
         (rf"{_SYMBOL}\K{_BETWEEN}{following}", f" {_CHORD}"),
         (rf"{_LOWER_SYMBOL}\K{_BETWEEN}{lower}", f" {_CHORD}"),
@@ -116,10 +118,10 @@ def _tempi() -> _Rules:
         number = (
             "(?:" + "|".join(str(bpm) for bpm in _ANY_TEMPO_BPM if tempo_word(bpm) == word) + r")(?:[.,]\d+)?"
         )
-        before = r"(?:tempo|bpm|♩)(?: of| at| is)? ?[:=]? ?"
+        before = r"(?:tempo|bpm|♩|at|@)(?: of| at| is)? ?[:=]? ?"
         after = r" ?-?(?:bpm|beats? (?:per|a) minute)"
         found.append(
-            (rf"(?<![\w.])(?=[\dtb♩])(?:(?:{before})?{number}{after}|{before}{number}){_END}", f" {word} ")
+            (rf"(?<![\w.])(?=[\dtba♩@])(?:(?:{before})?{number}{after}|{before}{number}){_END}", f" {word} ")
         )
     return found
 
@@ -136,7 +138,10 @@ def _keys_as_words() -> _Rules:
 
 
 def _synonyms() -> _Rules:
-    """Longer phrases first, all that mean the same in one rule; then the article, which is no key."""
+    """Longer phrases first, all that mean the same in one rule; then the article, which is no key.
+
+    A key without a mode is major, unless another word says minor.
+    """
     groups: dict[tuple[int, str], list[str]] = {}
     for said, meant in SYNONYMS.items():
         groups.setdefault((-len(said.split()), meant), []).append(said)
@@ -146,6 +151,7 @@ def _synonyms() -> _Rules:
         (r"(?<=[a-z])-(?=[a-z])", " "),
         *((_START + _any_of(said) + _END, meant) for (_, meant), said in ordered),
         (rf"{_START}a +(?!{no_article})(?=[a-z]+\b)", ""),
+        (r"\A(?!.*\b(?:major|minor)\b).*\b(?:in|key of|key) [a-g](?: sharp)?(?![\w#]| sharp)\K", " major"),
     ]
 
 
