@@ -157,7 +157,7 @@ def test_nothing_in_the_window_tells_the_key(app: App) -> None:
 
 def test_the_next_clips_are_made_while_these_are_heard_and_each_once(app: App) -> None:
     started(app)
-    maker = app.blind._maker
+    maker: Any = app.blind._maker
     assert maker.made == [0, 1]
     app.blind.answer("A")
     app.blind.undo()

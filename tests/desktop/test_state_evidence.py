@@ -114,7 +114,7 @@ def test_what_was_only_screened_is_not_called_untested() -> None:
 
 def test_own_directions_have_their_own_caveat() -> None:
     row = SimpleNamespace(id="mine/grit", verdict="untested", label_score=0.6)
-    feature = SimpleNamespace(row=row, usable_range=None, labels=[], density=0.0, temporal={})
+    feature: Any = SimpleNamespace(row=row, usable_range=None, labels=[], density=0.0, temporal={})
     found = caveats(feature, Card())
     assert "Made from your examples: untested beyond telling them apart." in found
     assert not any("when it fires" in text for text in found)

@@ -1,14 +1,21 @@
 """The blind test's state, the engine's second player and a thread for clips -> a session in the window."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.state.blind_test import BlindChoice, BlindTest, unfinished
+from drawbar_desktop.services.interfaces import ClipsOfTrials
+from drawbar_desktop.state.blind_test import BlindChoice, BlindTest, Floats, unfinished
+
+if TYPE_CHECKING:
+    from drawbar.listening_test.session import BlindSession
 
 
 class BlindListening:
@@ -16,8 +23,8 @@ class BlindListening:
 
     def __init__(self, links: Links, state: BlindTest) -> None:
         self._links, self.state = links, state
-        self._maker: Any = None
-        self._made: dict[int, Any] = {}
+        self._maker: ClipsOfTrials | None = None
+        self._made: dict[int, Sequence[Floats]] = {}
         self._busy = False
 
     @property
@@ -106,7 +113,7 @@ class BlindListening:
 
     # -- clips ----------------------------------------------------------------------------------------
 
-    def _open(self, make: Any) -> None:
+    def _open(self, make: Callable[[], BlindSession]) -> None:
         loaded, state = self._links.loaded, self.state
         if loaded is None or loaded.bank is None or loaded.clip_maker is None:
             state.trouble.set("No bank is open, so there is nothing to ask about.")
@@ -115,8 +122,8 @@ class BlindListening:
         state.trouble.set("")
         loaded.engine.stop()
 
-        def opened(session: Any, error: Exception | None) -> None:
-            if error is not None:
+        def opened(session: BlindSession | None, error: Exception | None) -> None:
+            if session is None:
                 state.trouble.set(str(error))
                 return
             self._maker = clip_maker(session)
@@ -137,16 +144,17 @@ class BlindListening:
         coming = [
             t for t in state.session.trials[trial.number : trial.number + 2] if t.number not in self._made
         ]
-        if self._busy or not coming:
+        maker, session = self._maker, state.session
+        if self._busy or not coming or maker is None:
             return
-        wanted, maker, session = coming[0], self._maker, state.session
+        wanted = coming[0]
         self._busy = True
 
-        def made(clips: Any, error: Exception | None) -> None:
+        def made(clips: Sequence[Floats] | None, error: Exception | None) -> None:
             self._busy = False
             if session is not state.session:
                 self._ask()
-            elif error is not None:
+            elif clips is None:
                 state.trouble.set(str(error))
             else:
                 self._made[wanted.number] = clips

@@ -1,13 +1,20 @@
 """Tokens or a sound file -> which features of the whole bank fire in it, and where."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from drawbar.bank import Bank
+    from drawbar.features.encode_audio import BankEncoder
+    from drawbar.musicgen import Model
 
 Floats = NDArray[np.float32]
 LIMIT_S = 600.0
@@ -41,12 +48,12 @@ class EarPort(Protocol):
 class Ear:
     """The loaded model and its bank, listening."""
 
-    def __init__(self, model: Any, bank: Any) -> None:
+    def __init__(self, model: Model, bank: Bank) -> None:
         self._model, self._bank = model, bank
-        self._encoder: Any = None
+        self._encoder: BankEncoder | None = None
         self._lock = threading.Lock()
 
-    def _opened(self) -> Any:
+    def _opened(self) -> BankEncoder:
         from drawbar.features.encode_audio import BankEncoder
 
         with self._lock:
@@ -98,7 +105,9 @@ class Ear:
         ids, heat = _strongest(np.concatenate(values), np.concatenate(columns), encoder)
         return HeardFile(audio, tokens_all, ids, heat)
 
-    def _fired(self, tokens: NDArray[np.uint16]) -> tuple[Any, Any, Any]:
+    def _fired(
+        self, tokens: NDArray[np.uint16]
+    ) -> tuple[NDArray[np.float16], NDArray[np.int32], BankEncoder]:
         import torch
 
         encoder = self._opened()
@@ -109,7 +118,9 @@ class Ear:
         return fired.values, fired.columns, encoder
 
 
-def _strongest(values: Any, columns: Any, encoder: Any) -> tuple[tuple[str, ...], Floats]:
+def _strongest(
+    values: NDArray[np.float16], columns: NDArray[np.int32], encoder: BankEncoder
+) -> tuple[tuple[str, ...], Floats]:
     """What fires `[T, n]` as pairs -> the rows that fire most, once a name, in units of each row's p99."""
     scale = np.array([row.p99 or 1.0 for row in encoder.rows], np.float32)
     weight = np.zeros(len(scale))

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from drawbar.bank.records import Feature
+from drawbar_desktop.state.json_files import JsonObject
 from drawbar_desktop.state.slider_making import is_mine
 
 FORMAT = 1
@@ -98,7 +100,7 @@ class Card:
         return frozenset(guard.amount for guard in self.guards if not guard.holds)
 
 
-def read_card(evidence: Mapping[str, Any] | None) -> Card:
+def read_card(evidence: JsonObject | None) -> Card:
     """What the bank holds -> a card; an empty one for nothing, only a note for a card that cannot be read."""
     if not evidence:
         return Card()
@@ -112,7 +114,7 @@ def read_card(evidence: Mapping[str, Any] | None) -> Card:
         return Card(notes=("Its evidence is damaged: take the bank from where it came once more.",))
 
 
-def _card(evidence: Mapping[str, Any]) -> Card:
+def _card(evidence: JsonObject) -> Card:
     sides = {name: _side(evidence[name]) for name in _SIDES}
     second, areas = evidence["second_judge"], evidence["auc"]
     pair = areas["effect_preservation"], areas["difference_in_means"]
@@ -206,7 +208,7 @@ def sentences(card: Card, verdict: str, label: str) -> list[str]:
     return said
 
 
-def caveats(feature: Any, card: Card) -> list[str]:
+def caveats(feature: Feature, card: Card) -> list[str]:
     """What a careful person would want to know before believing a label."""
     found = list(card.notes)
     row = feature.row
@@ -281,7 +283,7 @@ def _interval(value: Sequence[Any] | None) -> tuple[float, float] | None:
     return float(value[0]), float(value[1])
 
 
-def _doses(values: Sequence[Mapping[str, Any]]) -> tuple[Dose, ...]:
+def _doses(values: Sequence[JsonObject]) -> tuple[Dose, ...]:
     """By rising amount; a dose without an effect is left out, one without an interval has none."""
     found = []
     for value in values:
@@ -300,7 +302,7 @@ def _doses(values: Sequence[Mapping[str, Any]]) -> tuple[Dose, ...]:
     return tuple(sorted(found, key=lambda dose: dose.amount))
 
 
-def _side(value: Mapping[str, Any] | None) -> Side:
+def _side(value: JsonObject | None) -> Side:
     if value is None:
         return Side()
     needed = value["seeds_needed"]

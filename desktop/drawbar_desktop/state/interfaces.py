@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.bank.records import Example, Facets, Feature
+
 Floats = NDArray[np.float32]
 
 
@@ -62,15 +64,15 @@ class BankPort(Protocol):
 
     def count(self, text: str = "", **filters: Any) -> int: ...
 
-    def feature(self, id: str) -> Any: ...
+    def feature(self, id: str) -> Feature: ...
 
-    def examples(self, id: str, bin: str | None = None) -> Sequence[Any]:
+    def examples(self, id: str, bin: str | None = None) -> Sequence[Example]:
         """Clips in which it fires, as codec tokens."""
         ...
 
     def nearest(self, text: str, limit: int = 5) -> Sequence[FeatureLike]: ...
 
-    def facets(self) -> Any:
+    def facets(self) -> Facets:
         """What can be filtered by, with counts."""
         ...
 

@@ -1,7 +1,7 @@
 """A JSON file -> the object in it; a damaged one is set aside, not lost. And a text -> a file name."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from drawbar.files.set_aside import set_aside
 
 log = logging.getLogger(__name__)
 MAX_BYTES = 64 << 20
+JsonObject = Mapping[str, Any]
+"""An object of a JSON file; who reads a value checks it."""
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from drawbar.files.atomic_write import write_json
 from drawbar_desktop.state.interfaces import BankPort
-from drawbar_desktop.state.json_files import read_json, slug
+from drawbar_desktop.state.json_files import JsonObject, read_json, slug
 from drawbar_desktop.state.macros import Macro
 from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.rack import MODES, Resolve, Strip
@@ -28,13 +28,13 @@ class Preset:
     """A name and what the rack becomes."""
 
     name: str
-    strips: tuple[Mapping[str, Any], ...]
-    macros: tuple[Mapping[str, Any], ...] = ()
+    strips: tuple[JsonObject, ...]
+    macros: tuple[JsonObject, ...] = ()
     factory: bool = False
     path: Path | None = None
 
 
-def strips_to(strips: Sequence[Strip]) -> list[dict[str, Any]]:
+def strips_to(strips: Sequence[Strip]) -> list[JsonObject]:
     """Strips -> plain values."""
     return [
         {
@@ -71,7 +71,7 @@ def strips_from(values: Sequence[Any], resolve: Resolve) -> tuple[list[Strip], l
     return strips, missing
 
 
-def macros_to(macros: Sequence[Macro]) -> list[dict[str, Any]]:
+def macros_to(macros: Sequence[Macro]) -> list[JsonObject]:
     """Macros -> plain values."""
     return [
         {"name": m.name, "value": m.value, "members": {k: list(v) for k, v in m.members.items()}}
@@ -149,7 +149,7 @@ class Presets:
 def _factory(bank: BankPort) -> list[Preset]:
     presets = []
     for name, wanted in FACTORY:
-        strips: dict[str, dict[str, Any]] = {}
+        strips: dict[str, JsonObject] = {}
         for words, amount in wanted:
             rows = [r for r in bank.search(words, limit=3, offset=0) if r.id not in strips]
             if rows:

@@ -1,7 +1,5 @@
 """The selected feature -> its page: labels, evidence, figures, histogram, examples, neighbours, caveats."""
 
-from typing import Any
-
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QGridLayout,
@@ -15,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar.bank.duplicates import group_of
+from drawbar.bank.records import Feature, Label
 from drawbar.errors import DrawbarError
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.evidence import Card, caveats, marks_of, read_card, sentences
@@ -121,7 +120,7 @@ class Inspector(QStackedWidget):
         column.addWidget(separator())
         column.addWidget(label(text, "caption"))
 
-    def _head(self, column: QVBoxLayout, feature: Any) -> None:
+    def _head(self, column: QVBoxLayout, feature: Feature) -> None:
         row = feature.row
         head = QHBoxLayout()
         head.addWidget(label(feature_title(row), "featureTitle", wrap=True), 1)
@@ -152,14 +151,14 @@ class Inspector(QStackedWidget):
         self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
 
-    def _made_from(self, column: QVBoxLayout, feature: Any) -> None:
+    def _made_from(self, column: QVBoxLayout, feature: Feature) -> None:
         """Of a slider of the user's own: its examples, and how well they are told apart."""
         self._section(column, "MADE FROM EXAMPLES")
         for one in feature.labels:
             text = str(one.evidence.get("phrase", one.text))
             column.addWidget(label(text[:1].upper() + text[1:] + ".", "small", wrap=True))
 
-    def _labels(self, column: QVBoxLayout, feature: Any) -> None:
+    def _labels(self, column: QVBoxLayout, feature: Feature) -> None:
         self._section(column, "LABELS")
         if not feature.labels:
             column.addWidget(label("Nobody has named this feature yet.", "small", wrap=True))
@@ -189,7 +188,7 @@ class Inspector(QStackedWidget):
         field.returnPressed.connect(lambda: self._name(feature.row.id, field.text()))
         column.addWidget(field)
 
-    def _vote_buttons(self, id: str, one: Any) -> list[QWidget]:
+    def _vote_buttons(self, id: str, one: Label) -> list[QWidget]:
         if one.method == "people":
             edit = tool_button("pencil-outline", "Edit your label", px=13)
             edit.clicked.connect(lambda: self._edit(id, one.text))
@@ -223,7 +222,7 @@ class Inspector(QStackedWidget):
             self.label_field.setText(text)
             self.label_field.setFocus()
 
-    def _evidence(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
+    def _evidence(self, column: QVBoxLayout, feature: Feature, card: Card) -> None:
         self._section(column, "EVIDENCE")
         row = feature.row
         for text in sentences(card, row.verdict or "untested", row.label):
@@ -245,7 +244,7 @@ class Inspector(QStackedWidget):
             line.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "faint"))
             column.addLayout(line)
 
-    def _twins(self, column: QVBoxLayout, feature: Any) -> None:
+    def _twins(self, column: QVBoxLayout, feature: Feature) -> None:
         """Features that are the same slider; the one with the best evidence is the one to use."""
         bank = self._library.bank
         if bank is None:
@@ -267,7 +266,7 @@ class Inspector(QStackedWidget):
         words = "They fire at the same moments, or point the same way: in the rack their amounts add up."
         column.addWidget(label(words, "faint", wrap=True))
 
-    def _figures(self, column: QVBoxLayout, feature: Any) -> None:
+    def _figures(self, column: QVBoxLayout, feature: Feature) -> None:
         self._section(column, "WHEN IT FIRES")
         text = f"{feature.density:.2%} of frames, in {feature.clip_density:.0%} of clips"
         column.addWidget(label(text, "small", wrap=True))
@@ -276,7 +275,7 @@ class Inspector(QStackedWidget):
                 Histogram(feature.histogram.edges, feature.histogram.counts, feature.quantiles.p99)
             )
 
-    def _examples(self, column: QVBoxLayout, feature: Any) -> None:
+    def _examples(self, column: QVBoxLayout, feature: Feature) -> None:
         bank = self._library.bank
         examples = list(bank.examples(feature.row.id))[:EXAMPLES] if bank else []
         if not examples:
@@ -288,7 +287,7 @@ class Inspector(QStackedWidget):
             play = tool_button("play-circle-outline", f"Play this example of {example.clip}", px=20)
             play.clicked.connect(lambda _=False, e=example: self._actions.listen(e))
             row.addWidget(play)
-            spark = Sparkline(example.activations)
+            spark = Sparkline(example.activations.tolist())
             spark.setToolTip(f"{example.clip}: lit where it fires. {example.licence}".strip())
             row.addWidget(spark, 1)
             name = label(BIN_TITLES.get(example.bin, example.bin), "faint")
@@ -297,7 +296,7 @@ class Inspector(QStackedWidget):
             row.addWidget(name)
             column.addLayout(row)
 
-    def _correlations(self, column: QVBoxLayout, feature: Any) -> None:
+    def _correlations(self, column: QVBoxLayout, feature: Feature) -> None:
         if not feature.correlations:
             return
         self._section(column, "MOVES WITH")
@@ -313,7 +312,7 @@ class Inspector(QStackedWidget):
             grid.addWidget(label(f"{value:+.2f}".replace("-", "\u2212"), "small"), row, 2)
         column.addLayout(grid)
 
-    def _neighbours(self, column: QVBoxLayout, feature: Any) -> None:
+    def _neighbours(self, column: QVBoxLayout, feature: Feature) -> None:
         if not feature.neighbours:
             return
         self._section(column, "RESEMBLES")
@@ -326,7 +325,7 @@ class Inspector(QStackedWidget):
             row.addWidget(label(f"{cosine:.2f}", "faint"))
             column.addLayout(row)
 
-    def _caveats(self, column: QVBoxLayout, feature: Any, card: Card) -> None:
+    def _caveats(self, column: QVBoxLayout, feature: Feature, card: Card) -> None:
         found = caveats(feature, card)
         if found:
             self._section(column, "CAVEATS")
