@@ -129,3 +129,20 @@ def test_bootstrap_repeats_with_its_seed() -> None:
     first = bootstrap(values, PROMPTS, weights, draws=50, seed=7)
     assert np.array_equal(first, bootstrap(values, PROMPTS, weights, draws=50, seed=7))
     assert first.shape == (50, 2)
+
+
+def test_the_worked_example_of_the_docstring_is_what_the_functions_say() -> None:
+    from drawbar.evidence import statistics
+    from drawbar.evidence.statistics.ranking import benjamini_hochberg, rank_p
+
+    prompts = ["a", "a", "b", "b"]
+    sd = take_sd(np.array([[-3.0], [-2.0], [-1.0], [-2.0]]), prompts)
+    differences = np.array([[0.5, 0.6, 0.4, 0.5], [1.1, 1.0, 0.9, 1.4]])[:, :, None]
+    of_pairs = pair_slopes([0.5, 1.0], differences)[:, 0]
+    slope = float(location(of_pairs, prompt_weights(prompts)))
+    figures = [*(f"{one:.2f}" for one in of_pairs), f"{slope / sd[0]:.2f} standard", f"= {sd[0] / slope:.2f}"]
+    figures += [f"p = (1 + 0) / (1 + 19) = {rank_p(slope, np.linspace(-0.8, 0.9, 19)):g}"]
+    q = benjamini_hochberg([0.01, 0.02, 0.05, 0.2])
+    figures += ["q = " + ", ".join(f"{one:.2g}" for one in q)]
+    told = " ".join((statistics.__doc__ or "").split())
+    assert [figure for figure in figures if figure not in told] == []

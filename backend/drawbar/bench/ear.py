@@ -1,4 +1,4 @@
-"""An engine and its sliders -> how long after a move it is heard, and whether the joints click.
+"""An engine and its sliders -> slider-to-ear latency, and whether the joints click.
 
 A move is heard with the first 20 ms at the output whose difference from the take without it is above -20 dB of the
 signal. While a slider is dragged there is no take without the last move, so two times are told: from a move to the

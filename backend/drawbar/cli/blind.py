@@ -1,7 +1,4 @@
-"""Words of the listening test -> a blind session in the terminal, its result and its table.
-
-`drawbar blind`.
-"""
+"""`drawbar blind`: the listening test in the terminal, its result and its table."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Words about a build -> a bank, one stage of it, or what it would take.
-
-`drawbar build RUN.toml`, `drawbar build FOLDER --out RUN`, `drawbar build RUN --corpus FOLDER`.
-"""
+"""`drawbar build`: a bank, one stage of it, or what it would take."""
 
 import tomllib
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""Words of the offline side -> composed music, what a sound file activates.
-
-`drawbar compose`, `analyse`.
-"""
+"""`drawbar compose` and `drawbar analyse`: music with its ground truth; what a sound file activates."""
 
 from collections.abc import Sequence
 from pathlib import Path

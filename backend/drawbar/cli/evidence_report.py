@@ -1,7 +1,4 @@
-"""A proven bank -> its evidence as a page to read and play, as counts, or as the README's table.
-
-`drawbar report evidence`.
-"""
+"""`drawbar report evidence`: a proven bank as a page to read and play, as counts, or as a Markdown table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

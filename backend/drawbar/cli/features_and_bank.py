@@ -1,7 +1,4 @@
-"""Words about a bank -> rows of features, everything known about one, banks packed and installed.
-
-`drawbar features ...`, `drawbar bank ...`.
-"""
+"""`drawbar features` and `drawbar bank`: search features, read all about one; pack and install banks."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Words about models -> which are here, how to get one, how much memory each takes.
-
-`drawbar model list`, `get`, `show`.
-"""
+"""`drawbar model`: which models are here, how to get one, how much memory each takes."""
 
 from typing import Annotated, Any
 

@@ -1,7 +1,4 @@
-"""Words of the playing side -> a take in a file, or what this machine can do.
-
-`drawbar render`, `doctor`.
-"""
+"""`drawbar render` and `drawbar doctor`: a take in a file; what this machine can do."""
 
 import math
 import secrets

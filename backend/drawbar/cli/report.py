@@ -1,7 +1,4 @@
-"""Words about a run or a bank -> tables: which features survive a filter, whether labels say anything.
-
-`drawbar report ...`.
-"""
+"""`drawbar report`: which features survive a filter, and whether labels say anything, as tables."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Words of the proving side -> a table of what equals the reference implementations, and by how much.
-
-`drawbar verify`.
-"""
+"""`drawbar verify`: what equals the reference implementations, and by how much."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""Waiting and the time of day -> one small object, so that tests can play minutes without a sleep."""
+"""Time and waiting as one small object, so that tests can play minutes without a sleep."""
 
 from __future__ import annotations
 

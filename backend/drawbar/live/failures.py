@@ -1,4 +1,4 @@
-"""Whatever ended the worker's work -> one error of Drawbar's own tree, with the cure.
+"""Any exception of the worker thread -> one error of Drawbar's own tree, with the cure.
 
 The engine keeps it for the caller and goes back to being ready. Knows nothing of engines.
 """

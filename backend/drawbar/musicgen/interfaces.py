@@ -1,4 +1,4 @@
-"""What the generator asks of its guests -> the shapes of steering, automation and observers.
+"""Protocols between the generator and what is plugged into it: steering, automation, observers.
 
 ``drawbar.steering`` steers; live meters and feature searches observe. The generator only calls these.
 """

@@ -1,4 +1,4 @@
-"""Nothing -> the one style sheet, with the names of `theme`'s colours where they go; it names no colour itself."""
+"""The one Qt style sheet; every colour in it is one of `theme`'s."""
 
 TEMPLATE = """
 QWidget { color: $text; }

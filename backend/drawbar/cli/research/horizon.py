@@ -1,7 +1,4 @@
-"""Words about foresight -> a whole study, its controls on made-up tables, its page.
-
-`drawbar study horizon RUN.toml`, `drawbar study positive`, `drawbar study null`, `drawbar report horizon RUN`.
-"""
+"""`drawbar study horizon`, `positive`, `null` and `drawbar report horizon`: the long-horizon study and its page."""
 
 import tomllib
 from collections.abc import Callable

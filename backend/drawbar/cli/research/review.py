@@ -1,4 +1,4 @@
-"""Words about a queue of proposals -> a person's decisions on them, agreement, events: `drawbar review ...`."""
+"""`drawbar review`: a person's decisions on proposed recurrences, agreement, events."""
 
 from pathlib import Path
 from typing import Annotated

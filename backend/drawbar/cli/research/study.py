@@ -1,4 +1,4 @@
-"""Words about structure -> verified tracks, recurrence events and how well they are found: `drawbar study ...`."""
+"""`drawbar study manifest`, `events` and `score`: verified tracks, recurrence events, how well they are found."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,22 @@
 """Text memory, seeds and steering -> tokens, one position after the other, for B clips at once.
 
-The arithmetic of generation: guidance, the bypass twin, forced entries, the sliding window and going back. Rows of
-the network are ``[conditional, null]`` of every clip, then the same of every twin. Knows no text, files or threads.
+The arithmetic of generation: guidance, the bypass twin, forced entries, the sliding window and going back. Knows no
+text, files or threads.
+
+Rows of the network, for B = 2 clips with guidance and a twin (tracks x branches = 4 x 2 rows)::
+
+    row     0        1        2       3       4        5        6       7
+    clip    a        b        a       b       a        b        a       b
+    branch  prompt   prompt   null    null    prompt   prompt   null    null
+            '--------- steered ----------'    '--------- twins ----------'
+
+Entries (codebook k, frame t) are decided along a diagonal: codebook k is ``delays[k]`` positions late (0 1 2 3)::
+
+    position   0        1        2        3        4
+    decides    k0 t0    k0 t1    k0 t2    k0 t3    k0 t4
+                        k1 t0    k1 t1    k1 t2    k1 t3
+                                 k2 t0    k2 t1    k2 t2
+                                          k3 t0    k3 t1     frame 0 is complete after position 3
 """
 
 from __future__ import annotations
@@ -100,13 +115,14 @@ class Generation:
         self._make_room(position + 2)
         for run, _ in self._runs:
             if run.advance(position):
-                self._still = None
+                self._still = None  # a slider moves: what is added has to be laid out anew
         cache = self._cache_for(position)
         self._prepare_next(position)
         if self._still is None:
             self._still = self._interventions(position, 1)
         steps = self._columns(position, 1, self._windows.start(self._windows.window(position)))
         drawn = self._computed(position, steps, cache)
+        # Half precision overflows where float32 does not: the stepper switches once, for the rest of the take.
         if drawn is None and self._stepper.become_exact():
             self._renew()
             cache = self._cache_for(position)
@@ -121,6 +137,7 @@ class Generation:
         assert self._still is not None
         places = self._places(position)
         seeds = self.settings.seeds * (2 if self.settings.twin else 1)
+        # Clamp and mute read the residual before they change it, as Python code: a captured graph cannot.
         if self._graphed and not self._still.edit:
             graph = self._graph(cache)
             graph.steer(self._still.add)
@@ -170,6 +187,8 @@ class Generation:
         if not 0 <= frame <= self.position:
             raise BadInputError(f"cannot go back to frame {frame}: {self.position} positions are computed")
         self.kept = {place: token for place, token in self.kept.items() if place[1] < frame}
+        # The diagonal above: positions computed again also predict late codebooks of frames before ``frame``. Those
+        # were heard already, so they are kept instead of drawn again.
         for book, delay in enumerate(self.spec.delays):
             for earlier in range(max(0, frame - delay), frame):
                 self.kept[book, earlier] = int(self._steps[0, book, earlier + delay + 1])
@@ -177,6 +196,8 @@ class Generation:
         self._still = None
         for run, _ in self._runs:
             run.rewind(frame)
+        # What the caches hold past ``frame`` was computed from tokens that are void now. The next window's cache keeps
+        # what was prepared before ``frame``; windows beyond it go.
         window = self._windows.window(frame)
         for number in list(self._caches):
             if number > window + 1:
@@ -264,6 +285,7 @@ class Generation:
     def _columns(self, first: int, count: int, start: int) -> Tensor:
         """The steps at positions ``first ...`` as rows ``[R, K, count]``; the window starts at frame ``start``."""
         columns = self._steps[:, :, first : first + count]
+        # A window is a sequence of its own: frames before its start read as not there, as in a take that begins here.
         if start and first <= start + self.spec.max_delay:
             frames = torch.arange(first, first + count) - 1 - self._delays[:, None]
             columns = columns.masked_fill(frames < start, self.spec.card)
@@ -284,7 +306,10 @@ class Generation:
         return cache
 
     def _spare(self, window: int) -> Cache:
-        """A cache for a new window: the one of the window before last, if there is one."""
+        """A cache for a new window: the one of the window before last, if there is one.
+
+        Two caches for a take of any length, and on a GPU two sets of captured graphs, each tied to a cache's memory.
+        """
         for number in list(self._caches):
             if number < window - 1:
                 cache = self._caches.pop(number)

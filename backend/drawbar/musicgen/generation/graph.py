@@ -19,8 +19,13 @@ from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.step import Stepper, TextMemory
 
 _BUCKET = 512
-"""Attention looks at the past up to the next multiple of this many positions; each has its own capture."""
+"""Attention looks at the past up to the next multiple of this many positions; each has its own capture.
+
+A captured graph has fixed shapes. One graph for the whole cache would make every frame as slow as the last one; one a
+position would be 1,500 captures. What lies between the position and the end of the bucket is masked.
+"""
 _WARM = 3
+"""Runs before a capture: libraries choose their algorithms and allocate in the first ones, which a capture forbids."""
 
 
 class FrameGraph:
@@ -76,7 +81,7 @@ class FrameGraph:
 
     def steer(self, add: Mapping[int, Tensor]) -> None:
         """Writes what every layer adds, ``[R, D]``; layers that are absent add zero."""
-        if add is self._steered:
+        if add is self._steered:  # nothing moved since the last frame: the buffer holds it already
             return
         self._add.zero_()
         for layer, vectors in add.items():
@@ -92,6 +97,7 @@ class FrameGraph:
             raise BadInputError(
                 f"position {position} is outside the cache of {self._cache.capacity} positions"
             )
+        # Pinned memory may be written again at once only because `result` waits for the frame that reads it.
         self._steps[0].copy_(steps)
         self._position[0].fill_(position)
         self._bases[0].copy_(torch.tensor(bases, dtype=torch.int64))
@@ -117,6 +123,7 @@ class FrameGraph:
             ]  # warming up writes position 0
             place = self._position[1].clone()
             self._position[1].zero_()
+            # Capture wants a stream of its own; the waits keep both streams' writes to the buffers in order.
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
@@ -141,6 +148,7 @@ class FrameGraph:
             0, at
         )
         x = x.view(rows, spec.d_model)
+        # Later places of the bucket hold zeros or what a rewind left behind: -inf takes them out of the softmax.
         past = torch.where(self._places[:length] <= at, 0.0, float("-inf")).to(x.dtype).view(1, 1, 1, length)
         for number, (norms, linear) in enumerate(stepper.weights):
             qkv, self_out, cross_q, cross_out, ff_in, ff_out = linear

@@ -1,4 +1,4 @@
-"""What makes a module -> the module without values: its names and shapes, no memory, no random numbers.
+"""Builds an nn.Module on PyTorch's meta device: its names and shapes, no memory, no random numbers.
 
 For weights that come from a file. Knows nothing of models.
 """

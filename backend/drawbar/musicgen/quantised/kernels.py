@@ -1,4 +1,4 @@
-"""A CPU with 8-bit dot products -> compiled functions: quantise, multiply, attend. None elsewhere.
+"""The compiled CPU kernels of 8- and 4-bit weights: quantise, multiply, attend; None without AVX-512 VNNI.
 
 The functions are LLVM assembly, compiled in memory for the machine they run on (AVX-512 VNNI); nothing is downloaded
 and no compiler is needed. They work on addresses: ``packed.py`` and ``quantised.py`` own the memory. Threads come from
@@ -121,7 +121,9 @@ def _team(llvm: Any) -> Callable[..., None] | None:
     import torch
 
     for file in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
-        library = ctypes.PyDLL(str(file))  # keeps the interpreter lock: a call takes microseconds
+        # PyDLL keeps the interpreter lock: a call takes microseconds, getting the lock back from a busy window up to the
+        # switch interval of 5 ms. The team is the one that torch has started, so no core is asked for twice.
+        library = ctypes.PyDLL(str(file))
         llvm.add_symbol("drawbar_thread", ctypes.cast(library.omp_get_thread_num, ctypes.c_void_p).value)
         start: Callable[..., None] = library.GOMP_parallel
         library.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]

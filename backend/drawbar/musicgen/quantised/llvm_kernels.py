@@ -1,4 +1,4 @@
-"""Nothing -> the LLVM assembly of the CPU kernels (see ``kernels.py`` for what they do and read).
+"""Writes the LLVM assembly of the CPU kernels; ``kernels.py`` says what they do and compiles them.
 
 Written by a small emitter: every value gets a fresh name, a loop is a Python ``with`` block. Knows nothing of
 compiling or memory.
@@ -168,6 +168,12 @@ def _put_bytes(c: _Code, whole: Sequence[str], pointer: str) -> None:
         c.store("<16 x i8>", c.let(f"trunc {N} {part} to <16 x i8>"), c.at(pointer, 16 * n), 1)
 
 
+# quantise: inputs -> bytes, one scale per group of 32 values.
+#
+#     x        f32   | 32 values | 32 values | ...          row after row
+#     q        i8    | 32 bytes  | 32 bytes  | ...          round(x * 127 / largest), -127..127
+#     scales   f32   |     1     |     1     | ...          largest / 127
+#     sums     i32   |     1     |     1     | ...          offset * sum of the 32 bytes, see `multiply`
 def _quantise() -> str:
     c = _Code()
     with c.loop("0", "%groups") as g:
@@ -184,6 +190,22 @@ def _dot(c: _Code, total: str, unsigned: str, signed: str) -> str:
     return c.call(N, "llvm.x86.avx512.vpdpbusd.512", f"{N} {total}", f"{N} {unsigned}", f"{N} {signed}")
 
 
+# multiply: rows of bytes x packed weights, 16 outputs at a time (the 16 lanes of a 512-bit register).
+#
+#     weights  [out/16][in/32]   one group = 8 steps; one step = 64 bytes = 16 outputs x 4 inputs:
+#
+#         byte     0 1 2 3     4 5 6 7     8 ...      60 61 62 63
+#         output   0 0 0 0     1 1 1 1     2 ...      15 15 15 15
+#         input    0 1 2 3     0 1 2 3     0 ...       0  1  2  3      step n: inputs 4 n .. 4 n + 3
+#
+#         8 bits: 8 x 64 bytes a group. 4 bits: 4 x 64, step 2 n in the low half of each byte, 2 n + 1 in the high.
+#     scales   [out/16][in/32]   16 half floats, one an output
+#
+# vpdpbusd multiplies 4 unsigned by 4 signed bytes in each lane and adds them to its int32: the four inputs, broadcast
+# to all lanes, against four weights of 16 outputs. Weights must be the unsigned side, so they are stored + 128 (+ 8 in
+# 4 bits), and  sum (w + 128) q  =  sum w q  +  128 * sum q:  each lane starts at -128 * sum q, which `quantise` left in
+# `sums`. After a group: outputs += total * weight scale * input scale. All rows share one pass over the weights, since
+# reading those is what takes the time.
 def _multiply(bits: int, rows: int) -> str:
     c = _Code()
     w, ws, q, qs, qz, out, groups, blocks, stride, accumulate, threads = c.fields(
@@ -261,6 +283,21 @@ def _hex(value: float) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', single))[0]:016X}"
 
 
+# attend: each pair (row, head) over its own past; 64 values a head.
+#
+#     keys         per pair, in blocks of 16 positions (a lane each), 1,024 bytes a block, unsigned (+ 128):
+#
+#         byte       0 1 2 3     4 5 6 7     ...     60 61 62 63   |   64 65 66 67   ...
+#         position   0 0 0 0     1 1 1 1     ...     15 15 15 15   |    0  0  0  0   ...
+#         value      0 1 2 3     0 1 2 3     ...      0  1  2  3   |    4  5  6  7   ...     16 vectors of 64 bytes
+#
+#     values       per pair, position after position: 64 signed bytes
+#     key_scales, value_scales   one float a position
+#     scratch      per thread one float a position: first scores, then weights x value scale
+#
+# Keys lie like weights, so that one vpdpbusd takes 4 values of the query against 16 positions; two running sums hide
+# its latency. Then a softmax over the scores (1/8 is 1 over the root of 64; the lanes past `length` are minus
+# infinity), and the values are added up position by position, as they lie.
 def _attend() -> str:
     c = _Code()
     (
@@ -341,6 +378,8 @@ def _attend() -> str:
     return c.function("@attend(ptr %job)")
 
 
+# store: one position's key and value of every pair -> their places above. In a block a key is spread out: its bytes
+# 4 n .. 4 n + 3 go to vector n, lane ``position % 16``. xor 128 makes the signed byte unsigned (the same as + 128).
 def _store() -> str:
     c = _Code()
     block, lane = c.let("sdiv i64 %position, 16"), c.let("srem i64 %position, 16")

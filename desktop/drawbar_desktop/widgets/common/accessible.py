@@ -1,4 +1,4 @@
-"""A widget that we draw ourselves -> its role and value for screen readers; Qt knows only its own kinds.
+"""Role and value of the widgets that we draw ourselves, for screen readers; Qt knows only its own kinds.
 
 A widget says `accessible_role` (of `ROLES`) and, if it has one, `accessible_value()`.
 """

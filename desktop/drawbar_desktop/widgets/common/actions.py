@@ -1,4 +1,4 @@
-"""What the window asks of the application -> one record of calls, so that widgets know nothing of the engine."""
+"""One record of the calls that the window makes to the application; widgets know nothing of the engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Something that waits for an answer -> a strip across the window with words and buttons; never a modal box."""
+"""A strip across the window for what waits for an answer: words and buttons, never a modal box."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Small things that every panel uses -> labels, tags, buttons, separators and a layout that wraps."""
+"""Labels, tags, buttons, separators and a layout that wraps: what every panel uses."""
 
 from collections.abc import Callable, Sequence
 

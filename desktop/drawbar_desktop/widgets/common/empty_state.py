@@ -1,4 +1,4 @@
-"""Nothing to show yet -> an icon, a line, a hint and perhaps one button."""
+"""What an empty panel shows: an icon, a line, a hint and perhaps one button."""
 
 from collections.abc import Callable
 

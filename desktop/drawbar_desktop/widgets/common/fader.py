@@ -1,4 +1,4 @@
-"""Two ends and a middle -> a horizontal fader: drag, Shift for fine, wheel, arrows; double- or Ctrl-click resets."""
+"""A horizontal fader: drag, Shift for fine, wheel, arrows; double- or Ctrl-click resets."""
 
 from collections.abc import Callable
 

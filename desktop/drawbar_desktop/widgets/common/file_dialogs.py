@@ -1,4 +1,4 @@
-"""Which file or folder -> the system's dialog, opened where the last one was left; the folder is remembered."""
+"""The system's file dialogs, opened where the last one was left."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Nothing -> the mark: four drawbars pulled to different lengths, and the name."""
+"""The logo: four drawbars pulled to different lengths, and the name."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QPixmap

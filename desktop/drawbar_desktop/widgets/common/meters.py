@@ -1,4 +1,4 @@
-"""A number that changes fast -> a column or bar of light; repaints only when a lamp changes."""
+"""Meters: a column or bar of light for a number that changes fast; repaints only when a lamp changes."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent

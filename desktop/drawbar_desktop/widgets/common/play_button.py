@@ -1,4 +1,4 @@
-"""Playing or not -> one big round button that starts and stops."""
+"""The big round button that starts and stops."""
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRadialGradient

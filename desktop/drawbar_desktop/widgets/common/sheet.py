@@ -1,4 +1,4 @@
-"""A card over the window with a title, a body and buttons -> dialogs that look like the rest and block nothing."""
+"""The card that every dialog is: over the window, with title, body and buttons; it blocks nothing."""
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent

@@ -1,4 +1,4 @@
-"""Something that went wrong -> a card with the words, a copy button and where the log file is."""
+"""The card that tells an error: its words, a copy button, where the log file is."""
 
 from pathlib import Path
 

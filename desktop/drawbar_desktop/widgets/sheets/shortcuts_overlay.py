@@ -1,4 +1,4 @@
-"""The question mark -> a card over the window that lists every key and gesture."""
+"""The card that lists every key and gesture; the question mark opens it."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent

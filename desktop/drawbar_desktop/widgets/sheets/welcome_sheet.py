@@ -1,4 +1,4 @@
-"""The first start -> what is installed, on which device it plays, and one button that makes music."""
+"""The card of the first start: what is installed, on which device it plays, one button that makes music."""
 
 from collections.abc import Callable, Sequence
 

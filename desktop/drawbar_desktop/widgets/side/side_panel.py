@@ -1,4 +1,4 @@
-"""Feature page, what is heard, takes -> one panel with three tabs on the right of the window."""
+"""The panel on the right with three tabs: the feature's page, what is heard, the takes."""
 
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 

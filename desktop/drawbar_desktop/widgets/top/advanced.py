@@ -1,4 +1,4 @@
-"""How the model samples -> a fold with guidance, temperature, top-k, twin and loudness match."""
+"""The fold with guidance, temperature, top-k, twin and loudness match."""
 
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout
 

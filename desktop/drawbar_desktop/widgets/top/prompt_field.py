@@ -1,4 +1,4 @@
-"""Text, and the words in it that the model does not know -> one field that names them."""
+"""The prompt's field; it names the words that the model does not know."""
 
 from collections.abc import Sequence
 
