@@ -121,7 +121,7 @@ def _team(llvm: Any) -> Callable[..., None] | None:
     import torch
 
     for file in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
-        # PyDLL keeps the interpreter lock: a call takes microseconds, getting the lock back from a busy window up to the
+        # PyDLL keeps the interpreter lock: a call takes microseconds, the lock back from a busy window takes up to the
         # switch interval of 5 ms. The team is the one that torch has started, so no core is asked for twice.
         library = ctypes.PyDLL(str(file))
         llvm.add_symbol("drawbar_thread", ctypes.cast(library.omp_get_thread_num, ctypes.c_void_p).value)
