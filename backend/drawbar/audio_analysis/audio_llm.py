@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from drawbar.audio_analysis.chat import ChatSettings, ask
 from drawbar.bank.licences import normal_licence
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.json_object import JsonObject
 
 _RATE_HZ = 16_000  # what such models listen at
 _PROMPT = 2
@@ -180,7 +181,7 @@ class Listener:
     def judge(self, label: str, clips: Sequence[Heard]) -> list[float]:
         """How well a label fits each clip, 0 to 1. Raises BadInputError, ChatError, BudgetSpentError."""
 
-        def check(answer: Any) -> dict[str, Any]:
+        def check(answer: Any) -> JsonObject:
             fits = [float(x) for x in answer["fits"]]
             if len(fits) != len(clips) or not np.isfinite(fits).all():
                 raise ValueError(f"{len(fits)} figures for {len(clips)} clips")
@@ -195,11 +196,11 @@ class Listener:
         self,
         kind: str,
         text: str,
-        schema: dict[str, Any],
+        schema: JsonObject,
         clips: Sequence[Heard],
         marks: Sequence[str],
-        check: Callable[[Any], dict[str, Any]],
-    ) -> dict[str, Any]:
+        check: Callable[[Any], JsonObject],
+    ) -> JsonObject:
         for clip in clips:
             if not self.settings.allows(clip.name, clip.licence):
                 raise BadInputError(
@@ -210,14 +211,14 @@ class Listener:
         place = self._cache / f"{self._digest(kind, text, waves)}.json"
         if (known := _cached(place)) is not None:
             return known
-        parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
+        parts: list[JsonObject] = [{"type": "text", "text": text}]
         for mark, wave in zip(marks, waves, strict=True):
             sound = {"data": base64.b64encode(wave).decode(), "format": "wav"}
             parts += [{"type": "text", "text": mark}, {"type": "input_audio", "input_audio": sound}]
         form = {"type": "json_schema", "json_schema": {"name": kind, "strict": True, "schema": schema}}
         body = {"messages": [{"role": "user", "content": parts}], "response_format": form, "temperature": 0}
         seconds = sum(len(clip.audio) / clip.rate_hz for clip in clips)
-        found: dict[str, Any] = ask(
+        found: JsonObject = ask(
             self.settings.chat(), body, check, wait=self._wait, sent=lambda: self.budget.spend(seconds)
         )
         self._cache.mkdir(parents=True, exist_ok=True)
@@ -235,7 +236,7 @@ class Listener:
         return state.hexdigest()
 
 
-def _cached(place: Path) -> dict[str, Any] | None:
+def _cached(place: Path) -> JsonObject | None:
     try:
         known = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -243,7 +244,7 @@ def _cached(place: Path) -> dict[str, Any] | None:
     return known if isinstance(known, dict) else None
 
 
-def _plain_answer(answer: Any) -> dict[str, Any]:
+def _plain_answer(answer: Any) -> JsonObject:
     """The answer as it is cached. Raises ValueError, KeyError or TypeError for another form."""
     name, description = (" ".join(str(answer[key]).split()) for key in ("name", "description"))
     confidence = float(answer["confidence"])

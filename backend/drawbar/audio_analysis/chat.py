@@ -88,7 +88,7 @@ _opener = urllib.request.build_opener(_NoRedirect)
 
 def ask(
     settings: ChatSettings,
-    body: Mapping[str, Any],
+    body: Mapping[str, object],
     check: Callable[[Any], Any],
     *,
     wait: Callable[[float], None] = time.sleep,
@@ -126,7 +126,7 @@ def ask(
     )
 
 
-def _post(settings: ChatSettings, body: Mapping[str, Any], key: str) -> Any:
+def _post(settings: ChatSettings, body: Mapping[str, object], key: str) -> Any:
     request = urllib.request.Request(
         settings.endpoint.rstrip("/") + "/chat/completions",
         data=json.dumps({"model": settings.model, **body}).encode(),

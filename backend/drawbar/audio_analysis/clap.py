@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.files.json_object import JsonObject
 
 CLAP_RATE_HZ = 48_000
 _BATCH = 8
@@ -94,7 +95,7 @@ def load_clap(source: str, device: str = "cpu", progress: Progress | None = None
     from drawbar.musicgen.checkpoint import hub
 
     path = Path(source).expanduser()
-    plain: dict[str, Any] = {"truncation": "rand_trunc", "padding": "repeatpad"}
+    plain: JsonObject = {"truncation": "rand_trunc", "padding": "repeatpad"}
     try:
         if path.suffix == ".pt":
             text = hub.cached(_TEXT_MODEL) or hub.fetch(_TEXT_MODEL, progress)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, MissingDependencyError
+from drawbar.files.json_object import JsonObject
 
 ESSENTIA_DSP = (
     "dissonance",  # sensory roughness of the spectral peaks
@@ -130,7 +131,7 @@ class EssentiaTags:
         )
 
     @staticmethod
-    def _read(path: Path) -> dict[str, Any]:
+    def _read(path: Path) -> JsonObject:
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -174,9 +175,9 @@ class EssentiaTags:
         return found
 
     def _head(
-        self, standard: Any, path: Path, about: dict[str, Any], embedded: NDArray[np.float32]
+        self, standard: Any, path: Path, about: JsonObject, embedded: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        inputs: Sequence[dict[str, Any]] = about.get("schema", {}).get("inputs", [])
+        inputs: Sequence[JsonObject] = about.get("schema", {}).get("inputs", [])
         names = {
             "input": inputs[0]["name"] if inputs else "model/Placeholder",
             "output": next((o["name"] for o in _outputs(about)), "model/Softmax"),
@@ -187,6 +188,6 @@ class EssentiaTags:
         return found
 
 
-def _outputs(about: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    outputs: Sequence[dict[str, Any]] = about.get("schema", {}).get("outputs", [])
+def _outputs(about: JsonObject) -> Sequence[JsonObject]:
+    outputs: Sequence[JsonObject] = about.get("schema", {}).get("outputs", [])
     return outputs

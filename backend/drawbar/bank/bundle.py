@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from drawbar.bank.checks import sha256_of, verify
 from drawbar.bank.database import Database
@@ -16,6 +16,7 @@ from drawbar.bank.migrations import BANK_MIGRATIONS, migrate
 from drawbar.bank.records import BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.errors import BadInputError, BankError
+from drawbar.files.json_object import JsonObject
 
 SUFFIX = ".drawbank"
 MAX_BYTES = 16 * 1024**3
@@ -75,7 +76,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _manifest(folder: Path, info: BankInfo, members: list[str]) -> dict[str, Any]:
+def _manifest(folder: Path, info: BankInfo, members: list[str]) -> JsonObject:
     sizes = {
         name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in members
     }
@@ -122,7 +123,7 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
     return contents
 
 
-def _parsed(manifest: dict[str, Any]) -> BundleContents:
+def _parsed(manifest: JsonObject) -> BundleContents:
     if manifest["drawbank"] != 1:
         raise ValueError(f"format {manifest['drawbank']!r} is not known")
     members = {

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 from drawbar.errors import BankError
 
+Row = tuple[Any, ...]
+"""What SQLite gives: the columns that were asked for."""
+
 # A foreign file's schema may call no functions; pages are checked when read, and mapped rather than copied.
 _PRAGMAS = (
     "trusted_schema=OFF",
@@ -73,31 +76,31 @@ class Database:
             self._depth -= 1
             self._connection.execute("COMMIT" if outermost else f"RELEASE {name}")
 
-    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+    def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """Execute one statement -> how many rows it changed."""
         with self._calling():
             return self._connection.execute(sql, values).rowcount
 
-    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         with self._calling():
             self._connection.executemany(sql, rows)
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         with self._calling():
             return self._connection.execute(sql, values).fetchall()
 
-    def row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def row(self, sql: str, values: Sequence[object] = ()) -> Row | None:
         """The first row of a query, or None."""
         with self._calling():
-            found: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+            found: Row | None = self._connection.execute(sql, values).fetchone()
             return found
 
-    def value(self, sql: str, values: Sequence[Any] = ()) -> Any:
+    def value(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first column of the first row, or None."""
         found = self.row(sql, values)
         return None if found is None else found[0]
 
-    def chunks(self, sql: str, values: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+    def chunks(self, sql: str, values: Sequence[object] = ()) -> Iterator[list[Row]]:
         """The rows of a query, 10,000 at a time, so that a large table never lies in memory."""
         with self._calling():
             cursor = self._connection.execute(sql, values)

@@ -5,7 +5,7 @@ and what judges and guards measured, in half precision. Knows nothing of how any
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from drawbar.bank.database import Database
 from drawbar.bank.writing import number_of, to_json
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping
 
 _VERDICTS = ("proven", "weak", "not shown", "harmful", "untested")
 
@@ -28,7 +29,7 @@ class FeatureEvidence:
     proof: float | None = None
     """Sorts within a verdict, higher first."""
     usable_range: tuple[float, float] | None = None
-    card: Mapping[str, Any] | None = None
+    card: JsonMapping | None = None
 
     def __post_init__(self) -> None:
         if self.verdict not in _VERDICTS:
@@ -60,7 +61,7 @@ class Evidence:
     """What ``drawbar prove`` hands to a bank."""
 
     features: tuple[FeatureEvidence, ...]
-    documents: Mapping[str, Any]
+    documents: JsonMapping
     """``summary``, ``preregistration``, ``selection``, ``measures``: JSON values."""
     trials: Iterable[Trial]
 

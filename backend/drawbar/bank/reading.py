@@ -13,6 +13,7 @@ from drawbar.bank.listing import PROVEN
 from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label, Quantiles, parse_id
 from drawbar.bank.tensors import TensorReader
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 PEOPLE = "people"
 """The method of labels that persons gave."""
@@ -104,7 +105,7 @@ def read_feature(database: Database, edits: UserEdits, row: FeatureRow) -> Featu
     )
 
 
-def read_vectors(reader: TensorReader, ids: Sequence[str]) -> dict[str, Any]:
+def read_vectors(reader: TensorReader, ids: Sequence[str]) -> JsonObject:
     """The SAE rows of ``ids``, in that order, float32; ``b_dec`` is {layer: [D]}. Raises BadInputError."""
     wanted: dict[int, list[tuple[int, int]]] = {}
     for position, feature in enumerate(ids):
@@ -123,7 +124,7 @@ def read_vectors(reader: TensorReader, ids: Sequence[str]) -> dict[str, Any]:
             values = reader.take(f"{layer}.{name}", rows.tolist()).astype(np.float32)
             found.setdefault(name, []).extend((p, v) for (p, _), v in zip(pairs, values, strict=True))
     d_model = next((shape[1] for name, shape in shapes.items() if name.endswith(".W_dec")), 0)
-    vectors: dict[str, Any] = {
+    vectors: JsonObject = {
         name: np.array([v for _, v in sorted(found.get(name, []), key=lambda pair: pair[0])], np.float32)
         for name in names
     }

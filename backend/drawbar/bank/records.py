@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 Floats = NDArray[np.floating[Any]]
 
@@ -50,13 +51,13 @@ class BankInfo:
     """ISO date, given by who builds it (a rebuild must give the same rows)."""
     licence: str = ""
     """Of the bank, including what the model's licence passes on."""
-    sae_settings: Mapping[str, Any] = field(default_factory=dict)
+    sae_settings: JsonMapping = field(default_factory=dict)
     """JSON values."""
     corpus: str = ""
     """What it was made from, in words."""
     n_q: int = 4
     """Codebooks of the examples' tokens."""
-    quality: Mapping[str, Any] = field(default_factory=dict)
+    quality: JsonMapping = field(default_factory=dict)
     """JSON values that the build measured: how labels separate from shuffled ones, the survivors' table."""
 
     def __post_init__(self) -> None:
@@ -98,7 +99,7 @@ class Label:
     """How; ``people`` for a person."""
     score: float | None = None
     """How well the label predicts the activation on held-out clips, higher is better."""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: JsonMapping = field(default_factory=dict)
     """JSON values, for example the runner-up."""
 
 
@@ -132,7 +133,7 @@ class FeatureRecord:
     """(feature id, correlation in time), features of other layers that fire at the same moments."""
     consistency: float | None = None
     """How well the sound alone predicts where it fires: AUROC on held-out clips, 0.5 is chance."""
-    temporal: Mapping[str, Any] = field(default_factory=dict)
+    temporal: JsonMapping = field(default_factory=dict)
     """JSON values: ``type`` (sustained, onset, periodic, ...) and its figures."""
     usable_range: tuple[float, float] | None = None
     """Amounts between which quality holds."""
@@ -140,7 +141,7 @@ class FeatureRecord:
     """``proven`` puts it on the shelf of that name."""
     proof: float | None = None
     """Strength of the evidence; sorts within a verdict, higher first."""
-    evidence: Mapping[str, Any] | None = None
+    evidence: JsonMapping | None = None
     """The evidence card, JSON values."""
     tags: tuple[str, ...] = ()
 
@@ -216,9 +217,9 @@ class Feature:
     histogram: Histogram
     correlations: dict[str, float]
     neighbours: list[tuple[str, float]]
-    temporal: dict[str, Any]
+    temporal: JsonObject
     usable_range: tuple[float, float] | None
-    evidence: dict[str, Any] | None
+    evidence: JsonObject | None
     hidden: bool = False
     shelves: tuple[str, ...] = ()
     """The user's own shelves that it stands on."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from drawbar.bank.search import Finder, Query
 from drawbar.bank.tensors import FileMark, TensorReader
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 DATABASE = "bank.sqlite"
 DIRECTIONS = "directions.safetensors"
@@ -215,7 +216,7 @@ class Bank:
         """One feature's page. Raises BadInputError for an unknown id."""
         return reading.read_feature(self._database, self._edits, self.row(feature))
 
-    def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+    def vectors(self, ids: Sequence[str]) -> JsonObject:
         """SAE rows in the order of ``ids``, float32.
 
         ``W_dec`` [n, D] (unit rows), ``W_enc`` [n, D], ``b_enc`` [n], ``scale`` [n] (p99), ``threshold`` [n]
@@ -283,7 +284,7 @@ class Bank:
 
     # Writing
 
-    def write_quality(self, quality: Mapping[str, Any]) -> None:
+    def write_quality(self, quality: JsonMapping) -> None:
         """Put the build's figures into the bank's description, in place of earlier ones."""
         with self._writing():
             self.info = replace(self.info, quality=dict(quality))

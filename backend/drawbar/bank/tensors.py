@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from drawbar.errors import BankError
+from drawbar.files.json_object import JsonObject
 
 Array = NDArray[Any]
-FileMark = dict[str, Any]
+FileMark = JsonObject
 _NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint16": "U16", "uint8": "U8"}
 _CHUNK = 1 << 20
 
@@ -105,7 +106,7 @@ class TensorReader:
         self.path = path
         try:
             file: Any = safe_open(path, framework="numpy")
-            self._slices: dict[str, Any] = {name: file.get_slice(name) for name in list(file.keys())}
+            self._slices: JsonObject = {name: file.get_slice(name) for name in list(file.keys())}
         except (SafetensorError, OSError) as error:
             raise BankError(f"{path} is damaged or missing ({error}); fetch the bank again") from error
 

@@ -56,7 +56,7 @@ def to_json(what: str, value: object) -> str:
         raise BadInputError(f"{what} is not JSON ({error}); use finite numbers, strings and lists") from error
 
 
-def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[Any, ...]:
+def _feature_values(record: FeatureRecord, layers: tuple[int, ...]) -> tuple[object, ...]:
     if record.layer not in layers:
         raise BadInputError(f"feature {record.id}: this bank is of layers {layers}; leave it out")
     low, high = record.usable_range or (None, None)
@@ -96,7 +96,7 @@ def write_labels(database: Database, records: Iterable[LabelRecord]) -> None:
     database.run_many(_LABEL, _label_rows(database, records))
 
 
-def _label_rows(database: Database, records: Iterable[LabelRecord]) -> Iterator[tuple[Any, ...]]:
+def _label_rows(database: Database, records: Iterable[LabelRecord]) -> Iterator[tuple[object, ...]]:
     for record in records:
         label = record.label
         text, author, method = clean_text(label.text), clean_text(label.author), clean_text(label.method)

@@ -8,7 +8,7 @@ case for a look-ahead cut short.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.encodec_streaming import PRECISIONS
 
@@ -24,7 +25,7 @@ BLOCK = 20
 """Frames of one stream before the next has its turn."""
 CONTEXT = 8
 """Frames decoded again for every new one in the baseline."""
-RELEASED: dict[str, Any] = {
+RELEASED: JsonObject = {
     "sampling_rate": 32_000,
     "audio_channels": 1,
     "normalize": False,
@@ -47,7 +48,7 @@ def run(
     frames: int = 200,
     threads: tuple[int, ...] = (1, 2),
     progress: Callable[[str, float], object] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure the codec of ``model``, or a random one of the released size; ``frames`` per kind and thread count.
 
     Raises BadInputError for fewer than 50 frames.
@@ -58,7 +59,7 @@ def run(
     codec = released_encodec() if model is None else model.codec
     tokens = _tokens(codec, frames) if model is None else _played(model, frames)
     name = "random, released configuration" if model is None else model.spec.name
-    result: dict[str, Any] = {"codec": name, "frames": frames, "look_ahead": codec.look_ahead, "times": []}
+    result: JsonObject = {"codec": name, "frames": frames, "look_ahead": codec.look_ahead, "times": []}
     before = torch.get_num_threads()
     try:
         for number, count in enumerate(threads):
@@ -122,7 +123,7 @@ def _played(model: Any, frames: int) -> Tensor:
 # --- times ------------------------------------------------------------------------------------------------
 
 
-def _times(codec: Any, tokens: Tensor) -> list[dict[str, Any]]:
+def _times(codec: Any, tokens: Tensor) -> list[JsonObject]:
     kinds: dict[str, tuple[Push, Tensor]] = {}
     if isinstance(codec, EncodecCodec):
         kinds[f"one frame decoded with {CONTEXT} before it"] = (_again(codec), tokens)
@@ -176,7 +177,7 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 # --- errors -----------------------------------------------------------------------------------------------
 
 
-def _errors(codec: Any, tokens: Tensor) -> list[dict[str, Any]]:
+def _errors(codec: Any, tokens: Tensor) -> list[JsonObject]:
     whole = codec.decode(tokens).float().cpu()
     if not isinstance(codec, EncodecCodec):
         return [_error(codec, tokens, whole, "float32")]
@@ -192,7 +193,7 @@ def _errors(codec: Any, tokens: Tensor) -> list[dict[str, Any]]:
     return found
 
 
-def _error(codec: Any, tokens: Tensor, whole: Tensor, precision: str) -> dict[str, Any]:
+def _error(codec: Any, tokens: Tensor, whole: Tensor, precision: str) -> JsonObject:
     stream = codec.stream(1)
     parts = [stream.push(frame) for frame in tokens.split(1, dim=-1)]
     error = torch.cat([*parts, stream.flush()], -1).float().cpu() - whole
@@ -207,14 +208,14 @@ def _error(codec: Any, tokens: Tensor, whole: Tensor, precision: str) -> dict[st
     }
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def rows(result: JsonMapping) -> list[tuple[object, ...]]:
     """(threads, what, p50, p99, best) lines for the table of times."""
     return [
         (row["threads"], row["what"], row["p50_ms"], row["p99_ms"], row["best_ms"]) for row in result["times"]
     ]
 
 
-def error_rows(result: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def error_rows(result: JsonMapping) -> list[tuple[object, ...]]:
     """(look-ahead, precision, largest error, error in decibels of the signal) lines for the table of errors."""
     return [
         (

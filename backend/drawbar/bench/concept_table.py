@@ -1,12 +1,12 @@
 """Every method's AUROCs -> what each reaches per concept, whether the goals are met, and what falls short and why."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
 from drawbar.bench.concept_units import Found
 from drawbar.bench.figure import dot_plot
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.residuals.composed import SCOPES
 
 CONTROL = "SAE, shuffled weights"
@@ -20,7 +20,7 @@ GOALS = {"decodable": 0.95, "single": 0.90, "share": 0.80, "margin": 0.05, "few_
 
 def summary(
     names: Sequence[str], found: Sequence[Found], ids: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Plain values: per scope the concepts' table, the methods' means, the goals, and what falls short.
 
     ``ids`` gives the features of a source their names in a bank; otherwise they are layer/number.
@@ -35,7 +35,7 @@ def summary(
 
 def _best(
     found: Sequence[Found], method: str, concept: int, ids: Mapping[str, Sequence[str]]
-) -> dict[str, Any] | None:
+) -> JsonObject | None:
     """The layer (and SAE) that was best on the training pieces, and what it gives on the others."""
     mine = [one for one in found if one.method == method and not bool(one.train[concept].isnan())]
     if not mine:
@@ -52,7 +52,7 @@ def _best(
     }
 
 
-def _scope(names: Sequence[str], found: Sequence[Found], ids: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _scope(names: Sequence[str], found: Sequence[Found], ids: Mapping[str, Sequence[str]]) -> JsonObject:
     methods = [method for method in METHODS if any(one.method == method for one in found)]
     concepts = {
         name: {method: _best(found, method, c, ids) for method in methods} for c, name in enumerate(names)
@@ -60,7 +60,7 @@ def _scope(names: Sequence[str], found: Sequence[Found], ids: Mapping[str, Seque
     return {"concepts": concepts, **_verdict(concepts, methods), "short": _short(concepts, found, names)}
 
 
-def _value(row: Mapping[str, Any], method: str) -> float:
+def _value(row: JsonMapping, method: str) -> float:
     cell = row.get(method)
     return float("nan") if cell is None else float(cell["held_out"])
 
@@ -70,11 +70,11 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _decodable(concepts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _decodable(concepts: Mapping[str, JsonMapping]) -> list[str]:
     return [name for name, row in concepts.items() if _value(row, "dense probe") >= GOALS["decodable"]]
 
 
-def _verdict(concepts: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) -> dict[str, Any]:
+def _verdict(concepts: Mapping[str, JsonMapping], methods: Sequence[str]) -> JsonObject:
     """Means over the concepts that the dense probe decodes, and the goals."""
     decodable = _decodable(concepts)
     means = {
@@ -85,7 +85,7 @@ def _verdict(concepts: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) 
     }
     everywhere = {method: _mean([_value(row, method) for row in concepts.values()]) for method in methods}
     single = [name for name in decodable if _value(concepts[name], "SAE") >= GOALS["single"]]
-    reached: dict[str, Any] = {"share": None, "margin": None, "few_gap": None}
+    reached: JsonObject = {"share": None, "margin": None, "few_gap": None}
     if decodable:
         rivals = {m: means["SAE"] - means[m] for m in BASELINES if m in methods}  # type: ignore[operator]
         reached = {
@@ -103,8 +103,8 @@ def _verdict(concepts: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) 
 
 
 def _short(
-    concepts: Mapping[str, Mapping[str, Any]], found: Sequence[Found], names: Sequence[str]
-) -> list[dict[str, Any]]:
+    concepts: Mapping[str, JsonMapping], found: Sequence[Found], names: Sequence[str]
+) -> list[JsonObject]:
     """Concepts that no single feature reads although the dense probe does; then those that it does not read."""
     out = []
     for name in _decodable(concepts):
@@ -117,12 +117,12 @@ def _short(
     return out
 
 
-def _line(name: str, row: Mapping[str, Any], cause: str) -> dict[str, Any]:
+def _line(name: str, row: JsonMapping, cause: str) -> JsonObject:
     kept = {method: _value(row, method) for method in ("SAE", "8 features", "dense probe") if row.get(method)}
     return {"concept": name, "cause": cause, **kept}
 
 
-def _cause(row: Mapping[str, Any], found: Sequence[Found], concept: int) -> str:
+def _cause(row: JsonMapping, found: Sequence[Found], concept: int) -> str:
     """The likeliest reason, from what other layers, SAEs and readouts reach."""
     goal = GOALS["single"]
     sae_layers = {one.layer for one in found if one.method == "SAE"}
@@ -143,7 +143,7 @@ def _cause(row: Mapping[str, Any], found: Sequence[Found], concept: int) -> str:
     return "SAE size: spread over many features"
 
 
-def _by_layer(found: Sequence[Found]) -> list[dict[str, Any]]:
+def _by_layer(found: Sequence[Found]) -> list[JsonObject]:
     """Mean AUROC over all concepts of each method on each layer."""
     return [
         {
@@ -157,7 +157,7 @@ def _by_layer(found: Sequence[Found]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_sae(names: Sequence[str], found: Sequence[Found]) -> list[dict[str, Any]]:
+def _by_sae(names: Sequence[str], found: Sequence[Found]) -> list[JsonObject]:
     """Each SAE for itself, over the concepts that the dense probe decodes at its own layer."""
     out = []
     for one in found:
@@ -187,7 +187,7 @@ def _by_sae(names: Sequence[str], found: Sequence[Found]) -> list[dict[str, Any]
     return out
 
 
-def table_rows(result: Mapping[str, Any]) -> dict[str, list[list[object]]]:
+def table_rows(result: JsonMapping) -> dict[str, list[list[object]]]:
     """Tables for people: ``concepts``, ``goals``, ``saes`` and ``short``."""
     concepts: list[list[object]] = []
     goals: list[list[object]] = []
@@ -227,7 +227,7 @@ def table_rows(result: Mapping[str, Any]) -> dict[str, list[list[object]]]:
     return {"concepts": concepts, "goals": goals, "saes": saes, "short": short}
 
 
-def plot(result: Mapping[str, Any], scope: str = "frame", least: float = 0.75) -> str:
+def plot(result: JsonMapping, scope: str = "frame", least: float = 0.75) -> str:
     """The concepts that the dense probe reads at ``least`` or better, one line each, as SVG."""
     found = result["scopes"][scope]["concepts"]
     order = sorted(found, key=lambda name: -_value(found[name], "dense probe"))
@@ -240,7 +240,7 @@ def plot(result: Mapping[str, Any], scope: str = "frame", least: float = 0.75) -
     return dot_plot(lines, METHODS, title=title, marks=(GOALS["single"], GOALS["decodable"]))
 
 
-def markdown(result: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+def markdown(result: JsonMapping, pictures: Mapping[str, str]) -> str:
     """The whole result as a page; ``pictures`` are the plots' file names by scope."""
     model, pieces = result["model"], result["pieces"]
     tables = table_rows(result)

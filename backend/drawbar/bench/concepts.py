@@ -7,7 +7,7 @@ SAEs are chosen on one half of the pieces, AUROCs are reported on the other.
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from drawbar.bench.concept_table import CONTROL, markdown, plot, summary, table_
 from drawbar.bench.concept_units import Found
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.residuals.composed import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
 from drawbar.sae import SAE, SaeSettings, load_sae
 
@@ -87,7 +88,7 @@ def run(
     sampling: Sampling | None = None,
     soundfont: str | Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure everything; plain JSON values.
 
     Args:
@@ -133,7 +134,7 @@ def run(
     cut = round(how.train_share * len(tokens))
     found += _controls(model, judged, tokens, how, (control_steps, control_layers), tell)
     names = [CONCEPTS[c] for c in columns]
-    head: dict[str, Any] = {
+    head: JsonObject = {
         "model": {"name": model.spec.name, "fingerprint": model.fingerprint},
         "saes": [_described(one) for one in judged],
         "layers": wanted,
@@ -149,7 +150,7 @@ def run(
     return head | body | {"wall_s": round(time.monotonic() - started, 1)}
 
 
-def write_report(result: Mapping[str, Any], page: Path) -> list[Path]:
+def write_report(result: JsonMapping, page: Path) -> list[Path]:
     """A page, and beside it one plot a scope: ``concepts.md``, ``concepts-frame.svg``, ``concepts-clip.svg``."""
     page.parent.mkdir(parents=True, exist_ok=True)
     pictures = {scope: page.with_name(f"{page.stem}-{scope}.svg") for scope in SCOPES}
@@ -206,21 +207,21 @@ def _name(folder: Path) -> str:
     return f"{folder.resolve().parent.name}/{folder.resolve().name}"
 
 
-def _recorded(folder: Path) -> Mapping[str, Any]:
+def _recorded(folder: Path) -> JsonMapping:
     """The settings in an SAE folder's metadata; none for files of others."""
     config = json.loads((folder / "cfg.json").read_text(encoding="utf-8"))
     found = config.get("metadata", {}).get("drawbar", {}).get("settings", {})
     return found if isinstance(found, dict) else {}
 
 
-def _settings(recorded: Mapping[str, Any], sae: SAE) -> SaeSettings:
+def _settings(recorded: JsonMapping, sae: SAE) -> SaeSettings:
     """What is recorded and still means something; without a record the SAE's own shape."""
     known = {field.name for field in dataclasses.fields(SaeSettings)}
     kept = {key: value for key, value in recorded.items() if key in known and value is not None}
     return SaeSettings(**({"d_sae": sae.d_sae, "k": sae.k} | kept)).at_width(sae.d_model)
 
 
-def _described(one: Judged) -> dict[str, Any]:
+def _described(one: Judged) -> JsonObject:
     return {
         "name": one.name,
         "layer": one.sae.layer,

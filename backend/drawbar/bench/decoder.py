@@ -20,6 +20,7 @@ from torch import Tensor
 
 from drawbar.bench.live import machine
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen import load_model
 from drawbar.musicgen.checkpoint.memory_needed import check_room
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
@@ -69,7 +70,7 @@ def run(
     context_frames: int = 750,
     sliders: int = 16,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure; plain JSON values. ``blocks`` rounds of A B B A; raises BadInputError or DeviceError.
 
     ``context_frames`` is how much past the second measurement of ours has (the first, like the references, has
@@ -81,7 +82,7 @@ def run(
     decoder = _decoder(shape, place)
     spec = decoder.spec
     states, mask = torch.randn(1, WORDS, spec.text_dim, device=place), torch.ones(1, WORDS, device=place)
-    result: dict[str, Any] = {"shape": shape, "machine": machine(place), "rows": {}, "left_out": {}}
+    result: JsonObject = {"shape": shape, "machine": machine(place), "rows": {}, "left_out": {}}
     # The better of two ways to measure: a copy counts what it reads and writes.
     read_gb_s = max(_reading_gb_s(place), float(result["machine"]["bandwidth_gb_s"]))
     result["machine"]["read_gb_s"] = round(read_gb_s, 1)
@@ -303,7 +304,7 @@ def _floor_ms(spec: ModelSpec, bytes_each: float, gb_s: float) -> float:
     return 1e3 * (weights * bytes_each + heads) / (gb_s * 1e9)
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     lines: list[tuple[str, object, str]] = []
     for name, row in result["rows"].items():

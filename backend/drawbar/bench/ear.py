@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import DeviceError
+from drawbar.files.json_object import JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings, render
 from drawbar.live.audio_out.limiter import Monitor
 
@@ -41,7 +42,7 @@ def slider_to_ear(
     amount: float,
     rollback: bool,
     safety_s: float,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Move sliders one at a time, each in a take that has played for about a second."""
     rng = random.Random(9)
     output = NullOutput(int(model.spec.sample_rate_hz), record=True)
@@ -150,7 +151,7 @@ def drag(
     amount: float,
     rollback: bool,
     safety_s: float,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Pull one slider evenly from 0 to ``amount``, 30 moves a second: how old is the setting that is heard?"""
     output = NullOutput(int(model.spec.sample_rate_hz))
     settings = TakeSettings(prompt, 31, seconds + 3.0, amounts={id: 0.0})
@@ -203,7 +204,7 @@ def ended(engine: Any) -> tuple[Any, Any]:
     return engine.take, engine.playback
 
 
-def clicks(audio: Audio, splices: Sequence[int]) -> dict[str, Any]:
+def clicks(audio: Audio, splices: Sequence[int]) -> JsonObject:
     """The steps from sample to sample at the joints, against the 99.9th percentile of all the steps."""
     steps = np.abs(np.diff(audio))
     at = [n - 1 for n in splices if 1 <= n < len(audio)]

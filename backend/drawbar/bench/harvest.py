@@ -7,7 +7,7 @@ dense half-precision residuals.
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from drawbar.bench.clips import Progress
 from drawbar.bench.decoder import spec_of
 from drawbar.errors import BadInputError
 from drawbar.features.pairs import encode_pairs, write_pairs
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen import Model
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import to_steps
@@ -47,7 +48,7 @@ def run(
     features: int = 0,
     k: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """``rounds`` times bare, harvest, harvest, bare over ``clips`` clips of random tokens; plain JSON values.
 
     ``count`` layers, evenly spread, the last one among them. ``features`` and ``k`` are the SAEs' (0: 8 and 32
@@ -127,7 +128,7 @@ def _kept(rows: torch.Tensor, features: int, k: int) -> float:
         return path.stat().st_size / len(rows)
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     sae = result["sae"]
     return [

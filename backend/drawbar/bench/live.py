@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from drawbar.bench import soak as soaking
 from drawbar.bench.ear import clicks, drag, slider_to_ear
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings
 from drawbar.musicgen import load_model
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
@@ -46,7 +47,7 @@ def run(
     look_ahead: int | None = None,
     drag_s: float = 10.0,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure everything; ``seconds`` is the length of the live run, ``twin`` whether that run has a
     bypass twin; ``look_ahead`` has an EnCodec wait for fewer frames than is exact (`drawbar bench codec` prints
     the error); ``safety_s`` is generated ahead while moves are timed, one at a time and dragged for ``drag_s``.
@@ -67,7 +68,7 @@ def run(
         model.codec.look_ahead = look_ahead
     desk = _Desk(model, bank, sliders)
     tell("measuring the machine", 0.0)
-    result: dict[str, Any] = {"machine": machine(model.device), "model": model.spec.name, "sliders": sliders}
+    result: JsonObject = {"machine": machine(model.device), "model": model.spec.name, "sliders": sliders}
     result["look_ahead_ms"] = round(1000 * model.codec.look_ahead / model.spec.frame_rate_hz)
     result["features"] = list(desk.ids)
     tell("measuring frames", 0.05)
@@ -82,7 +83,7 @@ def run(
     result["live"] = _play(model, desk, seconds, twin)
     result["slider_to_ear"], result["dragged"] = [], []
     for number, rollback in enumerate((True, False)):
-        options: dict[str, Any] = {"amount": move_amount, "rollback": rollback, "safety_s": safety_s}
+        options: JsonObject = {"amount": move_amount, "rollback": rollback, "safety_s": safety_s}
         share = 0.5 + 0.25 * number
         tell(f"moving sliders, rollback {'on' if rollback else 'off'}", share)
         result["slider_to_ear"].append(
@@ -93,7 +94,7 @@ def run(
     return result
 
 
-def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
+def machine(device: torch.device | str = "cpu") -> JsonObject:
     """The limits of the machine: memory bandwidth, matrix product, the smallest operation."""
     place = torch.device(device)
     source = torch.ones(32 << 20, device=place)
@@ -170,7 +171,7 @@ class _RandomBank:
         names = {"name": "random directions", "model_name": model.spec.name, "layers": layers}
         self.info: Any = type("Info", (), {**names, "fingerprint": model.fingerprint})()
 
-    def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
+    def vectors(self, ids: Sequence[str]) -> JsonObject:
         """As `drawbar.bank.Bank.vectors`."""
         rows = np.stack([self._rows[id].vector.numpy() for id in ids])
         ones = np.ones(len(ids), np.float32)
@@ -210,7 +211,7 @@ def _ms(values: Sequence[float] | Times, quantile: float) -> float:
     return round(1000 * float(np.quantile(np.asarray(values), quantile)), 3)
 
 
-def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> dict[str, Any]:
+def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> JsonObject:
     player = _Player(model, desk.mixer(0.5), frames, twin)
     player.go(BLOCK, keep=False)
     player.go(frames)
@@ -227,7 +228,7 @@ def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> dict[str, 
     }
 
 
-def _steering_cost(model: Any, desk: _Desk, frames: int) -> dict[str, Any]:
+def _steering_cost(model: Any, desk: _Desk, frames: int) -> JsonObject:
     plain, steered = _Player(model, None, frames, False), _Player(model, desk.mixer(0.5), frames, False)
     for player in (plain, steered):
         player.go(BLOCK, keep=False)
@@ -246,7 +247,7 @@ def _steering_cost(model: Any, desk: _Desk, frames: int) -> dict[str, Any]:
     }
 
 
-def _start(model: Any, desk: _Desk) -> dict[str, Any]:
+def _start(model: Any, desk: _Desk) -> JsonObject:
     """Seconds to the first sample from loading (imports done; embedded model only) and from play."""
     clock = time.perf_counter
     began = clock()
@@ -266,7 +267,7 @@ def _start(model: Any, desk: _Desk) -> dict[str, Any]:
     return found
 
 
-def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> dict[str, Any]:
+def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> JsonObject:
     """Play on the null output while every slider moves at random, as a hand on the window would move it."""
     output = NullOutput(int(model.spec.sample_rate_hz))
     over = threading.Event()
@@ -311,7 +312,7 @@ def soak(
     sliders: int = 8,
     twin: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Endless play beside a busy window: see `drawbar.bench.soak`. Raises BadInputError for less than 2 s."""
     desk = _Desk(model, bank, sliders)
     tell = progress or (lambda _what, _share: None)
@@ -322,7 +323,7 @@ def soak(
 soak_rows = soaking.rows
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     limits, plain, both = result["machine"], result["frame"], result["frame_with_twin"]
     live, start = result["live"], result["start"]
@@ -383,5 +384,5 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
     return found
 
 
-def _with(measured: Mapping[str, Any]) -> str:
+def _with(measured: JsonMapping) -> str:
     return f"{measured['safety_ms']:g} ms ahead, rollback {'on' if measured['rollback'] else 'off'}"

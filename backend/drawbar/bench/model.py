@@ -7,7 +7,7 @@ the same detectors on the composed pieces themselves (after the codec) are the c
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from drawbar.bench.clips import (
     load_detectors,
 )
 from drawbar.corpus import HELD_OUT_SEED, compose, prompt_for
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.paths import embedded_model_dir
 
 PROMPT_SEED = HELD_OUT_SEED + 100_000
@@ -49,7 +50,7 @@ def run(
     soundfont: str | Path | None = None,
     detectors: Detectors | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Measure everything; plain JSON values.
 
     Raises:
@@ -59,7 +60,7 @@ def run(
     tell = progress or (lambda _what, _share: None)
     started = time.monotonic()
     judges = detectors or load_detectors()
-    result: dict[str, Any] = {
+    result: JsonObject = {
         "model": {"name": model.spec.name, "fingerprint": model.fingerprint},
         "training": training_record(),
         "detectors": {name: vars(report) for name, report in judges.reports.items()},
@@ -92,7 +93,7 @@ def run(
 @torch.inference_mode()
 def coded(
     model: Any, count: int, soundfont: str | Path | None, judges: Detectors, tell: Progress
-) -> dict[str, Any]:
+) -> JsonObject:
     """Held-out pieces through the codec and, teacher-forced with their prompts, through the decoder."""
     seconds = min(30.0, model.spec.context_frames / model.spec.frame_rate_hz)
     distances: list[float] = []
@@ -145,7 +146,7 @@ def unigram_nats(tokens: Sequence[NDArray[np.int64]], card: int) -> NDArray[np.f
     return total
 
 
-def agreement(scores: NDArray[np.float32], truth: NDArray[np.bool_], judges: Detectors) -> dict[str, Any]:
+def agreement(scores: NDArray[np.float32], truth: NDArray[np.bool_], judges: Detectors) -> JsonObject:
     """Balanced accuracy of each factor's detector against what was asked, and with shuffled prompts."""
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(truth)) for _ in range(SHUFFLES)]
@@ -172,7 +173,7 @@ def agreement(scores: NDArray[np.float32], truth: NDArray[np.bool_], judges: Det
     }
 
 
-def faults(audio: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> dict[str, Any]:
+def faults(audio: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> JsonObject:
     """How many clips are not finite, silent (half below -60 dB), or clipped in over 0.1 % of samples."""
     finite = [bool(np.isfinite(clip).all()) for clip in audio]
     loudness = [descriptors(np.nan_to_num(clip), sample_rate_hz)["loudness_db"] for clip in audio]
@@ -187,7 +188,7 @@ def faults(audio: Sequence[NDArray[np.float32]], sample_rate_hz: int) -> dict[st
     }
 
 
-def training_record(folder: Path | None = None) -> dict[str, Any] | None:
+def training_record(folder: Path | None = None) -> JsonObject | None:
     """What ``training.json`` beside the model says about how long and on what it was trained."""
     try:
         record = json.loads(((folder or embedded_model_dir()) / "training.json").read_text(encoding="utf-8"))
@@ -196,7 +197,7 @@ def training_record(folder: Path | None = None) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else {"record": record}
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     codec, entropy, said, bad = (result[key] for key in ("codec", "cross_entropy", "prompts", "faults"))
     aurocs = [report["auroc"] for report in result["detectors"].values()]

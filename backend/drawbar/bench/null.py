@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from scipy.special import betaincinv
@@ -20,6 +19,7 @@ from drawbar.evidence.statistics.analysis import analyse
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, synthetic_study
 from drawbar.evidence.statistics.verdicts import PROVEN
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 EFFECTS = (0.25, 0.5, 1.0, 2.0)
 """Standard deviations between takes per amount."""
@@ -37,7 +37,7 @@ class _Count:
     def __add__(self, other: "_Count") -> "_Count":
         return _Count(self.hits + other.hits, self.of + other.of)
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """Rate with its exact 95 % interval (Clopper and Pearson)."""
         if not self.of:
             return {"hits": 0, "of": 0, "rate": None, "low": None, "high": None}
@@ -57,7 +57,7 @@ def run(
     *,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Null runs, then power runs with half of the sliders affected. Raises BadInputError for fewer than 1 run."""
     if runs < 1:
         raise BadInputError(f"{runs} runs: give at least 1")
@@ -125,7 +125,7 @@ def _counts(world: SyntheticSettings, seed: int, how: StatisticsSettings) -> dic
     return found
 
 
-def _both(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _both(card: JsonMapping) -> list[JsonMapping]:
     return [card["up"], card["down"]]
 
 
@@ -140,7 +140,7 @@ def _hits(flags: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]") -> _Count:
 _POWER = ("found", "found, label judged", "found, any measure", "false among proven")
 
 
-def rows(result: Mapping[str, Any]) -> dict[str, list[list[object]]]:
+def rows(result: JsonMapping) -> dict[str, list[list[object]]]:
     """The result -> rows of two tables: what is said of nothing, and of something."""
     null = [
         [
@@ -158,7 +158,7 @@ def rows(result: Mapping[str, Any]) -> dict[str, list[list[object]]]:
     return {"null": null, "power": power}
 
 
-def write_report(result: Mapping[str, Any], path: Path) -> None:
+def write_report(result: JsonMapping, path: Path) -> None:
     """The result -> a page in Markdown."""
     world = result["settings"]
     found = rows(result)

@@ -9,9 +9,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -20,6 +18,7 @@ from torch import Tensor
 from drawbar.bench.clips import Progress
 from drawbar.bench.saelens_worker import __file__ as _WORKER
 from drawbar.errors import BadInputError, MissingDependencyError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.sae import SaeSettings
 from drawbar.sae.step import Training
 
@@ -54,7 +53,7 @@ def run(
     saelens_python: Path | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """``rounds`` times ours, theirs, theirs, ours, ``steps`` steps each; plain JSON values.
 
     Raises:
@@ -104,7 +103,7 @@ def run(
     }
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     shape = result["shape"]
     lines: list[tuple[str, object, str]] = [
@@ -185,11 +184,11 @@ class _Theirs:
             self.close()
             raise
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self) -> JsonObject:
         assert self._process.stdout is not None
         while line := self._process.stdout.readline():
             if line.startswith("{"):
-                found: dict[str, Any] = json.loads(line)
+                found: JsonObject = json.loads(line)
                 return found
         self._errors.seek(0)
         last = self._errors.read().strip().splitlines()[-1:] or ["it said nothing"]
@@ -198,7 +197,7 @@ class _Theirs:
             "`uv pip install --python E/bin/python sae-lens`, and name its Python"
         )
 
-    def _ask(self, line: str) -> dict[str, Any]:
+    def _ask(self, line: str) -> JsonObject:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line + "\n")

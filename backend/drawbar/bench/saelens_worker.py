@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.json_object import JsonObject
 
-def _trainer(config: dict[str, Any], data: Any) -> Any:
+
+def _trainer(config: JsonObject, data: Any) -> Any:
     from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig  # type: ignore[import-not-found]
     from sae_lens.config import LoggingConfig, SAETrainerConfig  # type: ignore[import-not-found]
     from sae_lens.training.sae_trainer import SAETrainer  # type: ignore[import-not-found]

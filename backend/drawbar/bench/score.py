@@ -6,7 +6,7 @@ splits, nearest neighbours.
 
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from drawbar.bench.clips import Progress
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.features import make_profile, nearest_by_cosine, score, window_means
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 GOAL_BYTES = 2 << 30
 _WINDOW = 25
@@ -42,7 +43,7 @@ class ScoreSizes:
             raise BadInputError(f"{self}: all at least 1, and k at most features")
 
 
-def run(sizes: ScoreSizes | None = None, *, progress: Progress | None = None) -> dict[str, Any]:
+def run(sizes: ScoreSizes | None = None, *, progress: Progress | None = None) -> JsonObject:
     """Run it in a fresh process and wait; plain JSON values.
 
     Raises:
@@ -157,7 +158,7 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     sizes, gib = result["sizes"], 1 << 30
     what = f"{sizes['features']} features x {sizes['layers']} layers, {sizes['clips']} clips"

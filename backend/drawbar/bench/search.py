@@ -5,12 +5,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from drawbar.bank import Bank, FeatureRow, Query
 from drawbar.bench.synthetic import synthetic_bank
+from drawbar.files.json_object import JsonObject
 
 TARGET_MS = {100_000: 50.0, 1_000_000: 100.0}
 """p95 of a keystroke for banks up to so many features."""
@@ -100,20 +101,20 @@ def _scan(bank: Bank, word: str) -> tuple[int, list[FeatureRow]]:
     return len(found), found[:100]
 
 
-def _row(name: str, times: _Times) -> dict[str, Any]:
+def _row(name: str, times: _Times) -> JsonObject:
     p50, p95, p99 = (float(np.percentile(times.wall, q)) for q in (50, 95, 99))
     row = {"what": name, "n": len(times.wall), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
     return row | {"max_ms": max(times.wall), "cpu_p95_ms": float(np.percentile(times.cpu, 95))}
 
 
-def _one(name: str, call: Callable[[], object]) -> dict[str, Any]:
+def _one(name: str, call: Callable[[], object]) -> JsonObject:
     start, used = time.perf_counter(), time.process_time()
     call()
     wall, cpu = time.perf_counter() - start, time.process_time() - used
     return _row(name, _Times([1000 * wall], [1000 * cpu]))
 
 
-def _measure(bank: Bank, limit: int) -> list[dict[str, Any]]:
+def _measure(bank: Bank, limit: int) -> list[JsonObject]:
     """Fresh caches for every kind; within one kind the words typed before are remembered, as in life."""
     kinds: list[tuple[str, Callable[[str], Query]]] = [
         ("keystroke", Query),
@@ -139,7 +140,7 @@ def _peak_mb() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1024)
 
 
-def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> dict[str, Any]:
+def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> JsonObject:
     """Build the bank, type 24 searches letter by letter -> ``rows`` for the table, and the target.
 
     ``rows``: what, n, p50_ms, p95_ms, p99_ms, max_ms, cpu_p95_ms. Also the sizes and how long the building took.

@@ -10,12 +10,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from drawbar.bench.ear import clicks, ended
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings
 
 WINDOW_HZ = 60.0
@@ -36,7 +37,7 @@ def play(
     seconds: float,
     twin: bool = False,
     tell: Callable[[str, float], object] = lambda _what, _share: None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Play without an end for ``seconds`` on the null output. Raises BadInputError for less than 2 s."""
     if seconds < 2:
         raise BadInputError(f"a soak of {seconds} s: use at least 2")
@@ -111,7 +112,7 @@ def memory_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     joints = result["splices"]
     return [

@@ -1,7 +1,6 @@
 """A model and its bank -> whether a slider does what its label says, up against down."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from drawbar.audio_analysis import Detectors
 from drawbar.bench.clips import Progress, generated_clips, load_detectors
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
 SEEDS = tuple(range(100, 132))
@@ -35,7 +35,7 @@ def run(
     guidance: float = 3.0,
     detectors: Detectors | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Judge the best feature of a label (chosen on training clips, when the bank was built) at +-0.5 and +-1.
 
     A seed counts when its detector logit is higher with the slider up than with it down.
@@ -102,7 +102,7 @@ def _chance(logits: NDArray[np.float64]) -> float:
     return float(np.mean(1 / (1 + np.exp(-logits))))
 
 
-def rows(result: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
     """(measure, value, goal) lines for the table."""
     lines: list[tuple[str, object, str]] = [
         ("feature", f"{result['feature']} {result['label']}", ""),

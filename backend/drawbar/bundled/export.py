@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +84,7 @@ def export_bank(
     say: Callable[[str], None],
     *,
     sae: SaeSettings | None = None,
-    sae_layers: Mapping[str, Mapping[str, Any]] | None = None,
+    sae_layers: Mapping[str, Mapping[str, object]] | None = None,
     sweep: SweepSettings | None = None,
 ) -> None:
     """Builds the bank as ``drawbar build`` does, on freshly composed pieces, and copies it to ``folder``.

@@ -3,20 +3,21 @@
 Everything is measured in drawbar.bench; this only asks and prints.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from drawbar.cli.loading import load, open_bank
 from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption, PrecisionOption
 from drawbar.cli.output import line, out_json, progress, say, status, table
+from drawbar.files.json_object import JsonMapping
 
 app = typer.Typer(no_args_is_help=True, help="Measure, and print a table or JSON.")
 
 
-def _show(result: Mapping[str, Any], rows: Sequence[Sequence[object]], as_json: bool) -> None:
+def _show(result: JsonMapping, rows: Sequence[Sequence[object]], as_json: bool) -> None:
     if as_json:
         out_json(result)
     else:

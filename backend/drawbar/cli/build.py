@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from drawbar.cli.options import FontOption, JsonFlag
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
     from drawbar.pipeline import BuildSettings, Plan, Progress
@@ -124,7 +125,7 @@ def _installed(folder: Path) -> Path:
 
 def _given(
     what: str, corpus: str | None, out: Path | None, config: Path | None
-) -> tuple[dict[str, Any], dict[str, object]]:
+) -> tuple[JsonObject, dict[str, object]]:
     """The settings of the file, and what the argument means: a file, a corpus, or the run's folder."""
     if what.lower().endswith((".toml", ".json")) and config is None:
         return _read(Path(what)), {"corpus": corpus, "out": out}
@@ -134,7 +135,7 @@ def _given(
     return given, {"corpus": corpus, "out": out or what}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> JsonObject:
     if path.suffix.lower() != ".toml":
         return read_config(path)
     try:

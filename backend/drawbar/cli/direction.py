@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from drawbar.cli.loading import load
 from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
 from drawbar.cli.output import line, out_json, progress, say, table
+from drawbar.files.json_object import JsonObject
 
 app = typer.Typer(no_args_is_help=True, help="Sliders of your own: made from examples, listed, removed.")
 
@@ -183,7 +184,7 @@ def remove(name: Annotated[str, typer.Argument(help="A name, or mine/NAME.")]) -
     line(f"removed mine/{OwnDirections().remove(name)}")
 
 
-def _facts(own: Any) -> dict[str, Any]:
+def _facts(own: Any) -> JsonObject:
     return {
         "id": own.id,
         "model": own.model_name,
@@ -194,7 +195,7 @@ def _facts(own: Any) -> dict[str, Any]:
     }
 
 
-def _row(row: Any) -> dict[str, Any]:
+def _row(row: Any) -> JsonObject:
     return {
         "layer": row.layer,
         "auroc_difference": row.difference.mean,

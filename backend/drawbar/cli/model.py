@@ -1,6 +1,6 @@
 """`drawbar model`: which models are here, how to get one, how much memory each takes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -8,6 +8,7 @@ from drawbar.cli.loading import downloading
 from drawbar.cli.options import DeviceOption, JsonFlag
 from drawbar.cli.output import line, out_json, say, status, table
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 models_app = typer.Typer(no_args_is_help=True, help="Models: which are here, get one, look at one.")
 
@@ -17,7 +18,7 @@ def model_list(as_json: JsonFlag = False) -> None:
     """The embedded model and the ones in the local Hugging Face cache."""
     from drawbar.musicgen.checkpoint import hub, inspection
 
-    found: list[dict[str, Any]] = []
+    found: list[JsonObject] = []
     for name in ("embedded", *hub.names_in_cache()):
         about = inspection.glance(name)
         if about is not None:

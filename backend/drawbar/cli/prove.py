@@ -1,7 +1,7 @@
 """`drawbar prove`: a bank -> what each of its sliders does, tested as written down beforehand."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -62,7 +62,7 @@ def prove(
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_bank_dir
 
-    given: dict[str, Any] = read_config(config)
+    given: dict[str, object] = read_config(config)
     if features:
         given["features"] = tuple(
             name.strip() for text in features for name in text.split(",") if name.strip()

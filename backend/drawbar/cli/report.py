@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from drawbar.cli.options import JsonFlag
 from drawbar.cli.output import out_json, say, table
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 app = typer.Typer(no_args_is_help=True, help="What a build measured.")
 
@@ -76,13 +77,13 @@ def report_labels(where: Where = "", as_json: JsonFlag = False) -> None:
     say("AUROC 1: every true label scores above every shuffled one; 0.5: the labels say nothing")
 
 
-def _figures(found: dict[str, Any] | None) -> tuple[object, ...]:
+def _figures(found: JsonObject | None) -> tuple[object, ...]:
     if found is None:
         return ("too few", None, None, None)
     return tuple(found[name] for name in ("labels", "true_median", "shuffled_median", "auroc"))
 
 
-def _layers(where: str, what: str) -> dict[str, Any]:
+def _layers(where: str, what: str) -> JsonObject:
     """{layer: figures} from a bank's description, or from the bank inside a run."""
     from drawbar.bank import Bank, find_bank
     from drawbar.paths import embedded_bank_dir
@@ -107,7 +108,7 @@ def _layers(where: str, what: str) -> dict[str, Any]:
 
         from drawbar.features.survivors import survivors
 
-        tables: dict[str, Any] = {}
+        tables: JsonObject = {}
         for layer in bank.info.layers:
             ids = [row.id for row in rows if row.layer == layer]
             pages = [bank.feature(feature) for feature in ids]

@@ -4,9 +4,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
-def read_config(path: Path | None) -> dict[str, Any]:
+def read_config(path: Path | None) -> JsonObject:
     """A JSON object from a file; empty without one. Raises BadInputError."""
     if path is None:
         return {}
@@ -35,7 +36,7 @@ def settings_from(kind: type[Settings], given: Mapping[str, object]) -> Settings
     unknown = sorted(set(given) - set(fields))
     if unknown:
         raise BadInputError(f"unknown settings {', '.join(unknown)}; there are {', '.join(fields)}")
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for name, value in given.items():
         if value is None:
             continue

@@ -248,7 +248,7 @@ def _tokens(model: Any, path: Path, how: ConceptSettings, font: Path, tell: Tell
     ]
 
 
-def _mark(font: Path) -> list[Any]:
+def _mark(font: Path) -> list[object]:
     """What a soundfont is known by; a missing one is told where it is needed."""
     return [font.name, font.stat().st_size if font.is_file() else 0]
 

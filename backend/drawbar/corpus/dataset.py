@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import soundfile
 
@@ -97,7 +96,7 @@ def read_manifest(folder: str | Path) -> list[ManifestRow]:
         raise BadInputError(f"{path} is damaged ({error}); run the same `drawbar compose` again") from error
 
 
-def _claim(folder: Path, settings: dict[str, Any]) -> None:
+def _claim(folder: Path, settings: dict[str, object]) -> None:
     """Make the folder this corpus' own, or refuse one that was written with other settings."""
     for name in ("audio", "pieces", "annotations"):
         (folder / name).mkdir(parents=True, exist_ok=True)

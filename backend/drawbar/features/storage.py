@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -11,6 +10,7 @@ from drawbar.bank.records import BINS
 from drawbar.features.picks import Pick
 from drawbar.features.profile import Profile
 from drawbar.features.temporal import Temporal
+from drawbar.files.json_object import JsonObject
 
 _TEMPORAL = "temporal."
 
@@ -18,7 +18,7 @@ _TEMPORAL = "temporal."
 def save_profile(path: Path, profile: Profile) -> None:
     """Write it, whole or not at all."""
     plain = [f.name for f in fields(profile) if f.name not in ("picks", "temporal")]
-    arrays: dict[str, Any] = {name: np.asarray(getattr(profile, name)) for name in plain}
+    arrays: JsonObject = {name: np.asarray(getattr(profile, name)) for name in plain}
     arrays |= {_TEMPORAL + f.name: getattr(profile.temporal, f.name) for f in fields(profile.temporal)}
     picks = [[p.feature, BINS.index(p.bin), p.clip, p.start_frame] for p in profile.picks]
     arrays["picks"] = np.array(picks, dtype=np.int64).reshape(-1, 4)

@@ -4,13 +4,13 @@ A position-locked feature says where in the sequence one is, not what sounds: it
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from drawbar.features.firings import Firings
+from drawbar.files.json_object import JsonObject
 
 KINDS = ("position-locked", "periodic", "drifting", "sustained", "onset", "mixed")
 """In the order in which they are tried."""
@@ -172,7 +172,7 @@ def kinds_of(temporal: Temporal) -> list[str]:
     return [KINDS[int(i)] for i in place]
 
 
-def described(temporal: Temporal, kind: str, feature: int) -> dict[str, Any]:
+def described(temporal: Temporal, kind: str, feature: int) -> JsonObject:
     """What a bank keeps of one feature."""
     return {
         "type": kind,

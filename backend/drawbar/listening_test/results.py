@@ -8,7 +8,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from drawbar.listening_test.key import Hidden
 from drawbar.listening_test.plan import CHANCE, LETTERS, Task, Trial
@@ -125,8 +124,8 @@ def to_csv(trials: Sequence[Trial], key: Sequence[Hidden] | None, answers: Seque
     firsts: dict[int, int] = {}
     for place, trial in enumerate(trials):
         answer = answers[place] if place < len(answers) else None
-        known: list[Any] = ["", "", ""] if answer is None else [answer.letter, *_heard(answer)]
-        told: list[Any] = [""] * 7
+        known: list[object] = ["", "", ""] if answer is None else [answer.letter, *_heard(answer)]
+        told: list[object] = [""] * 7
         if key is not None:
             hidden = key[place]
             source = hidden.sources[trial.letters.index(answer.letter)] if answer is not None else ""

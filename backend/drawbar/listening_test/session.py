@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.listening_test.key import WHY_SEALED, Hidden, open_seal, seal
 from drawbar.listening_test.plan import BlindSettings, Trial, plan_trials
 from drawbar.listening_test.results import Answer, Tally, chosen_instead, tally, to_csv
@@ -26,7 +26,7 @@ class BlindSession:
     def __init__(
         self,
         path: Path,
-        about: Mapping[str, Any],
+        about: JsonMapping,
         settings: BlindSettings,
         trials: Sequence[Trial],
         sealed: str,
@@ -74,7 +74,7 @@ class BlindSession:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["kind"] != _KIND:
                 raise ValueError(f"it is {found['kind']!r}")
-            settings: dict[str, Any] = {
+            settings: JsonObject = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in found["settings"].items()
             }
             session = cls(
@@ -176,7 +176,7 @@ class BlindSession:
         return self._key
 
     def _save(self) -> None:
-        content: dict[str, Any] = {
+        content: JsonObject = {
             "kind": _KIND,
             "about": self.about,
             "settings": asdict(self.settings),

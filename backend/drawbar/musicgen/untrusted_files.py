@@ -11,7 +11,6 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,12 +18,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from drawbar.errors import CheckpointError
+from drawbar.files.json_object import JsonObject
 
 LISTED = 12
 """Names that an error lists in full."""
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> JsonObject:
     """A JSON object from ``path``. Raises CheckpointError if it is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def _only_tensors(file: Path) -> dict[str, Tensor]:
     return loaded
 
 
-def read_tensor_file(file: Path) -> dict[str, Any]:
+def read_tensor_file(file: Path) -> JsonObject:
     """A safetensors or ``.bin`` file -> its values by name: tensors, texts and numbers.
 
     Code inside a pickle is refused, never run. Raises CheckpointError that says what is wrong with the file.

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.sources import open_source
@@ -38,7 +38,7 @@ class BuildResult:
     labels: int
     metrics: dict[int, dict[str, float]]
     """layer -> fvu, l0, dead_share, cross-entropy recovered and more, on held-out clips."""
-    concepts: list[dict[str, Any]]
+    concepts: list[JsonObject]
     """For each concept and layer: the best feature, its AUROC on training and on held-out clips."""
     failed: list[tuple[str, str]]
     """Files that could not be read, and why."""

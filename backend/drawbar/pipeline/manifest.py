@@ -15,9 +15,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 MANIFEST = "manifest.json"
 KEY = "key.json"
@@ -69,13 +70,13 @@ class Stage:
     """One stage's folder."""
 
     def __init__(
-        self, folder: Path, name: str, version: int, key: dict[str, Any], product: Path | None = None
+        self, folder: Path, name: str, version: int, key: JsonObject, product: Path | None = None
     ) -> None:
         self.folder = folder
         self.name = name
         self.product = product
         """What the stage puts elsewhere; without it the stage is not done."""
-        self.key: dict[str, Any] = {"stage": name, "version": version, **key}
+        self.key: JsonObject = {"stage": name, "version": version, **key}
         self.digest = digest(self.key)
 
     def state(self) -> State:
@@ -106,7 +107,7 @@ class Stage:
         write_json(self.folder / KEY, {"digest": self.digest, "key": self.key})
         return True
 
-    def keep_settings(self, settings: dict[str, Any]) -> None:
+    def keep_settings(self, settings: JsonObject) -> None:
         """Save the stage's settings beside its output."""
         write_json(self.folder / SETTINGS, settings)
 
@@ -122,9 +123,9 @@ class Stage:
         }
         write_json(self.folder / MANIFEST, manifest)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JsonObject:
         """What the stage noted when it finished."""
-        facts: dict[str, Any] = self._read(MANIFEST).get("facts", {})
+        facts: JsonObject = self._read(MANIFEST).get("facts", {})
         return facts
 
     def outputs(self, suffix: str = "") -> list[Path]:
@@ -155,7 +156,7 @@ class Stage:
         self.folder.rename(stale)
         shutil.rmtree(stale)
 
-    def _read(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str) -> JsonObject:
         try:
             value = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from drawbar.errors import BadInputError
 from drawbar.features.labellers.descriptors import DescriptorSettings
 from drawbar.features.labellers.ground_truth import TruthSettings
 from drawbar.features.labellers.registry import LabelSettings
 from drawbar.features.profile import ProfileSettings
+from drawbar.files.json_object import JsonMapping
 from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings
 
@@ -89,7 +90,7 @@ class BuildSettings:
     device: str = "cpu"
     """Where the model and the SAE run."""
     sae: SaeSettings = field(default_factory=SaeSettings)
-    sae_layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sae_layers: Mapping[str, JsonMapping] = field(default_factory=dict)
     """What differs from ``sae`` at single layers: ``{"4": {"k": 64}}``."""
     sae_files: tuple[str, ...] = ()
     """Folders of ready SAEs in SAELens' layout, used at their layers in place of training one."""

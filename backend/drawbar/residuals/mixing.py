@@ -6,12 +6,12 @@ out by the source.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.residuals.rows import RowSource
 
 
@@ -56,11 +56,11 @@ class MixedBatches(Iterator[Tensor]):
                 return out
             self._advance()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """Where the stream is: pass, block, place in the block, and the rows carried into it."""
         return {"pass": self._pass, "block": self._block, "at": self._at, "left": self._left}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: JsonObject) -> None:
         """Go back to where :meth:`state_dict` was called; the block is loaded again when it is needed."""
         self._pass, self._block, self._at = state["pass"], state["block"], state["at"]
         self._left, self._rows = state["left"], None

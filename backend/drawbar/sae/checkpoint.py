@@ -9,7 +9,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError, SiteMismatchError
+from drawbar.files.json_object import JsonObject
 from drawbar.sae.topk import SAE
 
 CONFIG_FILE = "cfg.json"
@@ -25,16 +25,14 @@ SAELENS_VERSION = "6.0.0"  # the layout we write
 _MAX_CONFIG_BYTES = 1 << 20
 
 
-def save_sae(
-    folder: str | Path, sae: SAE, *, model_name: str = "", extra: dict[str, Any] | None = None
-) -> None:
+def save_sae(folder: str | Path, sae: SAE, *, model_name: str = "", extra: JsonObject | None = None) -> None:
     """Write the SAE; ``extra`` (settings, metrics) goes into the metadata."""
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     temporary = path / (WEIGHTS_FILE + ".tmp")
     save_file(dict(sae.weights()), temporary)
     temporary.replace(path / WEIGHTS_FILE)
-    kind: dict[str, Any] = {"architecture": "topk", "k": sae.k, "rescale_acts_by_decoder_norm": False}
+    kind: JsonObject = {"architecture": "topk", "k": sae.k, "rescale_acts_by_decoder_norm": False}
     if sae.threshold is not None:
         kind = {"architecture": "jumprelu"}
     config = {
@@ -102,7 +100,7 @@ def check_site(
         )
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> JsonObject:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: an SAE folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
     if path.stat().st_size > _MAX_CONFIG_BYTES:
@@ -125,7 +123,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged ({error}): copy the folder again") from error
 
 
-def _top_k(path: Path, config: dict[str, Any], features: int) -> int:
+def _top_k(path: Path, config: JsonObject, features: int) -> int:
     """k from either layout; anything that is neither TopK nor JumpReLU is refused."""
     architecture = config.get("architecture", "standard")
     if architecture == "jumprelu":  # no k in SAELens' own files: then room for 128 features a position
@@ -142,7 +140,7 @@ def _top_k(path: Path, config: dict[str, Any], features: int) -> int:
     return k
 
 
-def _refuse_transforms(path: Path, config: dict[str, Any]) -> None:
+def _refuse_transforms(path: Path, config: JsonObject) -> None:
     """Transformations of the input or output that would change the activations silently."""
     for key, allowed in {
         "normalize_activations": (None, "none", False),
@@ -155,7 +153,7 @@ def _refuse_transforms(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _build(path: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> SAE:
+def _build(path: Path, config: JsonObject, weights: dict[str, Tensor]) -> SAE:
     _refuse_transforms(path, config)
     names = ["W_enc", "W_dec", "b_enc", "b_dec"]
     names += ["threshold"] if config.get("architecture") == "jumprelu" else []
@@ -184,7 +182,7 @@ def _build(path: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> SA
     return sae
 
 
-def _layer(path: Path, config: dict[str, Any]) -> int:
+def _layer(path: Path, config: JsonObject) -> int:
     """The layer, from our own metadata, ``hook_layer`` or the number in ``hook_name``."""
     metadata = config.get("metadata", {})
     for value in (

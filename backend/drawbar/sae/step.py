@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from drawbar.errors import BadInputError, NotFiniteError
+from drawbar.files.json_object import JsonObject
 from drawbar.sae.settings import SaeSettings
 from drawbar.sae.sparse import autoencode
 from drawbar.sae.topk import SAE
@@ -221,7 +222,7 @@ class Training:
         dead = len(self._dead()) / self.sae.d_sae
         return HistoryRow(self.step, value, float(l0), dead, float(aux.detach()))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> JsonObject:
         return {
             "settings": self.settings.to_dict(),
             "layer": self.sae.layer,
@@ -236,9 +237,7 @@ class Training:
         }
 
     @classmethod
-    def from_state(
-        cls, state: dict[str, Any], settings: SaeSettings, device: str | torch.device
-    ) -> "Training":
+    def from_state(cls, state: JsonObject, settings: SaeSettings, device: str | torch.device) -> "Training":
         """Where :meth:`state` was called."""
         features, width = state["sae"]["W_dec"].shape
         sae = SAE(

@@ -9,9 +9,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Automation:
         """The same lanes with these kept tokens."""
         return Automation(self.lanes, kept)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Plain values: ``{"lanes": {id: [[frame, amount], ...]}, "kept": [[codebook, frame, token], ...]}``.
 
         Off is null.
@@ -85,7 +85,7 @@ class Automation:
         return {"lanes": lanes, "kept": [[*place, token] for place, token in sorted(self.kept.items())]}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Automation:
+    def from_json(cls, values: JsonMapping) -> Automation:
         """The inverse of ``to_json``. Raises BadInputError for anything else."""
         try:
             lanes = [

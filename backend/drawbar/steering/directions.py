@@ -5,15 +5,16 @@ Knows nothing of sliders or of time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from drawbar.bank import BankInfo
 from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen.interfaces import SitedModel
 
 Mode = Literal["add", "clamp", "mute"]
@@ -84,7 +85,7 @@ class DirectionSource(Protocol):
         """The site it belongs to."""
         ...
 
-    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]:
+    def vectors(self, ids: Sequence[str]) -> JsonMapping:
         """SAE rows, as `drawbar.bank.Bank.vectors` gives them."""
         ...
 

@@ -10,10 +10,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 from drawbar import paths
 from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen.interfaces import SitedModel
 from drawbar.steering.directions import Direction, DirectionSource, check_site, directions_from_bank
 
@@ -52,7 +52,7 @@ class OwnDirection:
     """The norm that amount 1 adds."""
     rest: float = 0.0
     """Where what lacks it stands along the vector: the meter's zero, and what ``mute`` goes back to."""
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: JsonMapping = field(default_factory=dict)
     """JSON values: the examples' names, and how well each layer told them apart."""
 
     def __post_init__(self) -> None:

@@ -3,9 +3,9 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 _FORMAT = 1
 
@@ -103,7 +103,7 @@ class Piece:
     def from_json(cls, text: str) -> "Piece":
         """Read what `to_json` wrote; raises BadInputError when it is something else."""
         try:
-            data: dict[str, Any] = json.loads(text)
+            data: JsonObject = json.loads(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("unknown format number")
             for name, kind in _NESTED.items():
@@ -115,12 +115,12 @@ class Piece:
             ) from error
 
 
-_NESTED: dict[str, Any] = {
+_NESTED: JsonObject = {
     "parts": Part, "notes": Note, "chords": Chord, "sections": Section, "motifs": Motif,
 }  # fmt: skip
 
 
-def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+def _tuples(row: JsonObject) -> JsonObject:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
 
 

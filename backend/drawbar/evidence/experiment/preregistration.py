@@ -18,6 +18,7 @@ from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.judges import barred, second_measure, target_measure
 from drawbar.evidence.experiment.trials import Source, digest_of
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 PROMPTS = (
     "piano in a minor with bass",
@@ -156,7 +157,7 @@ class Preregistration:
     concepts: tuple[Concept, ...]
     scales: Mapping[str, float] = field(default_factory=dict)
     """Layer -> the candidates' median scale, the unit of the pool's norms."""
-    statistics: Mapping[str, Any] = field(default_factory=dict)
+    statistics: JsonMapping = field(default_factory=dict)
     """The limits and levels of the analysis (see ``StatisticsSettings``)."""
     seconds_per_clip: float = 0.0
     """Measured before the start; what the budget was turned into clips with."""
@@ -192,7 +193,7 @@ class Preregistration:
                 raise BadInputError(
                     f"{path} was changed after the run began: start a new run in another folder"
                 )
-            given: dict[str, Any] = {
+            given: JsonObject = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in found.pop("settings").items()
             }
             candidates = [
@@ -200,7 +201,7 @@ class Preregistration:
                 for c in found.pop("candidates")
             ]
             concepts = [Concept(**c) for c in found.pop("concepts")]
-            lists: dict[str, Any] = {name: tuple(found.pop(name)) for name in ("measures", "rules")}
+            lists: JsonObject = {name: tuple(found.pop(name)) for name in ("measures", "rules")}
             result = cls(
                 settings=ProveSettings(**given),
                 candidates=tuple(candidates),
@@ -214,8 +215,8 @@ class Preregistration:
         return result
 
 
-def _plain(prereg: Preregistration) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(asdict(prereg)))
+def _plain(prereg: Preregistration) -> JsonObject:
+    found: JsonObject = json.loads(json.dumps(asdict(prereg)))
     del found["recorded"]
     return found
 

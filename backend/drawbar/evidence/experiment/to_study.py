@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from drawbar.evidence.statistics.controls import Control, Slider
 from drawbar.evidence.statistics.measure_slider import Takes
 from drawbar.evidence.statistics.responses import Pool, Responses
 from drawbar.evidence.statistics.settings import GuardLimits, StatisticsSettings
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _levels(reference: Trials) -> dict[str, dict[str, float]]:
 def _slider(
     candidate: Candidate, sources: Sources, table: _Table, confirmed: set[str], dropped: set[str], run: Run
 ) -> Slider:
-    common: dict[str, Any] = {
+    common: JsonObject = {
         "id": candidate.id,
         "layer": candidate.layer,
         "scale": candidate.scale,
@@ -287,7 +287,7 @@ def judge(
     return analyse(study, _statistics(run.prereg.statistics), progress=told)
 
 
-def _statistics(given: Mapping[str, Any]) -> StatisticsSettings:
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+def _statistics(given: JsonMapping) -> StatisticsSettings:
+    values: JsonObject = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     values["guards"] = GuardLimits(**given["guards"])
     return StatisticsSettings(**values)

@@ -11,6 +11,7 @@ from typing import Any
 from drawbar.bank import Bank, Feature
 from drawbar.errors import BadInputError
 from drawbar.evidence.report.words import measure_words
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 _COUNTS = (
     "candidates", "published", "screened", "confirmed", "proven", "proven_some_measure", "weak", "not_shown",
@@ -26,7 +27,7 @@ class Slider:
     label: str
     author: str
     verdict: str
-    card: Mapping[str, Any]
+    card: JsonMapping
     """Empty where it was screened out."""
     usable: tuple[float, float] | None
 
@@ -80,13 +81,13 @@ class Content:
     bank: str
     identity: str
     model: str
-    summary: Mapping[str, Any]
-    preregistration: Mapping[str, Any]
+    summary: JsonMapping
+    preregistration: JsonMapping
     sliders: tuple[Slider, ...]
     """Proven first, by the strength of the evidence."""
 
     @property
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> JsonObject:
         """The figures that a script wants: counts, medians, null, agreement."""
         found = {name: self.summary.get(name) for name in _COUNTS}
         return found | {

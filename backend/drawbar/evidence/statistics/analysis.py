@@ -8,7 +8,6 @@ if each were one more candidate. Pure arithmetic: no file, no model.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.concept_tests import ConceptTest, concept_rows
@@ -20,6 +19,7 @@ from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.summary import summarise
 from drawbar.evidence.statistics.usable_range import Reference
 from drawbar.evidence.statistics.verdict_cards import Finding, conclude, unconfirmed
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 Tell = Callable[[str, float], None]
 
@@ -39,7 +39,7 @@ class Study:
     """Unsteered takes beyond the twins; more of them make the unit of every effect surer."""
     guard_levels: Reference | None = None
     """Unsteered cross-entropies by prompt, from takes beyond the twins."""
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: JsonMapping = field(default_factory=dict)
     """What only the run knows and the summary repeats."""
 
 
@@ -49,7 +49,7 @@ class Analysis:
 
     findings: tuple[Finding, ...]
     """One per preregistered slider, in their order."""
-    summary: dict[str, Any]
+    summary: JsonObject
 
 
 def analyse(
@@ -132,7 +132,7 @@ def _corrected(sliders: Sequence[Slider], played: Mapping[str, Played]) -> tuple
     return found[0], found[1]
 
 
-def _resolution(study: Study, settings: StatisticsSettings) -> dict[str, Any]:
+def _resolution(study: Study, settings: StatisticsSettings) -> JsonObject:
     """A pool of R shows no p below 1 / (1 + R): so many tests must reach it together before any is proven."""
     smallest = 1 / (1 + min(pool.directions for pool in study.pools.values()))
     tests = len(SIGNS) * len(study.sliders)
@@ -145,7 +145,7 @@ def _resolution(study: Study, settings: StatisticsSettings) -> dict[str, Any]:
 
 def _null_rate(
     study: Study, families: Sequence[list[float]], nulls: Nulls, yard: Yardstick, settings: StatisticsSettings
-) -> dict[str, Any]:
+) -> JsonObject:
     """Held-out random directions, each added to the candidates' families as one more: how many come out as proven."""
     proven = some = below = tests = 0
     own, anything = families

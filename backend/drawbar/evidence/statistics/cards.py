@@ -13,6 +13,7 @@ from drawbar.evidence.statistics.effects import Dose, Slope
 from drawbar.evidence.statistics.preservation import Matched
 from drawbar.evidence.statistics.responses import judge_of
 from drawbar.evidence.statistics.usable_range import GuardRow
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 CARD_FORMAT = 1
 
@@ -55,15 +56,15 @@ def card(
     better: int,
     sides: Mapping[int, CardSide],
     doses: list[Dose],
-    controls: Mapping[str, Any],
+    controls: JsonMapping,
     sides_moved: Mapping[str, float],
     specificity: float | None,
-    second: Mapping[str, Any] | None,
+    second: JsonMapping | None,
     guards: tuple[GuardRow, ...],
-    moves: list[dict[str, Any]],
+    moves: list[JsonObject],
     matched: Matched | None,
     notes: list[str],
-) -> dict[str, Any]:
+) -> JsonObject:
     """Put together; ``better`` is the sign whose evidence is stronger."""
     best = sides[better]
     found = {
@@ -96,14 +97,14 @@ def card(
         },
         "notes": notes,
     }
-    result: dict[str, Any] = finite(found)
+    result: JsonObject = finite(found)
     return result
 
 
 _NAMES = {1: "up", -1: "down"}
 
 
-def _side(side: CardSide) -> dict[str, Any]:
+def _side(side: CardSide) -> JsonObject:
     return {
         "slope": side.slope.slope,
         "interval": [side.slope.low, side.slope.high],
@@ -129,7 +130,7 @@ def _matched(matched: Matched) -> dict[str, float]:
     }
 
 
-def _guard(row: GuardRow) -> dict[str, Any]:
+def _guard(row: GuardRow) -> JsonObject:
     return {
         "amount": row.amount,
         "ce_ratio": list(row.ce_ratio),

@@ -6,7 +6,6 @@ Sliders that were not confirmed have p = 1.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +34,7 @@ def concept_rows(
     played: Mapping[str, Played],
     yard: Yardstick,
     settings: StatisticsSettings,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """One row per concept, with the slider whose evidence is strongest; JSON values."""
     tests = [(concept, id, sign) for concept in concepts for id in concept.sliders for sign in SIGNS]
     p = [_p(concept, played.get(id), sign, yard) for concept, id, sign in tests]
@@ -95,8 +94,8 @@ def _row(
     played: Mapping[str, Played],
     yard: Yardstick,
     settings: StatisticsSettings,
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
+) -> dict[str, object]:
+    row: dict[str, object] = {
         "concept": concept.name,
         "measure": concept.measure,
         "probe_auroc": concept.probe_auroc,

@@ -6,7 +6,6 @@ nothing stands in for it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -121,7 +120,7 @@ def _matched(slider: Slider, control: Control, settings: StatisticsSettings) -> 
 
 def shown(
     slider: Slider, control: Control, column: int, sd: float, settings: StatisticsSettings
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A control's effects at the slider's amounts, as the card shows them.
 
     Linear between the norms that it was played at; amounts beyond them are left out.

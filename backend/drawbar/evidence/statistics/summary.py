@@ -1,25 +1,25 @@
 """All findings -> the counts, medians and rates that a report starts with; JSON values."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from drawbar.evidence.statistics.cards import finite
 from drawbar.evidence.statistics.verdict_cards import Finding
 from drawbar.evidence.statistics.verdicts import HARMFUL, NOT_SHOWN, PROVEN, UNTESTED, WEAK
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 SUMMARY_FORMAT = 1
 
 
 def summarise(
     findings: Sequence[Finding],
-    concept_rows: Sequence[Mapping[str, Any]],
-    null: Mapping[str, Any],
-    resolution: Mapping[str, Any],
-    about: Mapping[str, Any],
-) -> dict[str, Any]:
+    concept_rows: Sequence[JsonMapping],
+    null: JsonMapping,
+    resolution: JsonMapping,
+    about: JsonMapping,
+) -> JsonObject:
     """Put together.
 
     ``resolution`` says what the pool can tell apart, ``about`` what only the run knows (``published``, ``screened``,
@@ -74,7 +74,7 @@ def summarise(
         "failures": dict(Counter(f.verdict.why for f in findings if f.verdict.why).most_common()),
         **about,
     }
-    result: dict[str, Any] = finite(found)
+    result: JsonObject = finite(found)
     return result
 
 

@@ -5,7 +5,6 @@ The second of two passes: what a slider's q is depends on all the others.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +27,7 @@ from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.side_effects import other_measures, side_effects, specificity
 from drawbar.evidence.statistics.usable_range import usable_range
 from drawbar.evidence.statistics.verdicts import NOT_SHOWN, UNTESTED, Outcome, SideOutcome, Verdict, judge
+from drawbar.files.json_object import JsonMapping, JsonObject
 
 _SHOWN_MOVES = 6
 _CROWD = (0.05, 0.95)
@@ -45,10 +45,10 @@ class Finding:
     """(lowest, highest) usable amount; None where it was not confirmed."""
     proof: float | None = None
     """Lower bound of the better side's slope: sorts sliders within a verdict."""
-    card: dict[str, Any] | None = None
+    card: JsonObject | None = None
     specificity: float | None = None
     matched: Matched | None = None
-    second: Mapping[str, Any] | None = None
+    second: JsonMapping | None = None
     """What the second judge says about the better side."""
 
 
@@ -113,7 +113,7 @@ def conclude(
 
 
 def _outcome(
-    played: Played, sides: Mapping[int, CardSide], second: Mapping[int, Mapping[str, Any] | None]
+    played: Played, sides: Mapping[int, CardSide], second: Mapping[int, JsonMapping | None]
 ) -> Outcome:
     return Outcome(
         confirmed=True,
@@ -200,9 +200,7 @@ def _baseline(
     return curve_of(control.responses, sign, amounts, played.column, others, yard.sd)
 
 
-def _second(
-    played: Played, sign: int, yard: Yardstick, settings: StatisticsSettings
-) -> dict[str, Any] | None:
+def _second(played: Played, sign: int, yard: Yardstick, settings: StatisticsSettings) -> JsonObject | None:
     """Another judge on the same side: it agrees if its slope has the same sign, and contradicts if its whole interval
     has the other."""
     measure = played.slider.second
@@ -222,7 +220,7 @@ def _second(
     }
 
 
-def _controls(played: Played, unit: float, settings: StatisticsSettings) -> dict[str, Any]:
+def _controls(played: Played, unit: float, settings: StatisticsSettings) -> JsonObject:
     slider = played.slider
     amounts = [a for a in played.responses.amounts if played.null.reaches(abs(a) * slider.scale)]
     norms = sorted({abs(a) * slider.scale for a in amounts})
@@ -232,7 +230,7 @@ def _controls(played: Played, unit: float, settings: StatisticsSettings) -> dict
         dict(zip(("amount", "effect", "low", "high"), (a, *levels[abs(a) * slider.scale]), strict=True))
         for a in amounts
     ]
-    found: dict[str, Any] = {"random directions": {"directions": played.null.directions, "doses": crowd}}
+    found: JsonObject = {"random directions": {"directions": played.null.directions, "doses": crowd}}
     for kind, control in slider.controls.items():
         if kind != BASELINE or played.label_judged:
             found[kind] = shown(slider, control, played.column, unit, settings)
@@ -244,7 +242,7 @@ def _quantiles(effects: Floats) -> list[float]:
     return np.quantile(known, (0.5, *_CROWD)).tolist() if len(known) else [float("nan")] * 3
 
 
-def _moves(played: Played, better: int, yard: Yardstick) -> list[dict[str, Any]]:
+def _moves(played: Played, better: int, yard: Yardstick) -> list[JsonObject]:
     """What the slider does: the measures that moved most against random directions, each with its own bare p."""
     side = played.sides[better]
     places = [

@@ -8,7 +8,6 @@ cached, so that a stopped run goes on where it stopped.
 import random
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -127,7 +126,7 @@ class ListenerLabeller:
         if answer.confidence < cfg.min_confidence or answer.in_controls:
             return None
         score = self._check(view, feature, answer.name, held_out) if cfg.check else None
-        evidence: dict[str, Any] = {
+        evidence: dict[str, object] = {
             "description": answer.description,
             "confidence": round(answer.confidence, 3),
             "concepts": [list(pair) for pair in answer.concepts],

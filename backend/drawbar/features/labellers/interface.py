@@ -6,7 +6,7 @@ A labeller is one small file. It never sees another's labels, and its rows never
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from drawbar.audio_analysis.scoring import auroc
 from drawbar.bank.records import LabelRecord
+from drawbar.files.json_object import JsonObject
 
 Tell = Callable[[int, int], None]
 """Told (done, total); may raise CancelledError."""
@@ -86,7 +87,7 @@ class Separation:
     auroc: float
     """Chance that a true label scores above a shuffled one; 0.5: the labels say nothing."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         return {name: round(value, 4) for name, value in vars(self).items()}
 
 
@@ -96,7 +97,7 @@ class Labelled:
 
     labels: list[LabelRecord] = field(default_factory=list)
     separation: Separation | None = None
-    tables: dict[str, Any] = field(default_factory=dict)
+    tables: JsonObject = field(default_factory=dict)
     """JSON values for reports."""
     arrays: dict[str, Tensor] = field(default_factory=dict)
     """Figures over the F features."""

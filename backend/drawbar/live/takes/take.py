@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from pydantic import Field
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.files.reading import json_value, typed
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.controls import checked_amount
@@ -34,7 +35,7 @@ Frame = Annotated[int, Field(ge=0, le=MAX_FRAME)]
 Amount = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 MOST_TOKENS = 10_000_000
 """Half a day of four codebooks: no take has more, and a damaged file asks for no more memory."""
-Stored = Mapping[str, Any]
+Stored = JsonMapping
 """Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
 
 
@@ -50,7 +51,7 @@ class StoredAutomation:
 class StoredTake:
     """What a take's file must look like where somebody reads it; it may hold more."""
 
-    settings: dict[str, Any]
+    settings: JsonObject
     format: int = 0
     automation: StoredAutomation | None = None
     bank: str = ""
@@ -100,12 +101,12 @@ class TakeSettings:
         for id, amount in self.amounts.items():
             checked_amount(id, amount)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """As it is stored."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TakeSettings:
+    def from_dict(cls, values: JsonMapping) -> TakeSettings:
         """From what `to_dict` gave, types checked. Raises BadInputError."""
         before_they_were_written_down = {"stacking": "none", "branch": "both"}
         try:
@@ -169,7 +170,7 @@ class Take:
         """How long it is."""
         return len(self.audio) / self.sample_rate_hz
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> JsonObject:
         """What is embedded in the sound file: everything but audio and tokens."""
         return {
             "format": FORMAT,
@@ -213,12 +214,12 @@ class Take:
         return path
 
 
-def load_record(path: Path | str) -> dict[str, Any]:
+def load_record(path: Path | str) -> JsonObject:
     """A saved sound file or its .json -> its record, settings checked. Raises BadInputError."""
     path = Path(path)
     text = soundfiles.read_comment(path)
     try:
-        record: dict[str, Any] = json_value(text)
+        record: JsonObject = json_value(text)
         known = typed(StoredTake, record)
     except ValueError as error:
         raise BadInputError(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 
 _ONLY: dict[str, tuple[Any, ...]] = {
@@ -45,7 +45,7 @@ def codec_reference(file: Path) -> str | None:
     return None if settings is not None else str(package["pretrained"])
 
 
-def read_audiocraft_codec(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_audiocraft_codec(file: Path) -> tuple[JsonObject, dict[str, Tensor]]:
     """A file with a codec of its own -> configuration and tensors for ``load_codec``.
 
     Raises CheckpointError for a damaged file, NotSupportedError for a codec that is no mono EnCodec.
@@ -56,7 +56,7 @@ def read_audiocraft_codec(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]
     return encodec_config(settings), encodec_tensors(package["best_state"])
 
 
-def encodec_config(settings: XpConfig) -> dict[str, Any]:
+def encodec_config(settings: XpConfig) -> JsonObject:
     """audiocraft's settings -> those of transformers' ``EncodecConfig``. Raises NotSupportedError."""
     what = f"the codec in {settings.file}"
     settings.only(_ONLY, what)
@@ -107,7 +107,7 @@ def encodec_config(settings: XpConfig) -> dict[str, Any]:
     }
 
 
-def encodec_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def encodec_tensors(state: JsonMapping) -> dict[str, Tensor]:
     """Tensors named as in audiocraft's ``EncodecModel`` -> named as in transformers'."""
     tensors: dict[str, Tensor] = {}
     for theirs, tensor in state.items():

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from drawbar.errors import CheckpointError, NotSupportedError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.untrusted_files import read_tensor_file
 
 _REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
@@ -32,7 +33,7 @@ class XpConfig:
             ) from error
         if not isinstance(values, dict):
             raise CheckpointError(f"xp.cfg in {file} holds no settings: export it from audiocraft again")
-        self._values: dict[str, Any] = values
+        self._values: JsonObject = values
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value at a dotted name; ``default`` where there is none or it is null."""
@@ -57,7 +58,7 @@ class XpConfig:
             )
         return tuple(value)
 
-    def section(self, name: str) -> Mapping[str, Any]:
+    def section(self, name: str) -> JsonMapping:
         """A group of settings; empty where there is none."""
         value = self.get(name, {})
         if not isinstance(value, dict):
@@ -93,7 +94,7 @@ class XpConfig:
         return self._find(reference[1], depth + 1)
 
 
-def read_state(file: Path) -> tuple[Mapping[str, Any], XpConfig | None]:
+def read_state(file: Path) -> tuple[JsonMapping, XpConfig | None]:
     """An exported audiocraft file -> what it holds, and its settings (None if it only names another model).
 
     Raises CheckpointError for a file that audiocraft did not export.

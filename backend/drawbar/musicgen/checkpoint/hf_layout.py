@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.checkpoint.weights import fill_decoder, from_hf
 from drawbar.musicgen.codec.interface import load_codec
@@ -54,7 +54,7 @@ def open_hf(folder: Path, label: str) -> Opened:
     return Opened(spec, from_hf(tensors, spec), codec, _count(_part(tensors, "text_encoder.")))
 
 
-def hf_spec(config: Mapping[str, Any], label: str) -> ModelSpec:
+def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     """``config.json`` -> the sizes. Raises NotSupportedError for variants, CheckpointError for what is no MusicGen."""
     kind = config.get("model_type")
     if kind == "musicgen_melody":
@@ -64,12 +64,13 @@ def hf_spec(config: Mapping[str, Any], label: str) -> ModelSpec:
         )
     if kind != "musicgen":
         raise NotSupportedError(f"{label} has model_type {kind!r}: it is no MusicGen; give a MusicGen folder")
-    sections = [config.get(name) for name in ("decoder", "text_encoder", "audio_encoder")]
-    if not all(isinstance(section, dict) for section in sections):
+    found = (config.get(name) for name in ("decoder", "text_encoder", "audio_encoder"))
+    sections: list[JsonObject] = [section for section in found if isinstance(section, dict)]
+    if len(sections) < 3:
         raise CheckpointError(
             f"config.json of {label} lacks decoder, text_encoder or audio_encoder: copy the folder again"
         )
-    decoder, text, audio = (cast(dict[str, Any], section) for section in sections)
+    decoder, text, audio = sections
     if decoder.get("audio_channels", 1) != 1:
         raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
     if decoder.get("activation_function", "gelu") != "gelu" or decoder.get("scale_embedding", False):
@@ -78,7 +79,7 @@ def hf_spec(config: Mapping[str, Any], label: str) -> ModelSpec:
         )
     try:
         books = int(decoder.get("num_codebooks", 4))
-        rate = int(audio.get("sampling_rate", audio.get("sample_rate_hz", 32_000)))
+        rate = int(audio.get("sampling_rate" if "sampling_rate" in audio else "sample_rate_hz", 32_000))
         ratios = audio.get("upsampling_ratios", (8, 5, 4, 2))
         frame = int(audio.get("samples_per_frame", 0)) or math.prod(int(ratio) for ratio in ratios)
         # A key that is not there has the value that transformers gives it.

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
 from drawbar.errors import CheckpointError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.audiocraft_config import read_state
 from drawbar.musicgen.checkpoint.audiocraft_layout import STATE_FILE
 from drawbar.musicgen.checkpoint.resolve import layout_of
@@ -27,7 +28,7 @@ class Origin:
     """One folder's language model, unmapped."""
 
     layout: Literal["hf", "audiocraft"]
-    settings: Mapping[str, Any]
+    settings: JsonMapping
     """``config.json``'s decoder section, or the arguments of audiocraft's ``LMModel`` with ``delays``."""
     tensors: Mapping[str, Tensor]
     """Names and precision as in the file."""
@@ -45,7 +46,7 @@ def read_origin(folder: Path) -> Origin:
     package, config = read_state(folder / STATE_FILE)
     if config is None:
         raise CheckpointError(f"{folder / STATE_FILE} only names another model: give that one's folder")
-    sizes: dict[str, Any] = {name: config.number(f"transformer_lm.{name}") for name in _SIZES}
+    sizes: JsonObject = {name: config.number(f"transformer_lm.{name}") for name in _SIZES}
     sizes["hidden_scale"] = float(config.get("transformer_lm.hidden_scale", 4))
     sizes["delays"] = config.get("codebooks_pattern.delay.delays")
     return Origin("audiocraft", sizes, package["best_state"])

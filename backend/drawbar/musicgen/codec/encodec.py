@@ -162,7 +162,7 @@ class EncodecStream:
 
 
 def load_encodec(
-    config: Mapping[str, Any], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
+    config: Mapping[str, object], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
 ) -> EncodecCodec:
     """The configuration and tensors of an EnCodec (either naming of weight normalisation) -> the codec.
 

@@ -265,7 +265,7 @@ class _Memory:
 _LSTM_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def delay_samples(layers: Sequence[Any]) -> int:
+def delay_samples(layers: Sequence[object]) -> int:
     """Samples by which the exact output of these layers lags behind the end of their last input."""
     delay = 0
     for layer in layers:
@@ -296,7 +296,7 @@ class StreamedDecoder:
     """EnCodec's decoder with its weights laid out for streaming, weight normalisation folded in."""
 
     def __init__(
-        self, layers: Sequence[Any], *, right: int | None = None, precision: str = "float32"
+        self, layers: Sequence[object], *, right: int | None = None, precision: str = "float32"
     ) -> None:
         """``right`` cuts the first convolution's look-ahead, in frames: None is exact.
 

@@ -7,7 +7,7 @@ Two codecs stand behind one interface: the released EnCodec (transformers' ``Enc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -91,7 +91,7 @@ class Codec(ClipCodec, Protocol):
 
 
 def load_codec(
-    config: Mapping[str, Any], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
+    config: Mapping[str, object], tensors: Mapping[str, Tensor], n_q: int, device: torch.device | str = "cpu"
 ) -> Codec:
     """The ``audio_encoder`` section and its tensors (prefix removed) -> the codec, in float32.
 

@@ -19,7 +19,11 @@ class _Unfilled(TorchFunctionMode):
     """Leaves out ``torch.nn.init``: drawing a number on the meta device imports torch's compiler, for seconds."""
 
     def __torch_function__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: dict[str, object] | None = None,
     ) -> Any:
         if getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]

@@ -9,15 +9,14 @@ tokenizers or files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping
 
 MOST_LAYERS, WIDEST = 512, 1 << 24
 """Far beyond every T5; a damaged configuration must not make the machine count to a billion."""
@@ -66,7 +65,7 @@ class T5Settings:
             )
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> T5Settings:
+    def read(cls, config: JsonMapping) -> T5Settings:
         """A T5's ``config.json`` -> its sizes; a key that is not there has the value that transformers gives it."""
         return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models
@@ -89,7 +88,10 @@ class TextEncoder:
 
 
 def load_text_encoder(
-    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device | str = "cpu"
+    folder: Path,
+    config: Mapping[str, object],
+    tensors: Mapping[str, Tensor],
+    device: torch.device | str = "cpu",
 ) -> TextEncoder:
     """The ``text_encoder`` section of a configuration, its tensors (prefix removed) and the folder's tokenizer.
 

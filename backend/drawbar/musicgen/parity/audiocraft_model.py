@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.errors import MissingDependencyError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.raw_tensors import Origin
 from drawbar.musicgen.checkpoint.weights import to_audiocraft
 from drawbar.musicgen.network.decoder import Decoder
@@ -52,7 +53,7 @@ def import_audiocraft() -> Any:
     # audiocraft imports laion_clap if it can, and that asks the Hub for tokenizers at import: not here.
     clap_absent = "laion_clap" not in sys.modules
     if clap_absent:
-        cast(dict[str, Any], sys.modules)["laion_clap"] = None
+        cast(JsonObject, sys.modules)["laion_clap"] = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -154,7 +155,7 @@ class Reference:
         return {"description": (projected, mask)}
 
 
-def _sizes(decoder: Decoder) -> Mapping[str, Any]:
+def _sizes(decoder: Decoder) -> JsonMapping:
     spec = decoder.spec
     return {
         "n_q": spec.n_q,

@@ -111,7 +111,7 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-def _settings(decoder: Decoder) -> dict[str, Any]:
+def _settings(decoder: Decoder) -> dict[str, object]:
     spec = decoder.spec
     return {
         "hidden_size": spec.d_model,

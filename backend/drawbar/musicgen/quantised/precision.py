@@ -14,13 +14,13 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.network.step import Stepper, TextMemory
@@ -162,7 +162,7 @@ def _key(digest: str) -> str:
     return f"{digest} {platform.processor() or platform.machine()} {torch.get_num_threads()}"
 
 
-def _memory() -> dict[str, Any]:
+def _memory() -> JsonObject:
     try:
         found = json.loads((user_dir() / "precision.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

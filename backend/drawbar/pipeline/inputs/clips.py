@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.inputs.tracks import Excerpt, Track
 from drawbar.pipeline.manifest import write_json
 from drawbar.residuals import Clip, ShardSet, write_shard
@@ -79,7 +79,7 @@ class ClipStore:
         self.clips: list[ClipInfo] = []
         self.failed: list[tuple[str, str]] = []
         for path in self._shards.paths:
-            listing: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            listing: JsonObject = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             self.failed += [(name, reason) for name, reason in listing["failed"]]
             self.clips += [ClipInfo(**{**row, "tags": tuple(row["tags"])}) for row in listing["clips"]]
         self.frames: list[int] = self._shards.frames

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from drawbar.corpus import (
 )
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError, MissingDependencyError
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.inputs.recorded import Recorded
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track, file_key, split_of
 from drawbar.pipeline.settings import BuildSettings
@@ -103,7 +103,7 @@ class _ComposedFolder:
         self._folder = folder
         lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
         try:
-            self._rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
+            self._rows: list[JsonObject] = [json.loads(line) for line in lines if line.strip()]
             self.tracks = [
                 Track(
                     str(r["id"]),

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +32,7 @@ from drawbar.features.profile import Profile
 from drawbar.features.storage import load_profile
 from drawbar.features.survivors import rates_of, survivors
 from drawbar.features.temporal import described, kinds_of
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -64,9 +64,7 @@ class _Layer:
         self.sae: SAE = load_sae(stages.sae.folder)
         self.profile: Profile = load_profile(stages.profile.folder / "profile.safetensors")
         self.alive = np.flatnonzero(self.profile.fired >= min_firings)
-        self.labels: list[dict[str, Any]] = json.loads(
-            (stages.labels.folder / "labels.json").read_text("utf-8")
-        )
+        self.labels: list[JsonObject] = json.loads((stages.labels.folder / "labels.json").read_text("utf-8"))
         figures = load_file(stages.labels.folder / "figures.safetensors")
         none = torch.full((len(self.profile.fired),), torch.nan)
         self.correlations = figures.get("r", none[:, None][:, :0]).numpy()
@@ -139,7 +137,7 @@ class _Layer:
         tags = ("position-locked",) if self.kinds[feature] == "position-locked" else ()
         return (*tags, f"group {self.layer}-{group[feature]}") if feature in group else tags
 
-    def quality(self) -> dict[str, Any]:
+    def quality(self) -> JsonObject:
         """What the build measured of this layer."""
         clip_rate, token_rate = rates_of(self.profile)
         table = survivors(self.layer, clip_rate, token_rate, profile=self.profile)

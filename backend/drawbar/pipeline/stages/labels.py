@@ -7,7 +7,6 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +77,7 @@ def _part(
     out: Path,
     layer: int,
     labeller: Labeller,
-    key: dict[str, Any],
+    key: dict[str, object],
     view: "_View",
     progress: ProgressCallback | None,
 ) -> Stage:
@@ -107,9 +106,9 @@ def _part(
 
 def _combine(stage: Stage, parts: Sequence[Stage]) -> None:
     """All parts as one: the rows, the concept table, the figures."""
-    rows: list[Any] = []
+    rows: list[object] = []
     figures: dict[str, Tensor] = {}
-    concepts: list[Any] = []
+    concepts: list[object] = []
     columns: list[str] = []
     related: list[Tensor] = []
     for part in parts:

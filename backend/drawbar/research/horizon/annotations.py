@@ -6,13 +6,12 @@ It knows nothing of how windows are proposed or played.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.research.horizon.events import Event, Track, Window
 from drawbar.research.horizon.schema import faults
 
@@ -60,7 +59,7 @@ class Annotation:
         verified = self.status == "verified"
         return Event(self.track, self.motif, self.recurrence, self.event_type, verified)
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> JsonObject:
         """As the schema has it. Raises BadInputError when it does not fit."""
         row = {"format": _FORMAT, **dataclasses.asdict(self)}
         wrong = faults(row, _schema())
@@ -81,7 +80,7 @@ def proposed(track: Track, event: Event) -> Annotation:
     return Annotation(name, track.id, track.licence, event.motif, event.recurrence, event.kind)
 
 
-def read_row(row: Mapping[str, Any], place: str) -> Annotation:
+def read_row(row: JsonMapping, place: str) -> Annotation:
     """A row of a file. Raises BadInputError with the place and every fault."""
     wrong = faults(dict(row), _schema())
     if wrong:
@@ -94,6 +93,6 @@ def read_row(row: Mapping[str, Any], place: str) -> Annotation:
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+def _schema() -> JsonObject:
+    loaded: JsonObject = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     return loaded

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 
 SPLITS = ("train", "valid", "test")
 """70, 15 and 15 of a hundred tracks, by the hash of the track's id alone."""
@@ -142,17 +143,17 @@ def save_events(path: Path, events: Iterable[Event]) -> None:
     _write(path, events)
 
 
-def _track(row: dict[str, Any]) -> Track:
+def _track(row: JsonObject) -> Track:
     piece = row.pop("piece", None)
     return Track(**row, piece=PieceSettings(**piece) if piece else None)
 
 
-def _event(row: dict[str, Any]) -> Event:
+def _event(row: JsonObject) -> Event:
     motif, recurrence = Window(**row.pop("motif")), Window(**row.pop("recurrence"))
     return Event(**row, motif=motif, recurrence=recurrence)
 
 
-def _read(path: Path, build: Callable[[dict[str, Any]], _Row]) -> tuple[_Row, ...]:
+def _read(path: Path, build: Callable[[JsonObject], _Row]) -> tuple[_Row, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, LeakError
+from drawbar.files.json_object import JsonMapping
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Floats
 
@@ -68,7 +69,7 @@ class Units:
                 f"bank {bank.info.name!r} has no features at layer {layer}; it has {bank.info.layers}"
             )
         ids.sort(key=lambda id: int(id.partition("/")[2]))
-        rows: Mapping[str, Any] = bank.vectors(ids)
+        rows: JsonMapping = bank.vectors(ids)
         encoder = np.asarray(rows["W_enc"], np.float32)
         centre = np.asarray(rows["b_dec"][layer], np.float32)
         index = np.array([int(id.partition("/")[2]) for id in ids], np.int64)

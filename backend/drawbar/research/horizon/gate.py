@@ -4,11 +4,11 @@ Every criterion looks at sign and size: a figure that is there but points the wr
 control or a figure that is not there is an error. Knows nothing of how anything was measured.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from drawbar.errors import ControlError
+from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.research.horizon.controls import CONTROLS
 
 
@@ -23,11 +23,11 @@ class Criterion:
     needed: float
     passed: bool
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return asdict(self)
 
 
-def foresees(feature: Mapping[str, Any], *, least_margin: float) -> list[Criterion]:
+def foresees(feature: JsonMapping, *, least_margin: float) -> list[Criterion]:
     """Does it say more of the far future than every control, and more than of the near future?
 
     Raises ControlError for a control that is missing.
@@ -48,7 +48,7 @@ def foresees(feature: Mapping[str, Any], *, least_margin: float) -> list[Criteri
     return [*criteria, Criterion("more of far than of near", apart["value"], apart["low"], 0.0, holds)]
 
 
-def acts(feature: Mapping[str, Any], found: Mapping[str, Any] | None, *, alpha: float) -> list[Criterion]:
+def acts(feature: JsonMapping, found: JsonMapping | None, *, alpha: float) -> list[Criterion]:
     """Does taking it away, or adding it, change what returns, in its own sense, and more than random features do?
 
     ``found`` is None for a feature that was not intervened on: it has not acted. Raises ControlError where the random
@@ -77,7 +77,7 @@ def acts(feature: Mapping[str, Any], found: Mapping[str, Any] | None, *, alpha: 
     ]
 
 
-def audible(examples: Sequence[Mapping[str, Any]]) -> Criterion:
+def audible(examples: Sequence[JsonMapping]) -> Criterion:
     """Can both sides of an intervention be listened to?"""
     heard = sum(1 for example in examples if not example.get("silent", True))
     return Criterion("can be listened to", float(heard), float(heard), 0.0, heard > 0)
@@ -88,7 +88,7 @@ def passed(criteria: Sequence[Criterion]) -> bool:
     return bool(criteria) and all(criterion.passed for criterion in criteria)
 
 
-def verdict(gated: Sequence[Mapping[str, Any]], detectable: float) -> dict[str, Any]:
+def verdict(gated: Sequence[JsonMapping], detectable: float) -> JsonObject:
     """Features with ``id``, ``foresees``, ``passed`` -> the study's answer, in a word and in a sentence."""
     candidates = [one["id"] for one in gated if one["passed"]]
     foreseeing = [one["id"] for one in gated if one["foresees"]]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.errors import BadInputError, ControlError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.outcomes import OUTCOMES, ReturnDetector, outcomes
 from drawbar.research.horizon.selectivity import effect, selectivity
 from drawbar.research.horizon.twins import ACTED, Acted, Way, direction
@@ -136,7 +137,7 @@ def play(
 
 def weigh(
     candidate: str, found: Mapping[str, Doubles], all: Sequence[Condition], tracks: Sequence[str]
-) -> dict[str, Any]:
+) -> JsonObject:
     """Outcomes [B, M] of every condition by name -> one candidate's effects, its controls' and its selectivity.
 
     Raises ControlError where the bypass, a way, the local feature or the twins were not played.
@@ -144,9 +145,9 @@ def weigh(
     if BYPASS not in found:
         raise ControlError(f"{candidate}: the bypass was not played: there is nothing to compare with")
     mine = [one for one in all if one.candidate == candidate and one.name in found]
-    result: dict[str, Any] = {"id": candidate, "effects": {}, "selectivity": {}, "quality": {}}
-    locals_: dict[str, Any] = {}
-    randoms: dict[str, Any] = {}
+    result: JsonObject = {"id": candidate, "effects": {}, "selectivity": {}, "quality": {}}
+    locals_: JsonObject = {}
+    randoms: JsonObject = {}
     for way in WAYS:
         by_role = {
             role: [o for o in mine if o.way == way and o.role == role]
@@ -188,9 +189,7 @@ def _point(effects: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {"recurrence": effects["likeness"]["value"], "quality": effects["ce_0"]["value"]}
 
 
-def _both(
-    candidate: Mapping[str, float], twins: Sequence[Mapping[str, float]], sense: float
-) -> dict[str, Any]:
+def _both(candidate: Mapping[str, float], twins: Sequence[Mapping[str, float]], sense: float) -> JsonObject:
     """Selectivity in the sense expected of a feature that rises before returns, and ``against`` in the other one."""
     return {
         **selectivity(candidate, twins, sense=sense),

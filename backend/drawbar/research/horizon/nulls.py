@@ -7,10 +7,10 @@ says and the music says nothing. Claims must then be as rare as the study's alph
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.controls import CONTROLS
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.readouts import ProbeSettings
@@ -57,7 +57,7 @@ def null_control(
     *,
     repeats: int = 40,
     told: Told | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """The share of ``repeats`` with a claim, and of comparisons of the first feature with each control and chance.
 
     A comparison counts where the one-sided bound of its margin at ``alpha`` is above 0; the whole claim asks for all of

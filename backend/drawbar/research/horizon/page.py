@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.json_object import JsonMapping
 from drawbar.markup import Drawing, render
 from drawbar.research.horizon.plots import Interval, curve, forest, scatter
 
 _TEMPLATE = Path(__file__).with_name("templates") / "page.html"
 
 
-def page(study: Mapping[str, Any]) -> str:
+def page(study: JsonMapping) -> str:
     """The parts that ``study.report.gathered`` reads, with ``labels`` by feature id -> the page."""
     power, null = study["instrument"]["power"], study["instrument"]["null"]
     claims = {"any claim": null["claims"], "above chance": null["above_chance"]}
@@ -47,7 +48,7 @@ def page(study: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _corpus(study: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _corpus(study: JsonMapping) -> list[tuple[str, str]]:
     tracks, positions = study["stages"]["tracks"]["facts"], study["stages"]["positions"]["facts"]
     shares = zip(study["probes"]["horizons"], study["probes"]["shares"], strict=True)
     return [
@@ -69,7 +70,7 @@ def _corpus(study: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _readout(probes: Mapping[str, Any], horizon: str) -> dict[str, Any]:
+def _readout(probes: JsonMapping, horizon: str) -> dict[str, Any]:
     those = [one for one in probes["sets"] if one["horizon"] == horizon]
     drawings: list[tuple[int, Drawing]] = []
     for layer in sorted({one["layer"] for one in those}):
@@ -98,7 +99,7 @@ def _interval(found: Mapping[str, float]) -> tuple[float, float, float]:
     return found["value"], found["low"], found["high"]
 
 
-def _feature(study: Mapping[str, Any], feature: Mapping[str, Any]) -> dict[str, Any]:
+def _feature(study: JsonMapping, feature: JsonMapping) -> dict[str, Any]:
     gate = next(one for one in study["gate"]["features"] if one["id"] == feature["id"])
     rows = [
         (
@@ -120,7 +121,7 @@ def _feature(study: Mapping[str, Any], feature: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _acted(one: Mapping[str, Any]) -> dict[str, Any]:
+def _acted(one: JsonMapping) -> dict[str, Any]:
     """What ablating and scaling up a feature did, beside the local feature and random ones."""
     drawings: list[tuple[str, Drawing]] = []
     rows: list[tuple[object, ...]] = []

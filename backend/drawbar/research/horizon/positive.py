@@ -7,11 +7,11 @@ against the AUROC that the feature then has is what the study could have seen.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.ranking import areas_of
 from drawbar.research.horizon.readouts import ProbeSettings
@@ -42,7 +42,7 @@ def positive_control(
     strengths: Sequence[float] = STRENGTHS,
     repeats: int = 8,
     told: Told | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """For each strength: the share of ``repeats`` in which the planted feature was found, and how well it then foresaw.
 
     ``found`` 0 at strength 0 is the rate of false finds of a feature that was picked beforehand.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.controls import (
     CONTROLS,
     LOCAL,
@@ -113,9 +114,9 @@ class Probes:
 
     # --- candidates --------------------------------------------------------------------------------------
 
-    def sets(self) -> list[dict[str, Any]]:
+    def sets(self) -> list[JsonObject]:
         """The residual and the best few features of each layer at each horizon, with all margins."""
-        results: list[dict[str, Any]] = []
+        results: list[JsonObject] = []
         whole = len(self._layers) * len(self.rows.horizons)
         for layer, at in self._layers.items():
             for horizon, named in enumerate(self.rows.horizons):
@@ -147,7 +148,7 @@ class Probes:
             for layer, at in self._layers.items()
         }
 
-    def feature(self, found: Ranked, *, shared: int = 1) -> dict[str, Any]:
+    def feature(self, found: Ranked, *, shared: int = 1) -> JsonObject:
         """One feature alone at every horizon, and against every control at the farthest one."""
         at, long = self._layers[found.layer], self.long
         column = at.activations[:, [found.column]]
@@ -172,7 +173,7 @@ class Probes:
             "control_readouts": {name: control.to_json() for name, control in controls.items()},
         }
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> JsonObject:
         ranking = self.ranking()
         short = shortlist(ranking, self.long, self.settings.shortlist)
         sets = self.sets()

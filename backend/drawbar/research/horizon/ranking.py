@@ -5,7 +5,6 @@ Every entry of a ranking carries the feature's layer and its number in the SAE, 
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +39,7 @@ class Ranked:
         """Distance from chance."""
         return abs(self.auroc[horizon] - 0.5)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self) | {"id": self.id}
 
 

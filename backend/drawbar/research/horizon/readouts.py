@@ -5,12 +5,12 @@ Knows nothing of layers, features or music.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm, rankdata
 
 from drawbar.errors import BadInputError, ControlError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.folds import Columns, Ints, Reading, read
 from drawbar.research.horizon.horizons import Bools
 from drawbar.research.horizon.logistic import STRENGTHS, Doubles
@@ -70,10 +70,10 @@ class Judged:
     """[N]."""
     train: Area
     held: Area
-    facts: dict[str, Any]
+    facts: JsonObject
     """JSON values: areas with intervals, calibration, strength."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return {"name": self.name, **self.facts}
 
 
@@ -97,7 +97,7 @@ class Judging:
 
     def judge(self, name: str, columns: Columns, y: Bools) -> Judged:
         s = self.settings
-        how: dict[str, Any] = {"folds": s.folds, "inner": s.inner, "by_folds": s.by_folds}
+        how: JsonObject = {"folds": s.folds, "inner": s.inner, "by_folds": s.by_folds}
         reading = read(columns, y, self.track, self.held, strengths=s.strengths, **how)
         train = area(reading.scores[~self.held], y[~self.held], self.track[~self.held])
         held = area(reading.scores[self.held], y[self.held], self.track[self.held])
@@ -113,7 +113,7 @@ class Judging:
 
 def compare(
     judging: Judging, candidate: Judged, controls: Mapping[str, Judged], *, shared: int = 1
-) -> dict[str, Any]:
+) -> JsonObject:
     """A candidate's margins over each control and over the best of them, as JSON values.
 
     ``alpha`` is shared by so many candidates. ``detectable`` is the margin over the best control that this many

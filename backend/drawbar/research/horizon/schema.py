@@ -4,10 +4,12 @@ The part of JSON Schema 2020-12 that the schemas here use; a word it does not kn
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-Schema = Mapping[str, Any]
+from drawbar.files.json_object import JsonMapping, JsonObject
+
+Schema = JsonMapping
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -47,7 +49,7 @@ def _check(value: Any, schema: Schema, root: Schema, place: str) -> Iterator[str
         yield from _members(value, schema, root, place)
 
 
-def _members(value: dict[str, Any], schema: Schema, root: Schema, place: str) -> Iterator[str]:
+def _members(value: JsonObject, schema: Schema, root: Schema, place: str) -> Iterator[str]:
     known: Schema = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:

@@ -50,7 +50,7 @@ class Calibration:
     bins: tuple[tuple[float, float, int], ...]
     """(said, found, rows) of each tenth."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -5,7 +5,6 @@ with what random twins do *at the same loss of quality*: a line through the twin
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ def effect(acted: Doubles, bypass: Doubles, names: Sequence[str], seed: int = 0)
 
 def selectivity(
     candidate: Mapping[str, float], twins: Sequence[Mapping[str, float]], *, sense: float
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Effects on ``recurrence`` and ``quality`` (its loss) of a candidate and of its twins.
 
     ``sense`` +1 asks whether recurrence rises, -1 whether it falls. The result's ``p`` is the share of twins, and the

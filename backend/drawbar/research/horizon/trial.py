@@ -5,10 +5,10 @@ What the study asks of probes, without sets and rankings, so that it can be aske
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.gate import foresees, passed
 from drawbar.research.horizon.probes import Probes, shortlist
@@ -16,7 +16,7 @@ from drawbar.research.horizon.readouts import ProbeSettings
 from drawbar.research.horizon.rows import Rows
 
 
-def trial(rows: Rows, units: Sequence[Units], settings: ProbeSettings) -> list[dict[str, Any]]:
+def trial(rows: Rows, units: Sequence[Units], settings: ProbeSettings) -> list[JsonObject]:
     """Each feature of the shortlist: ``id``, ``found``, held-out AUROC, margins over each control, one-sided bounds."""
     probes = Probes(rows, units, replace(settings, by_folds=False))
     short = shortlist(probes.ranking(), probes.long, settings.shortlist)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from drawbar.research.variants.playing import play_all
 from drawbar.research.variants.pushes import RECIPES
@@ -70,7 +69,7 @@ class Result:
         best = max(self.totals, key=lambda total: total.usable_effect.value)
         return best.rule if best.gain.sign > 0 else "none"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         parts = {"recipes": self.recipes, "again": self.again, "choices": self.choices, "rules": self.rules}
         verdicts = {part: {one.name: one.verdict for one in rows} for part, rows in parts.items()}
         return {**asdict(self), "verdicts": verdicts, "stacking": self.stacking}

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.events import Event, Track
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.gate import foresees, passed
@@ -63,7 +64,7 @@ def acted_of(bank: Any, units: Units, column: int) -> Acted:
     )
 
 
-def acted_on(probes: dict[str, Any], settings: HorizonSettings) -> list[dict[str, Any]]:
+def acted_on(probes: JsonObject, settings: HorizonSettings) -> list[JsonObject]:
     """Features of the shortlist to act on: those that foresee (up to ``most``), and at least ``features`` of it."""
     how, least = settings.interventions, settings.probes.least_margin
     ordered = sorted(probes["features"], key=lambda one: not passed(foresees(one, least_margin=least)))
@@ -72,8 +73,8 @@ def acted_on(probes: dict[str, Any], settings: HorizonSettings) -> list[dict[str
 
 
 def planned(
-    features: Sequence[dict[str, Any]],
-    probes: dict[str, Any],
+    features: Sequence[JsonObject],
+    probes: JsonObject,
     rows: Rows,
     units: Sequence[Units],
     bank: Any,
@@ -113,7 +114,7 @@ def read_condition(path: Path) -> tuple[torch.Tensor, Doubles] | None:
 
 def write_examples(
     folder: Path, all_: Sequence[Condition], names: Sequence[str], model: Any, how: InterventionSettings
-) -> list[dict[str, Any]]:
+) -> list[JsonObject]:
     """Clips to listen to: a few beginnings, left alone and acted on, as MP3 files of the folder."""
     rate = model.codec.sample_rate_hz
     found = []

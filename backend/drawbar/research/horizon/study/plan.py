@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from drawbar.audio_analysis.descriptors import descriptors
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.manifest import Gate, State, gated
 from drawbar.research.horizon.folds import fixed, read
 from drawbar.research.horizon.outcomes import ReturnDetector, outcomes
@@ -129,7 +130,7 @@ class _Costs:
         rng = np.random.default_rng(0)
         x, y = rng.standard_normal((n, self._settings.probes.few)), rng.random(n) < 0.3
         track = np.repeat(np.arange(self._tracks), self._positions)
-        how: dict[str, Any] = {"folds": self._settings.probes.folds, "inner": self._settings.probes.inner}
+        how: JsonObject = {"folds": self._settings.probes.folds, "inner": self._settings.probes.inner}
         return _timed(lambda: read(fixed(x), y, track, track >= 0.7 * self._tracks, **how), warm=False)
 
 

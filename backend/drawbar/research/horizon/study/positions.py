@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from drawbar.corpus import DEFAULT_SOUNDFONT
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.acoustics import past_acoustics
 from drawbar.research.horizon.events import Event, Track
 from drawbar.research.horizon.features_at import check_causal, read_track
@@ -22,7 +23,7 @@ from drawbar.research.horizon.rows import Rows, past_events, position_columns, t
 from drawbar.research.horizon.study.settings import HorizonSettings
 from drawbar.research.horizon.track_audio import track_audio
 
-Arrays = dict[str, Any]
+Arrays = JsonObject
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ def write_report(run: Path, out: Path | None = None, *, labels: dict[str, str] |
     return path
 
 
-def gathered(run: Path) -> dict[str, Any]:
+def gathered(run: Path) -> dict[str, object]:
     """What the stages wrote, by name; sounds as base64."""
     folders = {name: run / f"{number}-{name}" for number, name in enumerate(STAGES, 1)}
-    stages: dict[str, Any] = {}
+    stages: dict[str, object] = {}
     for name, folder in folders.items():
         manifest = _json(folder / "manifest.json", run)
         stages[name] = {part: manifest[part] for part in ("digest", "versions", "facts")}

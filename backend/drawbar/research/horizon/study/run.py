@@ -14,6 +14,7 @@ import numpy as np
 
 from drawbar.bank import Bank, find_bank
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import load_model
 from drawbar.paths import embedded_bank_dir
 from drawbar.pipeline.manifest import Stage, write_json
@@ -53,7 +54,7 @@ def study(
     bank: Any | None = None,
     detector: ReturnDetector | None = None,
     until: str = "",
-) -> dict[str, Any]:
+) -> JsonObject:
     """Run the study, or go on with it -> what the gate says (empty where ``until`` names an earlier stage).
 
     Raises:
@@ -96,7 +97,7 @@ class HorizonRun:
         self.done[name] = work()
         return self.done[name]
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> JsonObject:
         return self._read("gate", "gate.json")
 
     # --- what stages share -------------------------------------------------------------------------------
@@ -117,8 +118,8 @@ class HorizonRun:
     def rows(self) -> Rows:
         return Rows.load(self.done["positions"].folder / "rows.safetensors")
 
-    def _read(self, stage: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.done[stage].folder / name).read_text(encoding="utf-8"))
+    def _read(self, stage: str, name: str) -> JsonObject:
+        found: JsonObject = json.loads((self.done[stage].folder / name).read_text(encoding="utf-8"))
         return found
 
     def _stage(self, name: str, version: int, **key: Any) -> Stage:
@@ -133,7 +134,7 @@ class HorizonRun:
 
     def _tracks(self) -> Stage:
         s = self.settings
-        key: dict[str, Any] = {"corpus": s.corpus}
+        key: JsonObject = {"corpus": s.corpus}
         if s.composed:
             key |= {"piece_s": s.piece_s, "first_seed": s.first_seed}
         else:
@@ -304,7 +305,7 @@ class HorizonRun:
             return stage
         probes = self._read("probes", "probes.json")
         acted = {one["id"]: one for one in self._read("interventions", "interventions.json")["features"]}
-        examples: list[dict[str, Any]] = json.loads(
+        examples: list[JsonObject] = json.loads(
             (self.done["interventions"].folder / "examples.json").read_text("utf-8")
         )
         gated = []

@@ -3,7 +3,6 @@
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.horizons import Grid, Horizon
@@ -85,5 +84,5 @@ class HorizonSettings:
     def ahead(self) -> tuple[Horizon, ...]:
         return tuple(Horizon(float(from_s), float(to_s)) for from_s, to_s in self.horizons)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         return asdict(self) | {"out": str(self.out)}
