@@ -9,15 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from drawbar.audio_analysis import (
-    Detectors,
-    DetectorSettings,
-    auroc,
-    balanced_accuracy,
-    best_threshold,
-    clip_truth,
-    train_detectors,
-)
+from drawbar.audio_analysis import Detectors, balanced_accuracy
+from drawbar.audio_analysis.detector_training import DetectorSettings, train_detectors
+from drawbar.audio_analysis.detectors import clip_truth
+from drawbar.audio_analysis.scoring import auroc, best_threshold
 from drawbar.errors import BadInputError, CheckpointError
 
 RATE = 32_000

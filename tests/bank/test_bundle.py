@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from drawbar.bank import Bank, export_bank, import_bank, read_bundle, verify
+from drawbar.bank import Bank, import_bank, verify
+from drawbar.bank.bundle import export_bank, read_bundle
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BadInputError, BankError

@@ -15,13 +15,12 @@ from drawbar.bank import (
     find_bank,
     install_bank,
     installed_banks,
-    may_share,
-    normal_licence,
     pack_bank,
     remove_bank,
     verify,
 )
 from drawbar.bank.database import Database
+from drawbar.bank.licences import may_share, normal_licence
 from drawbar.bank.migrations import BANK_MIGRATIONS
 from drawbar.bank.store import DATABASE
 from drawbar.errors import BankError

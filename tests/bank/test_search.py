@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from drawbar.bank import Bank, FeatureRow, Query, Sort
+from drawbar.bank import Bank, FeatureRow, Query
+from drawbar.bank.records import Sort
 from drawbar.bank.words import key_of, wanted, words_of
 from drawbar.errors import BadInputError
 from tests.bank.small_bank import INFO, fill, record

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drawbar.audio_analysis import Detectors, FactorReport
+from drawbar.audio_analysis import Detectors
+from drawbar.audio_analysis.detectors import FactorReport
 from drawbar.bench import clips, model, steering
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.corpus import HELD_OUT_SEED, compose

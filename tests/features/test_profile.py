@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.features import MemoryPairs, ProfileSettings, ShardPairs, cut_examples, make_profile, write_pairs
-from drawbar.features.pairs import encode_pairs, window_means
-from drawbar.features.profile import Profile
+from drawbar.features import make_profile
+from drawbar.features.excerpts import cut_examples
+from drawbar.features.pairs import MemoryPairs, ShardPairs, encode_pairs, window_means, write_pairs
+from drawbar.features.profile import Profile, ProfileSettings
 from drawbar.features.storage import load_profile, save_profile
 from drawbar.sae import SAE
 

@@ -5,8 +5,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from drawbar.errors import BadInputError
-from drawbar.features import auroc, concept_label, descriptor_label, score
+from drawbar.features import score
 from drawbar.features.labellers.ground_truth import TruthSettings, label_from_truth
+from drawbar.features.labellers.naming import concept_label, descriptor_label
+from drawbar.features.scoring import auroc
 
 
 def test_auroc_equals_scikit_learn_with_many_ties() -> None:

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from drawbar.features import MemoryPairs, ProfileSettings, make_profile
+from drawbar.features import make_profile
 from drawbar.features.coactive import nearest_in_time
 from drawbar.features.consistency import consistency, groups
 from drawbar.features.firings import firings_of
-from drawbar.features.profile import Profile, Profiler
+from drawbar.features.pairs import MemoryPairs
+from drawbar.features.profile import Profile, Profiler, ProfileSettings
 from drawbar.features.survivors import rates_of, survivors
 from drawbar.features.temporal import described, kinds_of
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from drawbar.musicgen import Model, ModelSpec
+from drawbar.musicgen import Model
 from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
 from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.spec import ModelSpec
 
 D_MODEL, LAYERS, FEATURES = 32, 3, 6
 

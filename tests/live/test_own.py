@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from drawbar.live import TakeSettings, load_settings, render
+from drawbar.live import TakeSettings, render
+from drawbar.live.takes.take import load_settings
 from drawbar.musicgen.parity.fixed_steering import FixedSteering
-from drawbar.steering import Automation, Lane, OwnDirection, OwnDirections
+from drawbar.steering import Automation, OwnDirections
+from drawbar.steering.automation import Lane
+from drawbar.steering.own import OwnDirection
 
 ID = "mine/brighter"
 

@@ -10,7 +10,8 @@ import pytest
 
 from drawbar.errors import BadInputError, CancelledError, SiteMismatchError
 from drawbar.live import TakeSettings, render
-from drawbar.steering import Automation, Lane
+from drawbar.steering import Automation
+from drawbar.steering.automation import Lane
 
 
 def test_the_same_settings_render_the_same_file(model: Any, bank: Any, tmp_path: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drawbar.live import Trace
 from drawbar.live.takes.spool import Spool
+from drawbar.live.takes.trace import Trace
 
 
 @pytest.mark.parametrize("start", [0, 3, 17, 40, 99, 100, 500])

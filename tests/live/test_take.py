@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from drawbar.errors import BadInputError
-from drawbar.live import Take, TakeSettings, load_record, load_settings
-from drawbar.live.takes.take import stored_tokens
+from drawbar.live import TakeSettings
+from drawbar.live.takes.take import Take, load_record, load_settings, stored_tokens
 
 SETTINGS = TakeSettings("Café in a minor, 'slow'", 7, 1.0, 2.5, 0.9, 100, {"3/12": 1.5, "3/9": -0.25}, True)
 

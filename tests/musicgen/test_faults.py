@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from drawbar.musicgen import Model, Observer, load_model
+from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.checkpoint import weights
 from drawbar.musicgen.checkpoint.raw_tensors import read_origin
 from drawbar.musicgen.checkpoint.tensor_names import hf_names
 from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.interfaces import Observer
 from drawbar.musicgen.network import decoder as network
 from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.parity.fixed_steering import FixedSteering

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from drawbar.errors import BadInputError, DeviceError
-from drawbar.musicgen import ModelSpec, load_model
+from drawbar.musicgen import load_model
 from drawbar.musicgen.checkpoint.memory_needed import check_room, free_bytes, needed, parameters
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.spec import ModelSpec
 
 LARGE = ModelSpec("large", d_model=2048, n_layers=48, n_heads=32, d_ff=8192, card=2048, text_dim=768)
 SMALL = ModelSpec("small", d_model=1024, n_layers=24, n_heads=16, d_ff=4096, card=2048, text_dim=768)

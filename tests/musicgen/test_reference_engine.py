@@ -13,7 +13,8 @@ from drawbar.errors import BadInputError, MissingDependencyError, NotSupportedEr
 from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.parity.audiocraft_engine import ReferenceEngine
 from drawbar.paths import embedded_model_dir
-from drawbar.steering import Automation, Direction, Lane, Mixer
+from drawbar.steering import Automation, Direction, Mixer
+from drawbar.steering.automation import Lane
 
 needs_audiocraft = pytest.mark.skipif(
     importlib.util.find_spec("audiocraft") is None, reason="the audiocraft extra is not installed"
@@ -129,7 +130,8 @@ def test_the_embedded_model_plays_the_same_tokens_in_both(temperature: float) ->
 
 @needs_audiocraft
 def test_a_take_says_which_engine_made_it(tiny: Model, engine: ReferenceEngine, tmp_path: Path) -> None:
-    from drawbar.live import TakeSettings, load_record, render
+    from drawbar.live import TakeSettings, render
+    from drawbar.live.takes.take import load_record
 
     settings = TakeSettings(prompt=PROMPT, seconds=0.3, twin=False)
     ours, theirs = render(tiny, None, settings), render(engine, None, settings)

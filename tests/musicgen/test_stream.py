@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
-from drawbar.musicgen import Frame, Model, Stream
+from drawbar.musicgen import Model, Stream
+from drawbar.musicgen.generation.stream import Frame
 from drawbar.musicgen.network.delay import to_steps
 
 PROMPT = "slow piano in a minor"

@@ -11,7 +11,10 @@ import torch
 
 from drawbar.bank import Bank
 from drawbar.errors import AudioFileError, BadInputError, CancelledError, SiteMismatchError
-from drawbar.features import DescriptorSettings, ProfileSettings, TruthSettings, analyse
+from drawbar.features import analyse
+from drawbar.features.labellers.descriptors import DescriptorSettings
+from drawbar.features.labellers.ground_truth import TruthSettings
+from drawbar.features.profile import ProfileSettings
 from drawbar.pipeline import BuildResult, BuildSettings, Progress, build
 from drawbar.sae import SaeSettings, load_sae
 from tests.pipeline.fakes import FakeModel

@@ -9,9 +9,10 @@ import pytest
 from drawbar.audio_analysis.essentia import has_essentia
 from drawbar.bank import Bank
 from drawbar.errors import CancelledError
-from drawbar.features import DescriptorSettings, ProfileSettings
+from drawbar.features.labellers.descriptors import DescriptorSettings
 from drawbar.features.labellers.registry import LabelSettings
 from drawbar.features.labellers.sound_windows import DescriptorSounds
+from drawbar.features.profile import ProfileSettings
 from drawbar.pipeline import BuildSettings, Progress, build
 from drawbar.sae import SaeSettings
 from tests.pipeline.fakes import FakeModel

@@ -12,7 +12,8 @@ import soundfile
 import torch
 
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.pipeline import STAGES, BuildSettings, Run, SweepSettings, build, plan_build, run_stages
+from drawbar.pipeline import BuildSettings, SweepSettings, build, plan_build, run_stages
+from drawbar.pipeline.build import STAGES, Run
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.sae import load_sae, save_sae
 from tests.pipeline.fakes import FakeModel

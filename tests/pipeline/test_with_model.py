@@ -8,7 +8,9 @@ import soundfile
 import torch
 
 from drawbar.bank import Bank
-from drawbar.features import DescriptorSettings, ProfileSettings, analyse
+from drawbar.features import analyse
+from drawbar.features.labellers.descriptors import DescriptorSettings
+from drawbar.features.profile import ProfileSettings
 from drawbar.musicgen import Model, load_model
 from drawbar.pipeline import BuildSettings, build
 from drawbar.residuals import harvest

@@ -15,12 +15,12 @@ from drawbar.residuals import (
     ShardRows,
     StreamedRows,
     harvest,
-    in_order,
-    mean_norm_scale,
     norm_report,
     to_half,
     write_shard,
 )
+from drawbar.residuals.rows import in_order
+from drawbar.residuals.scale import mean_norm_scale
 
 
 class CountingModel:

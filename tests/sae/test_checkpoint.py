@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError, SiteMismatchError
-from drawbar.sae import SAE, check_site, load_sae, save_sae
+from drawbar.sae import SAE, load_sae, save_sae
+from drawbar.sae.checkpoint import check_site
 
 SITE = "c" * 64
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.sae import SAE, SaeSettings, site_test, train_sae
+from drawbar.sae import SAE, SaeSettings, site_test
+from drawbar.sae.train import train_sae
 
 SETTINGS = SaeSettings(d_sae=32, k=3, batch=256, steps=250, lr=5e-3, k_aux=8, log_every=50)
 

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from drawbar.errors import BadInputError, CheckpointError, NotFiniteError
 from drawbar.residuals import MemoryRows, MixedBatches
-from drawbar.sae import SAE, SaeSettings, measure, seed_stability, train_sae
+from drawbar.sae import SAE, SaeSettings, measure, seed_stability
+from drawbar.sae.train import train_sae
 
 PLANTED = functional.normalize(torch.randn(24, 16, generator=torch.Generator().manual_seed(5)), dim=1)
 SETTINGS = SaeSettings(

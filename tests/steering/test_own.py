@@ -9,7 +9,8 @@ import pytest
 from drawbar.bank import Query
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.steering import OwnDirection, OwnDirections, Palette, directions_for, directions_from_bank
+from drawbar.steering import OwnDirections, Palette, directions_for, directions_from_bank
+from drawbar.steering.own import OwnDirection
 
 SITE = "0" * 64
 

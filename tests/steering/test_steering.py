@@ -13,8 +13,10 @@ from torch import Tensor
 
 from drawbar.bank import BankInfo
 from drawbar.errors import BadInputError, SiteMismatchError
-from drawbar.musicgen import Frame, Model, Stream, load_model
-from drawbar.steering import Automation, Direction, Lane, Mixer, check_site, in_mode
+from drawbar.musicgen import Model, Stream, load_model
+from drawbar.musicgen.generation.stream import Frame
+from drawbar.steering import Automation, Direction, Mixer, check_site, in_mode
+from drawbar.steering.automation import Lane
 from drawbar.steering.ramps import Ramps
 from tests.musicgen.tiny import SPEC, write_checkpoint
 

@@ -5,27 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from drawbar.live.audio_out.output import NullOutput, Output, list_devices, open_output
 from drawbar.live.audio_out.player import Player
-from drawbar.live.controls import Controls
-from drawbar.live.takes.take import Take, TakeSettings, load_record, load_settings
-from drawbar.live.takes.trace import Trace
+from drawbar.live.takes.take import TakeSettings
 
 if TYPE_CHECKING:
     from drawbar.live.engine import Engine, Snapshot
     from drawbar.live.rendering import render
 
 __all__ = [
-    "Controls",
     "Engine",
     "NullOutput",
     "Output",
     "Player",
     "Snapshot",
-    "Take",
     "TakeSettings",
-    "Trace",
     "list_devices",
-    "load_record",
-    "load_settings",
     "open_output",
     "render",
 ]

@@ -1,6 +1,6 @@
 """Sliders and automation -> what is added to the residual, at which layer and position."""
 
-from drawbar.steering.automation import Automation, Lane
+from drawbar.steering.automation import Automation
 from drawbar.steering.directions import (
     DEFAULT_BRANCH,
     Direction,
@@ -9,8 +9,8 @@ from drawbar.steering.directions import (
     directions_from_bank,
     in_mode,
 )
-from drawbar.steering.mixer import Mixer, MixerRun
-from drawbar.steering.own import OwnDirection, OwnDirections, directions_for
+from drawbar.steering.mixer import Mixer
+from drawbar.steering.own import OwnDirections, directions_for
 from drawbar.steering.palette import Palette
 
 __all__ = [
@@ -18,10 +18,7 @@ __all__ = [
     "Automation",
     "Direction",
     "DirectionSource",
-    "Lane",
     "Mixer",
-    "MixerRun",
-    "OwnDirection",
     "OwnDirections",
     "Palette",
     "check_site",

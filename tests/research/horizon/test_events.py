@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from drawbar.errors import BadInputError
-from drawbar.research.horizon import (
+from drawbar.research.horizon.events import (
     Event,
     PieceSettings,
     Track,
