@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import Tensor
 
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.pipeline import BuildSettings, SweepSettings, build, plan_build, run_stages
@@ -232,6 +234,24 @@ def test_a_ready_sae_moved_by_one_layer_is_refused(
     assert not (tmp_path / "run" / "bank").exists()
     with pytest.raises(SiteMismatchError):  # and so is a second attempt
         build(ready, model=FakeModel())
+
+
+class _EasyNeighbour(FakeModel):
+    """Layer 1 is layer 2 with noise on top: whatever learned layer 1 reconstructs layer 2 better."""
+
+    def residuals(
+        self, tokens: Tensor, prompts: Sequence[str | None] | None = None, *, layers: Sequence[int]
+    ) -> dict[int, Tensor]:
+        at = super().residuals(tokens, prompts, layers=[1])[1]
+        return {layer: at if layer == 2 else at + 2 * torch.sin(1e4 * at) for layer in layers}
+
+
+def test_what_a_run_trained_itself_is_never_refused(tmp_path: Path) -> None:
+    made = replace(settings(tones(tmp_path / "music"), tmp_path / "run"), site_test=True)
+    run_stages(made, model=_EasyNeighbour(), until="sae")
+    found = json.loads((made.out / "sae-1" / "cfg.json").read_text("utf-8"))["metadata"]["drawbar"]["metrics"]
+    assert found["fvu_at_2"] < found["fvu_at_1"] / 1.1, "the test says the opposite, and it is wrong"
+    assert load_sae(made.out / "sae-1").layer == 1
 
 
 def test_stages_are_those_of_the_documents() -> None:

@@ -343,3 +343,31 @@ def bench_null(
     table(("nothing there", "hits", "of", "rate", "95 % interval", "nominal"), found["null"])
     table(("effect", "proven", "label judged", "some measure", "false among proven"), found["power"])
     line(f"{result['runs']} null runs, {result['wall_s']:g} s")
+
+
+@app.command("site")
+def bench_site(
+    corpus: Annotated[
+        list[str],
+        typer.Argument(help="Unlike corpora, as for `drawbar build`: composed:33, a folder, a table."),
+    ],
+    model: ModelOption = "embedded",
+    layers: Annotated[str, typer.Option("--layers", help="For example 1,2,3; all by default.")] = "",
+    clips: Annotated[int, typer.Option("--clips", min=4, help="Clips of 10 s from each corpus.")] = 33,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps of each SAE.")] = 250,
+    device: DeviceOption = "cpu",
+    as_json: JsonFlag = False,
+) -> None:
+    """How often an SAE from elsewhere is refused, by the layer that it is of and the one that it names."""
+    from drawbar.bench import site as bench
+
+    loaded = load(model, device)
+    with progress("measuring") as tell:
+        result = bench.run(
+            loaded, corpus, layers=_numbers(layers), clips=clips, steps=steps, device=device, progress=tell
+        )
+    if as_json:
+        out_json(result)
+        return
+    table(("trained at", *(f"says {n}" for n in result["layers"])), bench.rows(result))
+    line(bench.summary(result))

@@ -57,7 +57,7 @@ def build(
     Raises:
         BadInputError: no usable audio, or layers that the model does not have.
         MissingDependencyError: ``composed:N`` without a soundfont.
-        SiteMismatchError: an SAE that reconstructs a neighbouring layer better than its own.
+        SiteMismatchError: a ready SAE that clearly belongs to a neighbouring layer.
     """
     run = Run(settings, progress, model)
     for stage in STAGES:

@@ -95,7 +95,7 @@ class BuildSettings:
     sae_files: tuple[str, ...] = ()
     """Folders of ready SAEs in SAELens' layout, used at their layers in place of training one."""
     site_test: bool = True
-    """Refuse an SAE that reconstructs a neighbouring layer better than its own."""
+    """Refuse a ready SAE (``sae_files``) that clearly belongs to a neighbouring layer."""
     sweep: SweepSettings = field(default_factory=SweepSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     truth: TruthSettings = field(default_factory=TruthSettings)

@@ -24,12 +24,8 @@ def judged(
     source: RowSource,
     store: ClipStore,
     model: BuildModel,
-    norm: float | None = None,
 ) -> tuple[dict[str, float], SiteTest]:
-    """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours.
-
-    ``norm`` is the mean norm of what it was trained on, where that is known.
-    """
+    """fvu, l0, dead share, cross-entropy recovered per codebook (``recovered_1`` ...) and fvu at neighbours."""
     held_out = store.of_split("held-out") or store.of_split("train")
     alive = torch.zeros(sae.d_sae, dtype=torch.bool)
     found = measure(sae, _rows(source, held_out, _FVU_ROWS), alive)
@@ -44,7 +40,7 @@ def judged(
         for book, (share, clean) in enumerate(zip(recovered.share, recovered.clean, strict=True), 1):
             if share == share:  # not a number where zeros predict as well
                 metrics |= {f"recovered_{book}": round(share, 5), f"cross_entropy_{book}": round(clean, 5)}
-    site = _site(settings, sae, store, _first(store, held_out, _SITE_FRAMES), model, norm)
+    site = _site(settings, sae, store, _first(store, held_out, _SITE_FRAMES), model)
     metrics |= {f"fvu_at_{layer}": round(fvu, 5) for layer, fvu in sorted(site.fvu.items())}
     return metrics, site
 
@@ -93,10 +89,9 @@ def _site(
     store: ClipStore,
     clips: Sequence[int],
     model: BuildModel,
-    norm: float | None,
 ) -> SiteTest:
     near = [n for n in (sae.layer - 1, sae.layer, sae.layer + 1) if 0 <= n < model.spec.n_layers]
     chosen = [store.clip(clip, text=settings.text == "track") for clip in clips]
     parts = list(harvest(model, chosen, near, batch=settings.batch_clips))
     rows = {layer: [part.rows[layer].cpu() for part in parts] for layer in near}
-    return site_test(sae, rows, norm=norm)
+    return site_test(sae, rows)

@@ -5,8 +5,6 @@ the model runs once for all of them.
 """
 
 import csv
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -23,7 +21,7 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.judging import judged
 from drawbar.pipeline.stages.residuals import row_source
 from drawbar.residuals import MixedBatches
-from drawbar.sae import CONFIG_FILE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
+from drawbar.sae import SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def sae_stages(
     """Residuals of the training tracks -> SAEs in SAELens' layout, with log and held-out metrics, in order.
 
     Raises:
-        SiteMismatchError: an SAE that reconstructs a neighbouring layer better than its own.
+        SiteMismatchError: a ready SAE that clearly belongs to a neighbouring layer.
     """
     ready = {} if swept else _ready(settings, model)
     tasks = [_task(settings, cell, residuals, ready.get(cell.layer), swept) for cell in wanted]
@@ -99,10 +97,7 @@ def _adopt(
     model: BuildModel,
 ) -> None:
     sae = load_sae(file, fingerprint=model.fingerprint)
-    own = json.loads((file / CONFIG_FILE).read_text("utf-8")).get("metadata", {}).get("drawbar", {})
-    scale = own.get("scale")  # only in what was trained here
-    known = isinstance(scale, float) and scale > 0
-    _finish(settings, task, TrainedSae(sae, (), scale if known else 0.0, 0.0), store, residuals, model)
+    _finish(settings, task, TrainedSae(sae, (), 0.0, 0.0), store, residuals, model, ready=True)
 
 
 def _train(
@@ -186,17 +181,20 @@ def _finish(
     store: ClipStore,
     residuals: Stage,
     model: BuildModel,
+    *,
+    ready: bool = False,
 ) -> None:
-    """Measure, test the site, write; the manifest comes last."""
+    """Measure, test the site of an SAE from elsewhere, write; the manifest comes last.
+
+    What was trained here is at home by construction: its key names the residuals and their layer.
+    """
     sae = trained.sae.to(settings.device)
     source = row_source(settings, task.cell.layer, store, residuals, model)
-    # Trained here, its residuals had this mean norm; of an SAE from elsewhere that is not known.
-    norm = math.sqrt(sae.W_dec.shape[1]) / trained.scale if trained.scale else None
-    metrics, site = judged(settings, sae, source, store, model, norm)
-    if task.published and settings.site_test:
+    metrics, site = judged(settings, sae, source, store, model)
+    if settings.site_test and ready:
         site.require(f"the SAE of {task.stage.folder.name}")
     extra = {
-        "settings": task.cell.sae.to_dict() if trained.history else {},
+        "settings": {} if ready else task.cell.sae.to_dict(),
         "metrics": metrics,
         "scale": trained.scale,
         "resampled": trained.resampled,
@@ -204,7 +202,7 @@ def _finish(
     save_sae(task.stage.folder, sae, model_name=model.spec.name, extra=extra)
     write_json(task.stage.folder / "history.json", [asdict(row) for row in trained.history])
     outputs = [task.stage.folder / name for name in ("cfg.json", "sae_weights.safetensors", "history.json")]
-    task.stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k, site_passed=site.passed)
+    task.stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k)
 
 
 def sweep_stage(
@@ -229,7 +227,7 @@ def sweep_stage(
         facts = found.facts()
         stable = _stability(cell, found, grid, stages)
         rows.append(
-            {"layer": cell.layer, **shown, **facts["metrics"], "site_passed": facts["site_passed"]}
+            {"layer": cell.layer, **shown, **facts["metrics"]}
             | ({} if stable is None else {"seed_stability": stable})
         )
     columns = list(dict.fromkeys(name for row in rows for name in row))
