@@ -18,7 +18,8 @@ from drawbar.musicgen import Model
 from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.residuals import harvest
-from drawbar.sae import SAE, SaeSettings, site_test, train_sae
+from drawbar.sae import SAE, SaeSettings, site_test
+from drawbar.sae.train import train_sae
 
 _CLIP_S = 10.0
 _HELD_OUT = 0.27
