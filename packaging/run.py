@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -170,19 +171,12 @@ def install_with_pip(lock: Path) -> None:
 
 def install_with_uv(lock: Path) -> bool:
     """Install a lock with uv, which is several times faster; False when it fails (pip may know better)."""
-    command = [
-        str(PYTHON),
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--python",
-        str(PYTHON),
-        "--no-deps",
-        "--require-hashes",
-    ]
-    command += ["--no-build-isolation", "-r", str(lock)]
-    return subprocess.run(command, env={**pip_settings_for_uv(), **os.environ}, check=False).returncode == 0
+    command = [str(PYTHON), "-m", "uv", "pip", "install", "--python", str(PYTHON), "--no-deps"]
+    command += ["--require-hashes", "--no-build-isolation", "-r", str(lock)]
+    environment = {**pip_settings_for_uv(), **os.environ}
+    # Away from pyproject.toml: its override-dependencies (torchaudio>=2.11) would replace the lock's exact versions.
+    with tempfile.TemporaryDirectory() as elsewhere:
+        return subprocess.run(command, cwd=elsewhere, env=environment, check=False).returncode == 0
 
 
 def install_drawbar() -> None:
