@@ -31,6 +31,9 @@ LOCKS = {
     name: HERE / f"requirements{suffix}.lock"
     for name, suffix in (("all", ""), ("play", "-play"), ("build", "-build"))
 }
+PIP_FLAGS = ("-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes")
+PLAYING = ("drawbar.cli", "drawbar.live.rendering", "drawbar_desktop.app")
+"""What is imported at set-up, so that the first start finds it compiled."""
 WANTED = ((3, 11), (3, 12))
 DEMO = ROOT / "runs" / "demonstration.wav"
 DEMO_PROMPT = "slow piano in A minor with drums"
@@ -59,7 +62,7 @@ def main(arguments: list[str]) -> int:
         say(f"{shlex.join(arguments)!r} is not something run.py does\n\n{__doc__}")
         return 2
     use_right_python(arguments)
-    sys.path.insert(0, str(HERE))
+    sys.path[:0] = [str(HERE), str(ROOT / "backend"), str(ROOT / "desktop")]
     if command == "lock":
         setup("build")
         return call("lock", [str(PYTHON), str(HERE / "lock.py"), *rest])
@@ -68,10 +71,13 @@ def main(arguments: list[str]) -> int:
     everything = command == "test" or rest == ["--all"]
     system.ensure_venv_module(say)
     system.ensure(for_tests=everything, say=say)
-    setup("all" if everything else "play")
+    profile = "all" if everything else "play"
+    proven = setup(profile)
     if command == "setup":
-        say(f"ready; the command line is {BIN / 'drawbar'}")
-        return 0
+        if proven is None:  # nothing was installed, but the machine may have changed
+            proven = prove(LOCKS[profile])
+        say(f"{'ready' if proven else 'not ready, see above'}; the command line is {BIN / 'drawbar'}")
+        return 0 if proven else 1
     return test(rest) if command == "test" else play()
 
 
@@ -108,12 +114,15 @@ def answers(python: Path) -> "list[int] | None":
         return None
 
 
-def setup(profile: str) -> None:
-    """Make .venv hold at least the profile ("build", "play" or "all"); does nothing when it does already."""
+def setup(profile: str) -> "bool | None":
+    """Make .venv hold at least the profile ("build", "play" or "all"), and prove it.
+
+    Returns None when it was there already, else whether all that rendering needs loads.
+    """
     stamps = read_stamps()
     wanted = fingerprint(profile)
     if stamps.get(profile) == wanted or (profile != "all" and stamps.get("all") == fingerprint("all")):
-        return
+        return None
     started = time.monotonic()
     make_venv()
     say("installing what installs the rest")
@@ -125,9 +134,49 @@ def setup(profile: str) -> None:
             say("uv could not do it here; pip takes over")
             install_with_pip(LOCKS[profile])
         install_drawbar()
-    stamps = {**read_stamps(), profile: wanted}
-    STAMP.write_text(json.dumps(stamps, indent=1))
+    proven = profile == "build" or prove(LOCKS[profile])
+    if proven:
+        STAMP.write_text(json.dumps({**read_stamps(), profile: wanted}, indent=1))
     say(f"set up in {time.monotonic() - started:.0f} s")
+    return proven
+
+
+def prove(lock: Path) -> bool:
+    """Load every native package, mend what does not load, and name what stays; False if rendering needs it.
+
+    Wheels come without bytecode, so this leaves it behind for what playing imports: compiling all of PyTorch's and
+    Transformers' 13,000 modules takes a minute and a half of CPU and spares no more.
+    """
+    import system
+    from drawbar.native_packages import failures
+
+    say("proving that every native package loads")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    broken = failures(str(PYTHON), also=PLAYING, environment=environment)
+    again = {failure.native.distribution for failure in broken} & set(locked_requirements(lock))
+    if again:
+        # uv takes the first index's wheel, pip the best of all indexes: the one that carries its library.
+        say(f"installing again, with pip: {' '.join(sorted(again))}")
+        reinstall_with_pip(lock, again)
+        broken = failures(str(PYTHON), [failure.native for failure in broken])
+    absent = {package for failure in broken for package in failure.native.missing_libraries().values()}
+    absent -= set(system.LIBRARIES.values())  # tried before anything else
+    if absent:
+        system.obtain(sorted(absent), say)
+        broken = failures(str(PYTHON), [failure.native for failure in broken])
+    for failure in broken:
+        say(str(failure))
+    return not any(failure.native.needed for failure in broken)
+
+
+def locked_requirements(lock: Path) -> "dict[str, str]":
+    """Name -> its lines of a lock, hashes included."""
+    found: dict[str, str] = {}
+    for line in lock.read_text().replace("\\\n", " ").splitlines():
+        if line and not line.startswith("#"):
+            name = line.partition("==")[0]
+            found[name] = f"{found.get(name, '')}{line}\n"
+    return found
 
 
 def fingerprint(profile: str) -> str:
@@ -164,9 +213,18 @@ def make_venv() -> None:
 
 def install_with_pip(lock: Path) -> None:
     """Install a lock with pip, exactly and with its hashes."""
-    flags = ["-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
-    isolation = [] if lock == LOCKS["build"] else ["--no-build-isolation"]
-    must([str(PYTHON), "-m", "pip", "install", *flags, *isolation, "-r", str(lock)])
+    flags = [*PIP_FLAGS, *([] if lock == LOCKS["build"] else ["--no-build-isolation", "--no-compile"])]
+    must([str(PYTHON), "-m", "pip", "install", *flags, "-r", str(lock)])
+
+
+def reinstall_with_pip(lock: Path, names: "set[str]") -> None:
+    """Put a lock's packages in anew; what cannot be had stays as it is."""
+    locked = locked_requirements(lock)
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder, lock.name)
+        part.write_text("".join(locked[name] for name in sorted(names)))
+        flags = ["--force-reinstall", "--no-compile", "--no-build-isolation", *PIP_FLAGS]
+        subprocess.run([str(PYTHON), "-m", "pip", "install", *flags, "-r", str(part)], check=False)
 
 
 def install_with_uv(lock: Path) -> bool:
@@ -231,6 +289,8 @@ def test(pytest_arguments: "list[str]") -> int:
     """Run every check, even after one failed, and say how long each took."""
     checks = [(name, [str(BIN / words[0]), *words[1:]]) for name, words in CHECKS]
     checks.append(("tests", [str(PYTHON), "-m", "pytest", *pytest_arguments]))
+    if not pytest_arguments:
+        checks.append(("first command", [str(PYTHON), str(HERE / "bare.py")]))
     results = []
     for name, command in checks:
         say(f"{name}: {shlex.join([Path(command[0]).name, *command[1:]])}")

@@ -1,10 +1,9 @@
 """A bare machine -> the system libraries and tools that Drawbar needs, installed or named.
 
-Standard library only, and it knows nothing of Python packages. Only Linux lacks anything: the wheels for
-macOS and Windows carry their own libraries. What the window needs is listed in ``drawbar_desktop.services.display``.
+Standard library only. Only Linux lacks anything: the wheels for macOS and Windows carry their own libraries.
+``drawbar.native_packages`` has the table of libraries.
 """
 
-import ctypes
 import importlib.util
 import os
 import shlex
@@ -14,18 +13,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "desktop"))
-from drawbar_desktop.services.display import BASE_LIBRARIES, XCB_LIBRARIES  # plain Python, no Qt
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "backend"))
+from drawbar.native_packages import PORTAUDIO, WINDOW_LIBRARIES, X11_LIBRARIES, loads
 
-SOUND = {"libportaudio.so.2": "libportaudio2"}
+# What no wheel for Linux carries.
+LIBRARIES = {**PORTAUDIO, **WINDOW_LIBRARIES, **X11_LIBRARIES}
 TEST_TOOLS = {"Xvfb": "xvfb", "pulseaudio": "pulseaudio"}
 RENAMED = {"libglib2.0-0": "libglib2.0-0t64"}  # Ubuntu 24.04 and Debian 13
 
 
 def missing(for_tests: bool) -> list[str]:
     """Debian's names of the packages whose library or tool is not here."""
-    libraries = {**SOUND, **BASE_LIBRARIES, **XCB_LIBRARIES}
-    found = [package for soname, package in libraries.items() if not _loads(soname)]
+    found = [package for soname, package in LIBRARIES.items() if not loads(soname)]
     if for_tests:
         found += [package for tool, package in TEST_TOOLS.items() if shutil.which(tool) is None]
     return found
@@ -34,7 +33,7 @@ def missing(for_tests: bool) -> list[str]:
 def ensure(for_tests: bool, say: Callable[[str], None]) -> None:
     """Install what is missing where we may (root, apt), else name it; never fails."""
     if sys.platform.startswith("linux"):
-        _obtain(missing(for_tests), say)
+        obtain(missing(for_tests), say)
 
 
 def ensure_venv_module(say: Callable[[str], None]) -> None:
@@ -42,7 +41,7 @@ def ensure_venv_module(say: Callable[[str], None]) -> None:
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    _obtain([package], say)
+    obtain([package], say)
     importlib.invalidate_caches()
     if not importlib.util.find_spec("ensurepip"):
         sys.exit(
@@ -50,7 +49,8 @@ def ensure_venv_module(say: Callable[[str], None]) -> None:
         )
 
 
-def _obtain(packages: list[str], say: Callable[[str], None]) -> None:
+def obtain(packages: list[str], say: Callable[[str], None]) -> None:
+    """Install Debian packages where we may, else name them with the command; never fails."""
     if not packages:
         return
     if shutil.which("apt-get") is None:
@@ -74,11 +74,3 @@ def _installable(package: str) -> bool:
         ["apt-cache", "policy", package], capture_output=True, text=True, check=False
     ).stdout
     return "Candidate: (none)" not in shown and "Candidate:" in shown
-
-
-def _loads(soname: str) -> bool:
-    try:
-        ctypes.CDLL(soname)
-    except OSError:
-        return False
-    return True

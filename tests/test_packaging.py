@@ -132,6 +132,7 @@ def test_setup_is_done_again_only_when_its_inputs_change(
         monkeypatch.setattr(run, step, lambda step=step: done.append(step))
     monkeypatch.setattr(run, "install_with_pip", lambda lock: done.append(f"pip {lock.name}"))
     monkeypatch.setattr(run, "install_with_uv", with_uv)
+    monkeypatch.setattr(run, "prove", lambda lock: True)
     everything = ["make_venv", "pip build", "uv play", "install_drawbar"]
     run.setup("play")
     assert done == everything
@@ -160,7 +161,7 @@ def test_pips_configuration_reaches_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_system_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     system = load("system")
     monkeypatch.setattr(system.sys, "platform", "linux")
-    monkeypatch.setattr(system, "_loads", lambda soname: soname != "libEGL.so.1")
+    monkeypatch.setattr(system, "loads", lambda soname: soname != "libEGL.so.1")
     monkeypatch.setattr(
         system.shutil, "which", lambda tool: "/usr/bin/apt-get" if tool == "apt-get" else None
     )

@@ -1,6 +1,5 @@
 """This machine -> what Drawbar finds on it, what is missing, and how to get it."""
 
-import importlib.util
 import os
 import platform
 import sys
@@ -9,18 +8,11 @@ from importlib import metadata
 from pathlib import Path
 
 from drawbar.errors import DrawbarError
+from drawbar.native_packages import PACKAGES, SETUP, Failure, Native, failures
 from drawbar.paths import assets_dir, embedded_bank_dir, embedded_model_dir, user_dir
 
-_PACKAGES = (
-    "torch",
-    "transformers",
-    "numpy",
-    "soundfile",
-    "soxr",
-    "librosa",
-    "PySide6-Essentials",
-    "pyqtgraph",
-)
+_PURE = ("transformers", "librosa", "pyqtgraph")
+"""Packages that only have to be installed; those with compiled parts must load as well."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +31,19 @@ class Check:
 def examine(model_folder: Path | None = None, bank_folder: Path | None = None) -> list[Check]:
     """Look at everything; opens no device and changes nothing. ``None`` means the embedded model and bank."""
     model, bank = model_folder or embedded_model_dir(), bank_folder or embedded_bank_dir()
+    broken = {failure.native.distribution: failure for failure in failures()}
+    # What imports our own code needs all that this code imports.
+    own = [] if any(f.native.needed for f in broken.values()) else [*_devices(), _bank(bank), _soundfont()]
     return [
         _versions(),
-        *_packages(),
+        *(_native(native, broken.get(native.distribution)) for native in PACKAGES),
+        *(_installed(package) for package in _PURE),
         _memory(),
-        *_devices(),
+        *own,
         _model(model),
-        _bank(bank),
         _detectors(),
-        _audio_out(),
+        _audio_out("sounddevice" in broken),
         _display(),
-        _soundfont(),
         _takes(),
     ]
 
@@ -69,15 +63,17 @@ def _versions() -> Check:
     )
 
 
-def _packages() -> list[Check]:
-    found = []
-    for package in _PACKAGES:
-        try:
-            found.append(Check(package, True, metadata.version(package), needed=True))
-        except metadata.PackageNotFoundError:
-            cure = "run `python3 packaging/run.py setup`, then use .venv/bin/drawbar"
-            found.append(Check(package, False, "not installed", cure, True))
-    return found
+def _native(native: Native, failure: Failure | None) -> Check:
+    if failure is not None:
+        return Check(native.distribution, False, failure.finding, failure.cure, native.needed)
+    return _installed(native.distribution, native.needed)
+
+
+def _installed(package: str, needed: bool = True) -> Check:
+    try:
+        return Check(package, True, metadata.version(package), needed=needed)
+    except metadata.PackageNotFoundError:
+        return Check(package, False, "not installed", f"{SETUP}, then use .venv/bin/drawbar", needed)
 
 
 def _memory() -> Check:
@@ -100,8 +96,6 @@ def _memory_gib() -> tuple[float, float | None]:
 
 
 def _devices() -> list[Check]:
-    if importlib.util.find_spec("torch") is None:
-        return []
     import torch
 
     found = [Check("compute: cpu", True, f"{torch.get_num_threads()} threads")]
@@ -144,15 +138,15 @@ def _detectors() -> Check:
     return Check("detectors", ok, str(folder) if ok else f"{folder}: none", cure)
 
 
-def _audio_out() -> Check:
-    install = "install PortAudio (Debian: apt install libportaudio2); until then Drawbar plays in silence"
-    try:
-        import sounddevice
+def _audio_out(no_library: bool) -> Check:
+    if no_library:
+        cure = "see sounddevice above; until then Drawbar plays in silence"
+        return Check("audio output", False, "no PortAudio", cure)
+    import sounddevice
 
+    try:
         outputs = [device for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
-    except (ImportError, OSError) as error:
-        return Check("audio output", False, f"no PortAudio ({error})", install)
-    except Exception as error:  # sounddevice.PortAudioError, which cannot be named when the import failed
+    except sounddevice.PortAudioError as error:
         return Check("audio output", False, f"PortAudio does not start ({error})", "check the sound system")
     if not outputs:
         return Check(

@@ -4,10 +4,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from drawbar.native_packages import explain
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the program; returns the exit code. A native package that does not load is one line, not a traceback."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except Exception as error:
+        missing = explain(error)
+        if missing is None:
+            raise
+        sys.stderr.write(f"drawbar: {missing}\n")
+        return 1
+
+
+def _run(given: list[str]) -> int:
     if not given:
         return _window(None)
     if given[0] == "--smoke-test":
@@ -47,13 +59,6 @@ def _window(shot: Path | None) -> int:
         return 1
     if sys.platform == "win32":
         import torch  # noqa: F401  (torch's DLLs fail to load after Qt's)
-    try:
-        from PySide6 import QtWidgets  # noqa: F401
-    except ImportError as error:
-        sys.stderr.write(
-            f"Drawbar's window cannot open: {error}; apt-get install libegl1 libgl1 libxcb-cursor0\n"
-        )
-        return 1
     if shot is not None:
         from drawbar_desktop.devtools.smoke import smoke_test
 

@@ -27,6 +27,7 @@ from drawbar.cli import (
 from drawbar.cli.output import say
 from drawbar.cli.research import horizon, review, study, variants
 from drawbar.errors import CancelledError, DrawbarError
+from drawbar.native_packages import explain
 
 __all__ = ["app", "main"]
 
@@ -74,4 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `drawbar ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        missing = explain(error)
+        if missing is None:
+            raise
+        say(f"drawbar: {missing}")
+        return 1
     return 0
