@@ -65,7 +65,9 @@ def why_not() -> str:
             ["unshare", "--mount", "sh", "-c", '"$@"', "sh", *overlay(target, Path(name))],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-    return f"this kernel does not let us lay over {target}: {tried.stderr.strip()}" if tried.returncode else ""
+    return (
+        f"this kernel does not let us lay over {target}: {tried.stderr.strip()}" if tried.returncode else ""
+    )
 
 
 def copy_checkout(target: Path) -> None:
@@ -115,7 +117,9 @@ def inside(folder: Path) -> int:
         ("drawbar doctor", [drawbar, "doctor"], None),
     ):
         began = time.monotonic()
-        done = subprocess.run(words, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(
+            words, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         fine = done.returncode == 0 and "Traceback" not in done.stdout and (made is None or sounds(made))
         say(f"{'passed' if fine else 'FAILED'}  {name}  {time.monotonic() - began:.0f} s")
         for line in done.stdout.splitlines() if fine else ():
@@ -152,7 +156,9 @@ def hide(folder: Path) -> int:
 def minimal_files() -> set[str]:
     """The files of the packages that every Debian has, and of all that these depend on."""
     form = "${Package}\t${Priority}\t${Essential}\t${Pre-Depends}, ${Depends}\n"
-    shown = subprocess.run(["dpkg-query", "-W", "-f", form], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["dpkg-query", "-W", "-f", form], capture_output=True, text=True, check=True
+    ).stdout
     needs: dict[str, set[str]] = {}
     wanted = set()
     for line in shown.splitlines():

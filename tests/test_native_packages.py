@@ -1,4 +1,4 @@
-"""A native package that does not load -> which one and its cure in one line, at set-up, in doctor and in every command."""
+"""A native package that does not load -> its name and cure in one line: at set-up, in doctor, in every command."""
 
 import importlib
 import json
@@ -51,7 +51,9 @@ def test_here_everything_that_rendering_needs_loads() -> None:
 
 
 @pytest.mark.parametrize("native", PACKAGES, ids=lambda native: native.distribution)
-@pytest.mark.parametrize("fault", [NO_LIBRARY, "raise ImportError('DLL load failed')", "import not_there_either"])
+@pytest.mark.parametrize(
+    "fault", [NO_LIBRARY, "raise ImportError('DLL load failed')", "import not_there_either"]
+)
 def test_a_package_that_cannot_be_imported_is_explained_in_one_line(
     native: Native,
     fault: str,
@@ -80,12 +82,11 @@ def test_what_is_not_installed_at_all_is_named_too() -> None:
     )
 
 
-@pytest.mark.parametrize("error", [FileNotFoundError(2, "no such file", "x.wav"), ValueError("x"), KeyError("y")])
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "no such file", "x.wav"), ValueError("x"), KeyError("y")]
+)
 def test_other_errors_are_not_taken_for_a_missing_package(error: Exception) -> None:
-    try:
-        raise error
-    except Exception as raised:
-        assert explain(raised) is None
+    assert explain(error) is None
     with pytest.raises(ImportError) as ours:
         importlib.import_module("drawbar.no_such_part")
     assert explain(ours.value) is None

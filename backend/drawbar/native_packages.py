@@ -140,10 +140,10 @@ def failures(
         done = subprocess.run(
             [*command, *also], env=dict(environment), capture_output=True, text=True, check=False
         )
-        said = dict(
-            json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')
-        )
-        found += [Failure(native, said[native.distribution]) for native in left if said.get(native.distribution)]
+        said = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
+        found += [
+            Failure(native, said[native.distribution]) for native in left if said.get(native.distribution)
+        ]
         left = [native for native in left if native.distribution not in said]
         if left:
             last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
@@ -167,7 +167,11 @@ def explain(error: BaseException) -> str | None:
                 for native in PACKAGES:
                     if native.module == module:
                         return str(Failure(native, str(seen)))
-            if isinstance(seen, ModuleNotFoundError) and named and named[0] not in ("drawbar", "drawbar_desktop"):
+            if (
+                isinstance(seen, ModuleNotFoundError)
+                and named
+                and named[0] not in ("drawbar", "drawbar_desktop")
+            ):
                 return f"the Python package {named[0]} is not installed; {SETUP}"
         seen = seen.__cause__
     return None
