@@ -56,7 +56,7 @@ def simplify(lock_text: str) -> str:
     return lock_text.replace(f" ; {EVERYWHERE}", "")
 
 
-def main(arguments: list[str], uv: str = "uv") -> None:
+def main(arguments: list[str]) -> None:
     """Write both locks beside this file; ``arguments`` is what follows ``run.py lock``."""
     upgrade = arguments[1:] if arguments[:1] == ["--upgrade"] else None
     if arguments and upgrade is None:
@@ -72,7 +72,7 @@ def main(arguments: list[str], uv: str = "uv") -> None:
             shutil.copy(ROOT / name, folder)
 
         def call(*words: str) -> str:
-            command = [uv, *words, "--no-config", "--python", sys.executable]
+            command = [sys.executable, "-m", "uv", *words, "--no-config", "--python", sys.executable]
             done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
             if done.returncode:
                 sys.exit(

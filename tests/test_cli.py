@@ -230,6 +230,12 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRAWBAR_ASSETS", str(tmp_path / "assets"))
+    soundfile = next(native for native in PACKAGES if native.distribution == "soundfile")
+    monkeypatch.setattr("drawbar.doctor.failures", lambda: [Failure(soundfile, "it carries no library")])
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "soundfile: run: python3 packaging/run.py setup" in out
+    monkeypatch.setattr("drawbar.doctor.failures", lambda: [])
     code, out, _ = run("doctor")
     assert code == 1
     assert "python -m drawbar.bundled" in out

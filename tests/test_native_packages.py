@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,10 +45,6 @@ def test_every_declared_package_with_compiled_parts_is_proven() -> None:
             compiled.add(name)
     compiled -= {"pyyaml"}  # it has Python for what its C part does
     assert {"torch", "numpy"} <= compiled <= set(BY_NAME)
-
-
-def test_here_everything_that_rendering_needs_loads() -> None:
-    assert [str(failure) for failure in failures() if failure.native.needed] == []
 
 
 @pytest.mark.parametrize("native", PACKAGES, ids=lambda native: native.distribution)
@@ -122,7 +119,7 @@ def test_a_package_that_crashes_costs_only_itself(stub: Callable[[str, str], dic
     stub("soxr", "import os; os._exit(3)")
     stub("llvmlite", NO_LIBRARY)
     environment = stub("tokenizers", "class Tokenizer: ...")
-    tried = [BY_NAME[name] for name in ("tokenizers", "llvmlite", "soxr", "safetensors")]
+    tried = [BY_NAME[name] for name in ("tokenizers", "llvmlite", "soxr", "numpy")]
     found = {f.native.distribution: f.why for f in failures(packages=tried, environment=environment)}
     assert set(found) == {"llvmlite", "soxr"}
     assert "libfoo.so.1" in found["llvmlite"]
@@ -130,9 +127,9 @@ def test_a_package_that_crashes_costs_only_itself(stub: Callable[[str, str], dic
 
 
 def test_a_missing_library_is_named_with_its_debian_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_packages.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(native_packages, "loads", lambda soname: False)
-    monkeypatch.setattr(native_packages.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(shutil, "which", lambda tool: f"/usr/bin/{tool}")
     assert str(Failure(BY_NAME["soundfile"], "cannot load library")) == (
         "soundfile does not load: it found no libsndfile.so.1; "
         "run: python3 packaging/run.py setup (or apt-get install libsndfile1)"
@@ -155,7 +152,7 @@ def test_set_up_mends_what_does_not_load_or_names_it(
         return [] if mended_by in done else [Failure(BY_NAME["soundfile"], "cannot load library")]
 
     monkeypatch.setattr(native_packages, "failures", failing)
-    monkeypatch.setattr(native_packages.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(native_packages, "loads", lambda soname: False)
     monkeypatch.setattr(run, "reinstall_with_pip", lambda lock, names: done.extend(["pip", *names]))
     monkeypatch.setattr(system, "obtain", lambda packages, say: done.extend(["apt", *packages]))

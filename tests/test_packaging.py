@@ -158,6 +158,24 @@ def test_pips_configuration_reaches_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
 
 
+def test_uv_installs_away_from_the_project_whose_overrides_would_replace_the_locks_versions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = load("run")
+    folders: list[Path] = []
+
+    def record(command: list[str], **options: str) -> "subprocess.CompletedProcess[str]":
+        if "uv" in command:
+            folders.append(Path(options["cwd"]))
+        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+
+    monkeypatch.setattr(run.subprocess, "run", record)
+    assert run.install_with_uv(run.LOCKS["play"])
+    for folder in folders:
+        assert not [at for at in (folder, *folder.parents) if (at / "pyproject.toml").exists()]
+    assert len(folders) == 1
+
+
 def test_missing_system_packages_are_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     system = load("system")
     monkeypatch.setattr(system.sys, "platform", "linux")
