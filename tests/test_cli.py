@@ -21,6 +21,7 @@ from drawbar.cli import output as shared
 from drawbar.cli import render_and_doctor as playing
 from drawbar.cli.settings_file import settings_from
 from drawbar.errors import BadInputError, DeviceError
+from drawbar.native_packages import PACKAGES, Failure
 from drawbar.pipeline import BuildSettings
 
 Run = Callable[..., tuple[int, str, str]]

@@ -94,9 +94,7 @@ def test_other_errors_are_not_taken_for_a_missing_package(error: Exception) -> N
     [
         ["render", "piano", "-o", "x.wav"],
         ["analyse", "x.wav"],
-        ["build", "run", "--corpus", "composed:2"],
         ["bench", "live"],
-        ["direction", "list"],
         ["--smoke-test", "shot.png"],
     ],
     ids=lambda words: words[0].strip("-"),
