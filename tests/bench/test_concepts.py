@@ -64,6 +64,11 @@ class FakeModel:
         return {layer: out[layer] for layer in layers}
 
 
+def fake_model() -> Any:
+    """Stands in for a `Model`, of which it has what is asked for."""
+    return FakeModel()
+
+
 @dataclass
 class FakePiece:
     """Roles come and go in stretches of 60 frames."""
@@ -112,7 +117,7 @@ def _sae(axes: Sequence[int], layer: int = 1) -> SAE:
 
 def _run(*judged: concepts.Judged, **given: Any) -> dict[str, Any]:
     given = {"pieces": 40, "seconds": 6.0, "control_steps": 0} | given
-    return concepts.run(FakeModel(), judged, sampling=Sampling(clip_frames=60), **given)
+    return concepts.run(fake_model(), judged, sampling=Sampling(clip_frames=60), **given)
 
 
 def _judged(sae: SAE, name: str = "mine") -> concepts.Judged:
@@ -180,8 +185,8 @@ def test_the_same_run_gives_the_same_numbers() -> None:
 
 
 def test_the_two_splits_share_no_piece() -> None:
-    tokens = list(composed.composed_tokens(FakeModel(), 20, 4.0))
-    train, test, columns = sample_rows(tokens, FakeModel(), [1], Sampling(min_pieces=2))
+    tokens = list(composed.composed_tokens(fake_model(), 20, 4.0))
+    train, test, columns = sample_rows(tokens, fake_model(), [1], Sampling(min_pieces=2))
     assert [CONCEPTS[c] for c in columns] == ["drums", "bass", "chords"]
     assert len(train.frame.piece.unique()) + len(test.frame.piece.unique()) == 20
     assert len(train.residuals[1]) == len(train.frame.truth) == len(train.clip)
@@ -209,7 +214,7 @@ def test_folders_of_saes_are_read_and_another_models_are_refused(tmp_path: Path)
 def test_the_command_refuses_layers_that_are_no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     from drawbar.cli import bench as benchmarks
 
-    monkeypatch.setattr(benchmarks, "load", lambda *_: FakeModel())
+    monkeypatch.setattr(benchmarks, "load", lambda *_: fake_model())
     found = CliRunner().invoke(benchmarks.app, ["concepts", "--layers", "one", "--sae", "nowhere"])
     assert found.exit_code != 0
 
@@ -222,11 +227,11 @@ def test_a_plot_keeps_values_inside_and_names_safe() -> None:
 
 
 def test_the_control_is_trained_with_slow_features_where_the_judged_one_was() -> None:
-    tokens = list(composed.composed_tokens(FakeModel(), 8, 4.0))
+    tokens = list(composed.composed_tokens(fake_model(), 8, 4.0))
     settings = SaeSettings(
         d_sae=8, k=2, activation="batchtopk", prefixes=(4,), slow=4, slow_frames=10, batch=64, steps=3
     )
-    sae = concept_control.trained_on(FakeModel(), tokens, 1, settings)
+    sae = concept_control.trained_on(fake_model(), tokens, 1, settings)
     assert (sae.d_sae, sae.layer) == (8, 1)
     assert sae.threshold is not None
 
@@ -241,7 +246,7 @@ def test_a_banks_features_fire_as_its_sae_does(tmp_path: Path) -> None:
         "b_dec": {1: np.zeros(WIDTH, np.float32)},
     }
     for settings, fires in (({"k": 1, "activation": "batchtopk"}, [True, False]), ({"k": 1}, [False, True])):
-        bank = SimpleNamespace(
+        bank: Any = SimpleNamespace(
             require_site=lambda _: None,
             search=lambda limit: list(rows),
             count=lambda: 2,

@@ -65,13 +65,14 @@ def test_the_codec_bench_reports_times_and_errors_by_look_ahead(monkeypatch: pyt
 
 def test_a_soak_plays_without_an_end_and_reports_memory() -> None:
     model: Any = tiny_model()
-    found = soak.play(model, TinyBank(model.fingerprint), ["1/1", "1/2"], "", seconds=2.5)
+    bank: Any = TinyBank(model.fingerprint)
+    found = soak.play(model, bank, ["1/1", "1/2"], "", seconds=2.5)
     assert found["seconds"] > 0.5
     assert found["window_polls"] > 5
     assert found["memory_most_mb"] >= found["memory_end_mb"] > 50
     assert [name for name, _, _ in soak.rows(found)][1] == "under-runs"
     with pytest.raises(BadInputError, match="at least 2"):
-        soak.play(model, None, ["1/1"], "", seconds=1.0)
+        soak.play(model, bank, ["1/1"], "", seconds=1.0)
 
 
 def test_the_whole_live_bench_runs_on_any_model_and_makes_a_table(tmp_path: Path) -> None:

@@ -73,6 +73,11 @@ class FakeModel:
         return torch.tensor(loud)[:, None, None].expand(-1, 4, round(seconds * 50))
 
 
+def fake_model(**fields: Any) -> Any:
+    """Stands in for a `Model`, of which it has what is asked for."""
+    return FakeModel(**fields)
+
+
 def composed(count: int, seconds: float, soundfont: object, first: int = 0) -> Iterator[clips.Composed]:
     for seed in range(count):
         piece = compose(seed=HELD_OUT_SEED + seed, seconds=5.0)
@@ -85,7 +90,7 @@ def test_the_quality_table_has_every_measure(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "training.json").write_text('{"machine": "two cores", "recipe": {}}')
     told: list[float] = []
-    fake = FakeModel()
+    fake: Any = FakeModel()
     result = model.run(
         fake,
         clips=24,
@@ -136,7 +141,7 @@ def test_a_slider_that_works_wins_every_seed_and_one_that_does_nothing_none(
 ) -> None:
     monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path / "home"))
     with synthetic_bank(tmp_path / "bank", features=8, layers=(1, 3)) as bank:
-        fake = FakeModel()
+        fake: Any = FakeModel()
         judges: Any = FakeJudges()
         result = steering.run(fake, bank, feature="3/0", seconds=0.5, detectors=judges)
         assert result["up_wins"] == 32
@@ -148,12 +153,12 @@ def test_a_slider_that_works_wins_every_seed_and_one_that_does_nothing_none(
         with pytest.raises(BadInputError, match="kazoo"):
             steering.run(fake, bank, detector="kazoo", feature="3/0", detectors=judges)
         with pytest.raises(SiteMismatchError):
-            steering.run(FakeModel(fingerprint="1" * 64), bank, feature="3/0", detectors=judges)
+            steering.run(fake_model(fingerprint="1" * 64), bank, feature="3/0", detectors=judges)
 
 
 def test_prompts_and_seeds_must_pair() -> None:
     with pytest.raises(BadInputError, match="one prompt per seed"):
-        next(clips.generated_clips(FakeModel(), ["a"], [1, 2], 1.0))
+        next(clips.generated_clips(fake_model(), ["a"], [1, 2], 1.0))
 
 
 def test_detectors_of_the_assets_are_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

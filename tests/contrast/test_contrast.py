@@ -18,14 +18,14 @@ from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
 from drawbar.residuals import composed
 from drawbar.residuals.composed import Tokens
-from tests.evidence.planted import WIDTH, FakeModel, clips
+from tests.evidence.planted import WIDTH, clips, fake_model
 
 DRUMS, BASS = CONCEPTS.index("drums"), CONCEPTS.index("bass")
 SHORT = ContrastSettings(window_frames=20, segment_frames=40)
 
 
 def test_the_planted_axis_is_found_where_it_is_and_its_length_is_the_scale() -> None:
-    nothing, there = contrasts(FakeModel(), clips(1, 8), clips(0, 8, first=100), [0, 1], SHORT)
+    nothing, there = contrasts(fake_model(), clips(1, 8), clips(0, 8, first=100), [0, 1], SHORT)
     assert there.layer == 1
     assert abs(there.vector[3]) > 0.95
     assert np.linalg.norm(there.vector) == pytest.approx(1, abs=1e-5)
@@ -51,7 +51,7 @@ def test_noise_is_at_chance_because_whole_clips_are_left_out() -> None:
 
 def test_long_clips_count_once_and_do_not_bring_their_place_in_the_sequence() -> None:
     """One side is three times as long; positions drift, and the direction must not follow them."""
-    found = contrasts(FakeModel(), clips(1, 6, 40), clips(0, 6, 120, first=50), [1], SHORT)[0]
+    found = contrasts(fake_model(), clips(1, 6, 40), clips(0, 6, 120, first=50), [1], SHORT)[0]
     assert abs(found.vector[3]) > 0.95
     weight = torch.tensor([1.0, 1.0, 0.5, 0.5])
     x = torch.tensor([[2.0], [0.0], [4.0], [8.0]])
@@ -61,9 +61,9 @@ def test_long_clips_count_once_and_do_not_bring_their_place_in_the_sequence() ->
 
 def test_too_few_or_equal_examples_are_refused_with_the_cure() -> None:
     with pytest.raises(BadInputError, match="8 examples that have it and 1 that lack it: give at least 3"):
-        contrasts(FakeModel(), clips(1, 8), clips(0, 1), [1], SHORT)
-    model = FakeModel()
-    model.residuals = lambda tokens, prompts=None, layers=(): {  # type: ignore[method-assign]
+        contrasts(fake_model(), clips(1, 8), clips(0, 1), [1], SHORT)
+    model = fake_model()
+    model.residuals = lambda tokens, prompts=None, layers=(): {
         1: torch.zeros(len(tokens), tokens.shape[2] + 1, WIDTH)
     }
     with pytest.raises(BadInputError, match="examples that differ"):
@@ -99,7 +99,7 @@ def composer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("composer")
 def test_every_concept_gets_its_direction_at_every_layer_and_the_answer_is_kept(tmp_path: Path) -> None:
     settings = ConceptSettings(pieces=30, seconds=4.0, clip_frames=50, least=3)
-    model = FakeModel()
+    model = fake_model()
     found = concept_contrasts(model, [0, 1], tmp_path, settings=settings)
     at = {(one.name, one.layer): one for one in found}
     assert set(at) == {("drums", 0), ("drums", 1), ("bass", 0), ("bass", 1)}
@@ -123,9 +123,9 @@ def test_every_concept_gets_its_direction_at_every_layer_and_the_answer_is_kept(
 
 def test_a_missing_soundfont_is_told_with_where_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="fluid-soundfont-gm"):
-        concept_contrasts(FakeModel(), [1], tmp_path, soundfont=tmp_path / "none.sf2")
+        concept_contrasts(fake_model(), [1], tmp_path, soundfont=tmp_path / "none.sf2")
     with pytest.raises(BadInputError, match="scope 'bar'"):
-        concept_contrasts(FakeModel(), [1], tmp_path, scope="bar")
+        concept_contrasts(fake_model(), [1], tmp_path, scope="bar")
 
 
 def test_a_bank_gives_contrasts_from_its_own_examples() -> None:
@@ -153,7 +153,7 @@ def test_a_bank_gives_contrasts_from_its_own_examples() -> None:
             return [one for one in own if one.bin == bin]
 
     bank: Any = FakeBank()
-    found = bank_contrasts(FakeModel(), bank, [1], settings=SHORT)
+    found = bank_contrasts(fake_model(), bank, [1], settings=SHORT)
     assert [(one.name, one.layer) for one in found] == [("ticks", 1)]
     assert abs(found[0].vector[3]) > 0.9
     assert found[0].negatives == 4
@@ -161,7 +161,7 @@ def test_a_bank_gives_contrasts_from_its_own_examples() -> None:
 
 def test_kept_pieces_are_read_back_as_they_were(tmp_path: Path, composer: None) -> None:
     how = ConceptSettings(pieces=4, seconds=2.0, folds=2)
-    arguments = (FakeModel(), tmp_path / "pieces", how, tmp_path, lambda what, share: None)
+    arguments = (fake_model(), tmp_path / "pieces", how, tmp_path, lambda what, share: None)
     first, second = (concepts._tokens(*arguments) for _ in range(2))
     assert all(isinstance(one, Tokens) for one in first)
     assert all(

@@ -46,6 +46,11 @@ class HearingModel(FakeModel):
         return (own * 2 + loud)[None, None].expand(1, 4, -1).clone()
 
 
+def hearing_model() -> Any:
+    """Stands in for a `Model`, of which it has what is asked for."""
+    return HearingModel()
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> Path:
     """Six loud and six soft files of noise, 1 s, in two folders."""
@@ -63,7 +68,7 @@ def files(sounds: Path) -> tuple[list[Path], list[Path]]:
 
 
 def test_the_layer_that_knows_is_found_and_the_direction_remembers_its_examples(sounds: Path) -> None:
-    found = from_examples(HearingModel(), "loud", *files(sounds), settings=SHORT)
+    found = from_examples(hearing_model(), "loud", *files(sounds), settings=SHORT)
     assert found.own.layer == 1
     assert abs(found.own.vector[3]) > 0.9
     assert found.chosen.difference.mean > 0.95
@@ -73,7 +78,7 @@ def test_the_layer_that_knows_is_found_and_the_direction_remembers_its_examples(
 
 
 def test_a_meter_reads_one_where_it_is_and_zero_where_it_is_not(sounds: Path) -> None:
-    model = HearingModel()
+    model = hearing_model()
     own = from_examples(model, "loud", *files(sounds), settings=SHORT).own
     direction = own.direction()
     assert direction.encoder is not None
@@ -88,7 +93,7 @@ def test_a_meter_reads_one_where_it_is_and_zero_where_it_is_not(sounds: Path) ->
 
 def test_only_the_start_of_a_long_file_is_read(sounds: Path) -> None:
     soundfile.write(sounds / "long.wav", np.zeros(5 * RATE, np.float32) + 0.2, RATE)
-    assert tokens_of(HearingModel(), sounds / "long.wav", ExampleSettings(limit_s=2.0)).shape == (4, 100)
+    assert tokens_of(hearing_model(), sounds / "long.wav", ExampleSettings(limit_s=2.0)).shape == (4, 100)
 
 
 def test_files_folders_and_takes_are_all_sound_files(sounds: Path) -> None:
@@ -109,13 +114,13 @@ def test_files_folders_and_takes_are_all_sound_files(sounds: Path) -> None:
 def test_one_sided_and_too_few_examples_are_refused_with_the_cure(sounds: Path) -> None:
     loud, soft = files(sounds)
     with pytest.raises(BadInputError, match="no examples that are unlike it"):
-        from_examples(HearingModel(), "x", loud, [])
+        from_examples(hearing_model(), "x", loud, [])
     with pytest.raises(BadInputError, match="2 examples like it and 6 unlike it: give at least 3"):
-        from_examples(HearingModel(), "x", loud[:2], soft)
+        from_examples(hearing_model(), "x", loud[:2], soft)
     with pytest.raises(BadInputError, match="on both sides"):
-        from_examples(HearingModel(), "x", loud, [*soft, loud[0]])
+        from_examples(hearing_model(), "x", loud, [*soft, loud[0]])
     with pytest.raises(BadInputError, match=r"has layers 0\.\.1"):
-        from_examples(HearingModel(), "x", loud, soft, layers=[7])
+        from_examples(hearing_model(), "x", loud, soft, layers=[7])
 
 
 def test_layers_that_cannot_be_told_apart_leave_the_middle_one() -> None:
@@ -136,7 +141,7 @@ def run(
 ) -> Callable[..., Any]:
     monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(commands, "load", lambda *_: HearingModel())
+    monkeypatch.setattr(commands, "load", lambda *_: hearing_model())
 
     def call(*words: object) -> tuple[int, str, str]:
         code = cli.main([str(word) for word in words])

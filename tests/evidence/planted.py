@@ -35,6 +35,11 @@ class FakeModel:
         return {layer: out[layer] for layer in layers}
 
 
+def fake_model() -> Any:
+    """Stands in for a `Model`, of which it has what is asked for."""
+    return FakeModel()
+
+
 def clips(bit: int, count: int, frames: int = 60, first: int = 0) -> list[Tensor]:
     """Tokens with bit 0 set or not, otherwise different ones."""
     rows = []

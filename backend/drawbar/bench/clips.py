@@ -13,6 +13,7 @@ from torch import Tensor
 from drawbar.audio_analysis import Detectors
 from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, prompt_for, render_audio
 from drawbar.errors import BadInputError
+from drawbar.musicgen import Model
 from drawbar.paths import assets_dir
 
 Progress = Callable[[str, float], None]
@@ -44,7 +45,7 @@ def factors_of(piece: Piece, names: Sequence[str]) -> NDArray[np.bool_]:
 
 @torch.inference_mode()
 def generated_clips(
-    model: Any,  # drawbar.musicgen.Model; any object with .generate and .codec
+    model: Model,
     prompts: Sequence[str],
     seeds: Sequence[int],
     seconds: float,

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.musicgen import Model
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.encodec_streaming import PRECISIONS
 
@@ -43,7 +44,7 @@ Push = Callable[[Tensor], object]
 
 
 def run(
-    model: Any = None,
+    model: Model | None = None,
     *,
     frames: int = 200,
     threads: tuple[int, ...] = (1, 2),
@@ -114,7 +115,7 @@ def _tokens(codec: Any, frames: int) -> Tensor:
     return torch.randint(0, codec.card, (1, codec.n_q, frames), generator=rng)
 
 
-def _played(model: Any, frames: int) -> Tensor:
+def _played(model: Model, frames: int) -> Tensor:
     """What the model itself generates, so that neighbouring frames have in common what they have in music."""
     tokens: Tensor = model.generate(None, [3], frames / model.spec.frame_rate_hz)
     return tokens

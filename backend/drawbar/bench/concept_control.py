@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drawbar.musicgen import Model
 from drawbar.residuals import Clip, MemoryRows, MixedBatches, harvest, to_half
 from drawbar.residuals.composed import Rows, Tokens
 from drawbar.residuals.smooth import with_running_mean
@@ -32,7 +33,7 @@ def random_directions(width: int, count: int, seed: int = 0) -> Tensor:
     return torch.nn.functional.normalize(drawn, dim=0)
 
 
-def shuffled_model(model: Any, seed: int = 0) -> Any:
+def shuffled_model(model: Model, seed: int = 0) -> Any:
     """The same model with the entries of every weight matrix in random order: its scale without its sense."""
     decoder = copy.deepcopy(model.decoder)
     generator = torch.Generator().manual_seed(seed)
@@ -44,7 +45,7 @@ def shuffled_model(model: Any, seed: int = 0) -> Any:
     return type(model)(model.spec, decoder, None, model.codec)
 
 
-def trained_on(model: Any, pieces: Sequence[Tokens], layer: int, settings: SaeSettings) -> SAE:
+def trained_on(model: Model, pieces: Sequence[Tokens], layer: int, settings: SaeSettings) -> SAE:
     """An SAE on all frames of the pieces (thinned out beyond 1 GiB), null text."""
     frames = sum(piece.codes.shape[1] for piece in pieces)
     every = -(-2 * frames * int(model.spec.d_model) * (2 if settings.slow else 1) // _BYTES)

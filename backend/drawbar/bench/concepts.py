@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from drawbar.bank import Bank, FeatureRow
 from drawbar.bench import concept_control as control
 from drawbar.bench import concept_units as units
 from drawbar.bench.clips import Progress
@@ -22,6 +22,7 @@ from drawbar.bench.concept_units import Found
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
 from drawbar.sae import SAE, SaeSettings, load_sae
 
@@ -49,10 +50,10 @@ def from_folders(folders: Sequence[Path], fingerprint: str) -> list[Judged]:
     return out
 
 
-def from_bank(bank: Any, fingerprint: str) -> list[Judged]:
+def from_bank(bank: Bank, fingerprint: str) -> list[Judged]:
     """A bank's published features, layer by layer, as SAEs. Raises SiteMismatchError for another model's bank."""
     bank.require_site(fingerprint)
-    rows_by_layer: dict[int, list[Any]] = {}
+    rows_by_layer: dict[int, list[FeatureRow]] = {}
     for row in bank.search(limit=bank.count() + 1):
         rows_by_layer.setdefault(row.layer, []).append(row)
     recorded = dict(bank.info.sae_settings)
@@ -77,7 +78,7 @@ def from_bank(bank: Any, fingerprint: str) -> list[Judged]:
 
 
 def run(
-    model: Any,
+    model: Model,
     judged: Sequence[Judged],
     *,
     pieces: int = 400,
@@ -171,7 +172,7 @@ def _baselines(layer: int, train: Rows, test: Rows, count: int) -> list[Found]:
 
 
 def _controls(
-    model: Any,
+    model: Model,
     judged: Sequence[Judged],
     tokens: Sequence[Tokens],
     sampling: Sampling,

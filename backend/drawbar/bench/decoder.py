@@ -233,7 +233,7 @@ def _transformers(decoder: Decoder, states: Tensor, mask: Tensor) -> Step:
     from drawbar.musicgen.parity.transformers_model import TransformersReference
 
     spec = decoder.spec
-    model: Any = TransformersReference(decoder, device=states.device).model.decoder
+    model = TransformersReference(decoder, device=states.device).model.decoder
     memory = torch.randn(2, WORDS, spec.d_model, device=states.device)
     both_mask = torch.cat([mask, mask])
     column = torch.full((2 * spec.n_q, 1), spec.card, device=states.device)

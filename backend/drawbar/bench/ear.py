@@ -12,15 +12,17 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import DeviceError
 from drawbar.files.json_object import JsonObject
-from drawbar.live import Engine, NullOutput, TakeSettings, render
+from drawbar.live import Engine, NullOutput, Take, TakeSettings, render
 from drawbar.live.audio_out.limiter import Monitor
+from drawbar.live.playback import Playback
+from drawbar.musicgen import Model
+from drawbar.steering import DirectionSource
 
 THRESHOLD_DB = -20.0
 DRAG_HZ = 30.0
@@ -33,8 +35,8 @@ Audio = NDArray[np.float32]
 
 
 def slider_to_ear(
-    model: Any,
-    bank: Any,
+    model: Model,
+    bank: DirectionSource,
     ids: Sequence[str],
     prompt: str,
     *,
@@ -61,7 +63,7 @@ def slider_to_ear(
                 unmoved[seed] = Monitor(int(model.spec.sample_rate_hz)).process(plain)
             listen_s = LISTEN_S + (0.0 if rollback else safety_s)
             delay_s = _one_move(
-                engine, settings, id, amount, 0.8 + 0.4 * rng.random(), listen_s, unmoved[seed]
+                engine, output, settings, id, amount, 0.8 + 0.4 * rng.random(), listen_s, unmoved[seed]
             )
             underruns += output.underruns
             if delay_s is not None:
@@ -90,7 +92,8 @@ def quantiles(values_ms: Sequence[float]) -> dict[str, float | None]:
 
 
 def _one_move(
-    engine: Any,
+    engine: Engine,
+    output: NullOutput,
     settings: TakeSettings,
     id: str,
     amount: float,
@@ -99,7 +102,6 @@ def _one_move(
     unmoved: Audio,
 ) -> float | None:
     """Seconds from the move to the ear; None when it was not heard or the output ran dry."""
-    output = engine.output
     before = output.started_at_s
     engine.play(settings)
     never = threading.Event()
@@ -118,12 +120,12 @@ def _one_move(
     engine.set_amount(id, 0.0)  # a slider stays where it was left, in the next take too
     if underruns or begun is None:
         return None
-    frame = int(engine.model.spec.samples_per_frame)
+    frame = engine.context.model.spec.samples_per_frame
     first = first_difference(output.recorded()[:judged], unmoved, frame)
     return None if first is None else float(begun + first / output.sample_rate_hz - moved_at)
 
 
-def _until(engine: Any, played_s: float) -> None:
+def _until(engine: Engine, played_s: float) -> None:
     never = threading.Event()
     while engine.snapshot().played_s < played_s and not engine.wait(0):
         never.wait(0.002)
@@ -142,8 +144,8 @@ def first_difference(heard: Audio, unmoved: Audio, frame: int) -> int | None:
 
 
 def drag(
-    model: Any,
-    bank: Any,
+    model: Model,
+    bank: DirectionSource,
     id: str,
     prompt: str,
     *,
@@ -195,7 +197,7 @@ def drag(
     }
 
 
-def ended(engine: Any) -> tuple[Any, Any]:
+def ended(engine: Engine) -> tuple[Take, Playback]:
     """The take that has just ended and its inside. Raises what ended it instead."""
     if engine.error is not None:
         raise engine.error

@@ -38,7 +38,7 @@ def random_model(shape: str, device: str = "cpu") -> Any:
 
 @torch.inference_mode()
 def run(
-    model: Any,
+    model: Model,
     *,
     count: int = 5,
     clips: int = 8,

@@ -10,19 +10,21 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drawbar.bank import Bank, BankInfo
 from drawbar.bench import soak as soaking
 from drawbar.bench.ear import clicks, drag, slider_to_ear
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings
-from drawbar.musicgen import load_model
-from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
+from drawbar.musicgen import Model, load_model
+from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.spec import ModelSpec
+from drawbar.steering import Direction, DirectionSource, Mixer, check_site, directions_from_bank
 
 Progress = Callable[[str, float], object]
 Times = NDArray[np.float64]
@@ -34,8 +36,8 @@ BLOCK = 25
 
 
 def run(
-    model: Any,
-    bank: Any = None,
+    model: Model,
+    bank: Bank | None = None,
     *,
     seconds: float = 60.0,
     sliders: int = 8,
@@ -61,7 +63,7 @@ def run(
         )
     tell = progress or (lambda _what, _share: None)
     if look_ahead is not None:
-        if not hasattr(model.codec, "exact_look_ahead"):
+        if not isinstance(model.codec, EncodecCodec):
             raise BadInputError(
                 f"look_ahead {look_ahead}: the codec of {model.spec.name} has no such setting"
             )
@@ -127,7 +129,7 @@ def _best(work: Callable[[], object], times: int, place: torch.device) -> float:
 class _Desk:
     """The sliders of a benchmark: the bank's best features, or random directions."""
 
-    def __init__(self, model: Any, bank: Any, sliders: int) -> None:
+    def __init__(self, model: Model, bank: Bank | None, sliders: int) -> None:
         self.model, self.bank = model, bank
         if bank is not None:
             check_site(bank, model)
@@ -144,12 +146,12 @@ class _Desk:
             mixer.set(id, amount)
         return mixer
 
-    def source(self) -> Any:
+    def source(self) -> DirectionSource:
         """A bank for the engine: the real one, or one of the random directions."""
         return self.bank if self.bank is not None else _RandomBank(self.model, self.directions)
 
 
-def _random_directions(spec: Any, count: int) -> list[Direction]:
+def _random_directions(spec: ModelSpec, count: int) -> list[Direction]:
     rng = torch.Generator().manual_seed(1)
     layers = sorted({spec.n_layers // 2, max(0, spec.n_layers // 2 - 1)})
     found = []
@@ -164,12 +166,12 @@ def _random_directions(spec: Any, count: int) -> list[Direction]:
 class _RandomBank:
     """Just enough of a bank for the engine."""
 
-    def __init__(self, model: Any, directions: Sequence[Direction]) -> None:
+    def __init__(self, model: Model, directions: Sequence[Direction]) -> None:
         self._rows = {d.id: d for d in directions}
         layers = tuple(sorted({d.layer for d in directions}))
         self._zeros = {layer: np.zeros(model.spec.d_model, np.float32) for layer in layers}
-        names = {"name": "random directions", "model_name": model.spec.name, "layers": layers}
-        self.info: Any = type("Info", (), {**names, "fingerprint": model.fingerprint})()
+        spec = model.spec
+        self.info = BankInfo("random directions", spec.name, model.fingerprint, layers, spec.d_model)
 
     def vectors(self, ids: Sequence[str]) -> JsonObject:
         """As `drawbar.bank.Bank.vectors`."""
@@ -182,7 +184,7 @@ class _RandomBank:
 class _Player:
     """A stream and its codec, stepped frame by frame with a watch in hand."""
 
-    def __init__(self, model: Any, steering: Any, frames: int, twin: bool) -> None:
+    def __init__(self, model: Model, steering: Mixer | None, frames: int, twin: bool) -> None:
         seconds = (frames + 2 * BLOCK) / model.spec.frame_rate_hz
         self._stream = model.stream(PROMPT, seed=7, seconds=seconds, steering=steering, twin=twin)
         self._stream.__enter__()
@@ -211,7 +213,7 @@ def _ms(values: Sequence[float] | Times, quantile: float) -> float:
     return round(1000 * float(np.quantile(np.asarray(values), quantile)), 3)
 
 
-def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> JsonObject:
+def _frame_times(model: Model, desk: _Desk, frames: int, twin: bool) -> JsonObject:
     player = _Player(model, desk.mixer(0.5), frames, twin)
     player.go(BLOCK, keep=False)
     player.go(frames)
@@ -228,7 +230,7 @@ def _frame_times(model: Any, desk: _Desk, frames: int, twin: bool) -> JsonObject
     }
 
 
-def _steering_cost(model: Any, desk: _Desk, frames: int) -> JsonObject:
+def _steering_cost(model: Model, desk: _Desk, frames: int) -> JsonObject:
     plain, steered = _Player(model, None, frames, False), _Player(model, desk.mixer(0.5), frames, False)
     for player in (plain, steered):
         player.go(BLOCK, keep=False)
@@ -247,7 +249,7 @@ def _steering_cost(model: Any, desk: _Desk, frames: int) -> JsonObject:
     }
 
 
-def _start(model: Any, desk: _Desk) -> JsonObject:
+def _start(model: Model, desk: _Desk) -> JsonObject:
     """Seconds to the first sample from loading (imports done; embedded model only) and from play."""
     clock = time.perf_counter
     began = clock()
@@ -267,7 +269,7 @@ def _start(model: Any, desk: _Desk) -> JsonObject:
     return found
 
 
-def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> JsonObject:
+def _play(model: Model, desk: _Desk, seconds: float, twin: bool) -> JsonObject:
     """Play on the null output while every slider moves at random, as a hand on the window would move it."""
     output = NullOutput(int(model.spec.sample_rate_hz))
     over = threading.Event()
@@ -305,8 +307,8 @@ def _play(model: Any, desk: _Desk, seconds: float, twin: bool) -> JsonObject:
 
 
 def soak(
-    model: Any,
-    bank: Any = None,
+    model: Model,
+    bank: Bank | None = None,
     *,
     seconds: float = 600.0,
     sliders: int = 8,

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from drawbar.bench.clips import (
 )
 from drawbar.corpus import HELD_OUT_SEED, compose, prompt_for
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.musicgen import Model
 from drawbar.paths import embedded_model_dir
 
 PROMPT_SEED = HELD_OUT_SEED + 100_000
@@ -41,7 +41,7 @@ GOALS = {"codec": 0.35, "balanced_accuracy": 0.75, "above_shuffled": 0.20, "auro
 
 
 def run(
-    model: Any,
+    model: Model,
     *,
     clips: int = 100,
     seconds: float = 8.0,
@@ -92,7 +92,7 @@ def run(
 
 @torch.inference_mode()
 def coded(
-    model: Any, count: int, soundfont: str | Path | None, judges: Detectors, tell: Progress
+    model: Model, count: int, soundfont: str | Path | None, judges: Detectors, tell: Progress
 ) -> JsonObject:
     """Held-out pieces through the codec and, teacher-forced with their prompts, through the decoder."""
     seconds = min(30.0, model.spec.context_frames / model.spec.frame_rate_hz)
@@ -128,7 +128,7 @@ def coded(
     }
 
 
-def _cross_entropy(model: Any, codes: Tensor, clip: Composed) -> NDArray[np.float64]:
+def _cross_entropy(model: Model, codes: Tensor, clip: Composed) -> NDArray[np.float64]:
     """Mean negative log-likelihood per codebook, nats [K]; positions without a valid step are left out."""
     logits: Tensor = model.logits(codes, [clip.prompt])[0].float().cpu()
     loss = functional.cross_entropy(logits.permute(0, 2, 1), codes[0].cpu().long(), reduction="none")

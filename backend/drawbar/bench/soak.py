@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from drawbar.bench.ear import clicks, ended
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings
+from drawbar.musicgen import Model
+from drawbar.steering import DirectionSource
 
 WINDOW_HZ = 60.0
 PAINT_S = 0.004
@@ -29,8 +30,8 @@ SETTLE_S = 30.0
 
 
 def play(
-    model: Any,
-    bank: Any,
+    model: Model,
+    bank: DirectionSource,
     ids: Sequence[str],
     prompt: str,
     *,
@@ -87,7 +88,7 @@ def play(
     }
 
 
-def _window(engine: Any, over: threading.Event, polls: list[int]) -> None:
+def _window(engine: Engine, over: threading.Event, polls: list[int]) -> None:
     samples = frames = 0
     while not over.wait(1 / WINDOW_HZ):
         engine.snapshot()

@@ -1,15 +1,16 @@
 """A model and its bank -> whether a slider does what its label says, up against down."""
 
 import time
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.audio_analysis import Detectors
+from drawbar.bank import Bank
 from drawbar.bench.clips import Progress, generated_clips, load_detectors
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.musicgen import Model
 from drawbar.steering import Mixer, check_site, directions_from_bank
 
 SEEDS = tuple(range(100, 132))
@@ -26,8 +27,8 @@ PROMPTS = (
 
 
 def run(
-    model: Any,
-    bank: Any,
+    model: Model,
+    bank: Bank,
     *,
     feature: str = "drums",
     detector: str = "drums",
@@ -80,8 +81,8 @@ def run(
 
 
 def _logits(
-    model: Any,
-    bank: Any,
+    model: Model,
+    bank: Bank,
     feature_id: str,
     amount: float,
     judges: Detectors,

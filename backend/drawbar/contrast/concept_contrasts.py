@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from drawbar.contrast.contrast import (
 )
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED
 from drawbar.errors import BadInputError
+from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
 
 Tell = Callable[[str, float], None]
@@ -83,7 +83,7 @@ class ConceptContrast:
 
 
 def concept_contrasts(
-    model: Any,
+    model: Model,
     layers: Sequence[int],
     folder: Path,
     *,
@@ -124,7 +124,7 @@ def concept_contrasts(
 
 
 def bank_contrasts(
-    model: Any,
+    model: Model,
     bank: Bank,
     layers: Sequence[int],
     *,
@@ -180,7 +180,7 @@ def _examples(bank: Bank, ids: Sequence[str]) -> tuple[list[Tensor], list[Tensor
 
 
 def _compared(
-    model: Any, pieces: Sequence[Tokens], layers: Sequence[int], how: ConceptSettings, tell: Tell
+    model: Model, pieces: Sequence[Tokens], layers: Sequence[int], how: ConceptSettings, tell: Tell
 ) -> list[ConceptContrast]:
     columns = common_concepts([pieces], how.least)
     rows = rows_of(pieces, model, layers, how.every, how.clip_frames, columns)
@@ -217,7 +217,7 @@ def _compared(
     return sorted(found, key=lambda one: (order[one.name], one.layer))
 
 
-def _tokens(model: Any, path: Path, how: ConceptSettings, font: Path, tell: Tell) -> list[Tokens]:
+def _tokens(model: Model, path: Path, how: ConceptSettings, font: Path, tell: Tell) -> list[Tokens]:
     """Composed and encoded, or read from the file."""
     if not path.is_file():
         pieces = list(

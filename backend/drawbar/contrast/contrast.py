@@ -6,7 +6,6 @@ A linear probe stands beside it as the upper bound. It knows nothing of SAEs, fi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.residuals import harvest
+from drawbar.residuals import ResidualModel, harvest
 from drawbar.residuals.areas import auroc_each
 from drawbar.residuals.probes import dense_probe
 
@@ -70,7 +69,7 @@ class Contrast:
 
 
 def contrasts(
-    model: Any,
+    model: ResidualModel,
     positives: Sequence[Tensor],
     negatives: Sequence[Tensor],
     layers: Sequence[int],
@@ -179,7 +178,7 @@ def _folds(owner: Tensor, truth: Tensor, count: int) -> Tensor:
 
 
 def _windows(
-    model: Any,
+    model: ResidualModel,
     clips: Sequence[Tensor],
     cut: int,
     layers: Sequence[int],

@@ -7,15 +7,17 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.contrast.contrast import Contrast, ContrastSettings, contrasts
 from drawbar.corpus import AUDIO_SUFFIXES
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError
+from drawbar.musicgen import Model
 from drawbar.steering.own import OwnDirection
 
 Tell = Callable[[str, float], None]
@@ -82,7 +84,7 @@ def _sound_of(path: Path) -> Path:
 
 
 @torch.inference_mode()
-def tokens_of(model: Any, path: Path, settings: ExampleSettings | None = None) -> Tensor:
+def tokens_of(model: Model, path: Path, settings: ExampleSettings | None = None) -> Tensor:
     """The start of a sound file as the model's codec hears it -> ``[K, T]``. Raises AudioFileError."""
     how, codec = settings or ExampleSettings(), model.codec
     size = how.contrast.segment_frames * codec.samples_per_frame
@@ -93,7 +95,7 @@ def tokens_of(model: Any, path: Path, settings: ExampleSettings | None = None) -
     return torch.cat(parts, dim=1)
 
 
-def _blocks(path: Path, rate_hz: int, size: int, limit: int) -> Iterator[Any]:
+def _blocks(path: Path, rate_hz: int, size: int, limit: int) -> Iterator[NDArray[np.float32]]:
     read = 0
     for block in stream_audio(path, rate_hz, block_s=size / rate_hz):
         yield block[: limit - read]
@@ -103,7 +105,7 @@ def _blocks(path: Path, rate_hz: int, size: int, limit: int) -> Iterator[Any]:
 
 
 def from_examples(
-    model: Any,
+    model: Model,
     name: str,
     like: Sequence[Path],
     unlike: Sequence[Path],
@@ -201,8 +203,8 @@ def check_sides(like: Sequence[Path], unlike: Sequence[Path], least: int = Contr
         )
 
 
-def _first_axis(model: Any) -> Any:
+def _first_axis(model: Model) -> NDArray[np.float32]:
     """A unit vector of the model's width, so that a bad name is refused before files are read."""
-    axis = torch.zeros(int(model.spec.d_model))
+    axis = np.zeros(model.spec.d_model, np.float32)
     axis[0] = 1.0
-    return axis.numpy()
+    return axis

@@ -3,8 +3,6 @@
 Generated takes go through the same sliders as in the window; examples are decoded from the bank's tokens.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from drawbar.errors import DrawbarError, NotFiniteError
 from drawbar.listening_test.key import Hidden
 from drawbar.listening_test.plan import Trial
 from drawbar.listening_test.session import BlindSession
+from drawbar.musicgen import Model
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
 
 Floats = NDArray[np.float32]
@@ -23,7 +22,7 @@ Floats = NDArray[np.float32]
 class ClipMaker:
     """A model and its bank, making trials. Raises SiteMismatchError for another model's bank."""
 
-    def __init__(self, model: Any, bank: Bank, session: BlindSession) -> None:
+    def __init__(self, model: Model, bank: Bank, session: BlindSession) -> None:
         check_site(bank, model)
         self._model, self._bank, self._session = model, bank, session
 

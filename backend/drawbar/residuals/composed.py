@@ -8,13 +8,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED, annotate, compose, render_audio
 from drawbar.errors import BadInputError
+from drawbar.musicgen import Model
 
 FIRST_SEED = HELD_OUT_SEED + 200_000
 """Seeds that neither a training nor another benchmark has used."""
@@ -89,7 +89,7 @@ class Rows:
 
 
 def composed_tokens(
-    model: Any,
+    model: Model,
     count: int,
     seconds: float,
     *,
@@ -113,7 +113,7 @@ def composed_tokens(
 
 @torch.inference_mode()
 def sample_rows(
-    pieces: Sequence[Tokens], model: Any, layers: Sequence[int], sampling: Sampling
+    pieces: Sequence[Tokens], model: Model, layers: Sequence[int], sampling: Sampling
 ) -> tuple[Rows, Rows, list[int]]:
     """Both splits, and the columns of CONCEPTS that occur often enough in both.
 
@@ -153,7 +153,12 @@ def common_concepts(parts: Sequence[Sequence[Tokens]], least: int) -> list[int]:
 
 @torch.inference_mode()
 def rows_of(
-    pieces: Sequence[Tokens], model: Any, layers: Sequence[int], every: int, span: int, columns: Sequence[int]
+    pieces: Sequence[Tokens],
+    model: Model,
+    layers: Sequence[int],
+    every: int,
+    span: int,
+    columns: Sequence[int],
 ) -> Rows:
     """One frame in ``every`` of the pieces, in clips of ``span`` frames; the truth has ``columns`` of CONCEPTS."""
     columns = list(columns)

@@ -26,9 +26,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(corpus: Path, out: Path, **more: Any) -> tuple[dict[str, Any], StudyModel]:
-    model = StudyModel()
+    model: Any = StudyModel()
+    bank: Any = FakeBank(model)
     given = more.pop("settings", settings(corpus, out))
-    return study(given, model=model, bank=FakeBank(model), detector=loudness, **more), model
+    return study(given, model=model, bank=bank, detector=loudness, **more), model
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +141,8 @@ def test_an_unfinished_study_has_no_page(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_a_plan_writes_nothing_and_knows_what_is_done(corpus: Path, finished: Path, tmp_path: Path) -> None:
-    model = StudyModel()
-    bank = FakeBank(model)
+    model: Any = StudyModel()
+    bank: Any = FakeBank(model)
     fresh = plan_study(settings(corpus, tmp_path / "fresh"), model=model, bank=bank, detector=loudness)
     assert [one.stage for one in fresh] == list(STAGES)
     assert {one.state for one in fresh} == {"run"}

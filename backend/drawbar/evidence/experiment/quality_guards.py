@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.musicgen import Model
+
 _WINDOW_S = 0.1
 _SILENT_DB = -60.0
 _CLIPPED = 0.999
@@ -26,7 +28,7 @@ def guard_names(codebooks: int) -> tuple[str, ...]:
 
 
 @torch.inference_mode()
-def guards(model: Any, tokens: Tensor, audio: Floats) -> Floats:
+def guards(model: Model, tokens: Tensor, audio: Floats) -> Floats:
     """Tokens ``[B, K, T]`` and their sound ``[B, N]`` -> ``[B, K + 5]`` (see :func:`guard_names`)."""
     finite = np.isfinite(audio).all(1)
     sound = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
@@ -45,7 +47,7 @@ def guards(model: Any, tokens: Tensor, audio: Floats) -> Floats:
     return found
 
 
-def _cross_entropy(model: Any, tokens: Tensor) -> Floats:
+def _cross_entropy(model: Model, tokens: Tensor) -> Floats:
     """Nats per token ``[B, K]``, over the positions that are valid for every codebook."""
     logits = model.logits(tokens.long(), None).float()
     usable = tokens.shape[2] - model.spec.max_delay

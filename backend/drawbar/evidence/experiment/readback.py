@@ -12,11 +12,12 @@ import torch
 
 from drawbar.bank import Bank
 from drawbar.evidence.experiment.trials import Condition, Trials
+from drawbar.musicgen import Model
 
 
 @torch.inference_mode()
 def readback(
-    model: Any,
+    model: Model,
     bank: Bank,
     trials: Trials,
     ids: Sequence[str],
@@ -73,7 +74,7 @@ class _Reader:
         self._threshold = torch.as_tensor(rows["threshold"])[list(places)].float()
         self._centre = torch.as_tensor(rows["b_dec"][layer]).float()
 
-    def of(self, model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    def of(self, model: Model, tokens: torch.Tensor) -> torch.Tensor:
         """Clips ``[B, K, T]`` -> mean activation ``[B, n]``."""
         x = model.residuals(tokens, None, [self._layer])[self._layer][:, 1:].float()
         found = torch.relu((x - self._centre) @ self._encoder.T + self._bias)

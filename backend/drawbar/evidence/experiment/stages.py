@@ -32,7 +32,7 @@ from drawbar.evidence.experiment.sources import load_sources, save_sources
 from drawbar.evidence.experiment.trials import Condition, Pair, Plan, Source, Trials, digest_of
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.files.json_object import JsonObject
-from drawbar.musicgen import load_model
+from drawbar.musicgen import Model, load_model
 from drawbar.steering import check_site
 
 Tell = Callable[[str, float], None]
@@ -165,7 +165,7 @@ def preregister(
     return Run(folder, bank, prereg)
 
 
-def _anchors(bank: Bank, model: Any, clap: str) -> JsonObject:
+def _anchors(bank: Bank, model: Model, clap: str) -> JsonObject:
     """CLAP's anchors of every label: its text, and the top examples of the features that carry it."""
     carriers: dict[str, list[str]] = {}
     for row in bank.search(shelf="named", limit=bank.count() + 1):

@@ -8,7 +8,6 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from drawbar.audio_analysis.loudness import SILENT_LUFS, loudness_lufs
 from drawbar.bank import Bank
 from drawbar.evidence.experiment.preregistration import PROMPTS, random_sources
 from drawbar.evidence.report.content import Content, Slider
+from drawbar.musicgen import Model
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank, in_mode
 
 Floats = NDArray[np.float32]
@@ -55,7 +55,7 @@ class ClipSet:
 class SoundMaker:
     """A model and its bank, playing sliders. Raises SiteMismatchError for another model's bank."""
 
-    def __init__(self, model: Any, bank: Bank, content: Content, seconds: float = 8.0) -> None:
+    def __init__(self, model: Model, bank: Bank, content: Content, seconds: float = 8.0) -> None:
         check_site(bank, model)
         self._model, self._bank, self._content, self._seconds = model, bank, content, seconds
         self._settings = content.preregistration.get("settings", {})

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drawbar.bank import Bank
 from drawbar.errors import BadInputError, LeakError
 from drawbar.files.json_object import JsonMapping
+from drawbar.musicgen import Model
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Floats
 
@@ -61,7 +63,7 @@ class Units:
         return found
 
     @classmethod
-    def of(cls, bank: Any, layer: int) -> "Units":
+    def of(cls, bank: Bank, layer: int) -> "Units":
         """Every published feature of a bank's layer. Raises BadInputError for a layer that it does not have."""
         ids = [row.id for row in bank.search(limit=bank.count() + 1) if row.layer == layer]
         if not ids:
@@ -121,7 +123,7 @@ def encoder_look_ahead(codec: Any, *, seconds: float = 1.6, trials: int = 6, see
 
 @torch.inference_mode()
 def read_track(
-    model: Any, audio: Floats, times_s: NDArray[np.floating[Any]], layers: Sequence[int], look_ahead: int
+    model: Model, audio: Floats, times_s: NDArray[np.floating[Any]], layers: Sequence[int], look_ahead: int
 ) -> Heard:
     """Mono audio [N] at the model's rate -> the residuals that stand at the positions, teacher-forced on null text.
 
@@ -143,7 +145,7 @@ def read_track(
 
 
 def check_causal(
-    model: Any, audio: Floats, time_s: float, heard: Mapping[int, Floats], look_ahead: int
+    model: Model, audio: Floats, time_s: float, heard: Mapping[int, Floats], look_ahead: int
 ) -> float:
     """Audio cut at ``time_s`` gives the residuals [D] that the study uses -> the largest relative difference.
 

@@ -6,7 +6,6 @@ For a candidate: ablate, scale up, the same of the best local feature and of ran
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, ControlError
 from drawbar.files.json_object import JsonObject
+from drawbar.musicgen import Model
 from drawbar.research.horizon.outcomes import OUTCOMES, ReturnDetector, outcomes
 from drawbar.research.horizon.selectivity import effect, selectivity
 from drawbar.research.horizon.twins import ACTED, Acted, Way, direction
@@ -101,7 +101,7 @@ def conditions(chosen: Sequence[tuple[Acted, Acted, Sequence[Acted]]]) -> list[C
 
 
 def play(
-    model: Any,
+    model: Model,
     detector: ReturnDetector,
     condition: Condition,
     prefixes: Tensor,

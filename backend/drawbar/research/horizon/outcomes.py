@@ -4,7 +4,7 @@ Recurrence is what the detector hears between the beginning and what was generat
 cross-entropy under the unsteered model, loudness and onsets of what was generated. Knows nothing of directions.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.audio_analysis.descriptors import descriptors
+from drawbar.musicgen import Model
 from drawbar.research.horizon.horizons import Floats
 from drawbar.research.horizon.recurrence import RecurrenceSettings, find_recurrences
 
@@ -61,7 +62,7 @@ class HeardReturns:
 
 
 @torch.inference_mode()
-def outcomes(model: Any, detector: ReturnDetector, tokens: Tensor, begins: int) -> NDArray[np.float64]:
+def outcomes(model: Model, detector: ReturnDetector, tokens: Tensor, begins: int) -> NDArray[np.float64]:
     """Tokens [B, K, T] of which the first ``begins`` frames were given -> [B, len(OUTCOMES)]."""
     rate = model.codec.sample_rate_hz
     start = begins * model.codec.samples_per_frame
@@ -75,7 +76,7 @@ def outcomes(model: Any, detector: ReturnDetector, tokens: Tensor, begins: int) 
     return np.array(rows, np.float64)
 
 
-def _cross_entropy(model: Any, tokens: Tensor, begins: int) -> list[float]:
+def _cross_entropy(model: Model, tokens: Tensor, begins: int) -> list[float]:
     """Of the generated frames of each clip; one at a time, because logits are large."""
     found = []
     for clip in tokens:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from drawbar.corpus import CONCEPTS
 from drawbar.evidence.experiment.preregistration import Candidate
 from drawbar.evidence.experiment.trials import Trials, digest_of
 from drawbar.evidence.statistics.slopes import take_sd
-from drawbar.musicgen import load_model
+from drawbar.musicgen import Model, load_model
 from drawbar.research.variants.output import best_by, output_effects, typical_tokens
 from drawbar.research.variants.settings import TWIN, Choice, Combo, VariantSettings
 from drawbar.residuals.composed import composed_tokens
@@ -163,7 +162,7 @@ def _drawn_alike(
 
 def _output_scores(setup: Setup, soundfont: Path | None, tell: Tell) -> dict[str, dict[str, float]]:
     settings = setup.settings
-    model: Any = load_model(settings.model, "cpu")
+    model: Model = load_model(settings.model, "cpu")
     pieces = list(
         composed_tokens(
             model,

@@ -6,12 +6,12 @@ teacher-forced passes: nothing is generated. Knows no judge.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from drawbar.corpus import CONCEPTS
+from drawbar.musicgen import Model
 from drawbar.residuals.composed import Tokens
 from drawbar.steering import Direction, Mixer
 
@@ -38,7 +38,7 @@ def typical_tokens(pieces: Sequence[Tokens], concepts: Sequence[str], card: int)
 
 @torch.inference_mode()
 def output_effects(
-    model: Any,
+    model: Model,
     directions: Sequence[Direction],
     codes: Tensor,
     typical: Tensor,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -11,8 +10,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
+from drawbar.musicgen import Model
 from drawbar.research.horizon.events import Event, Track
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.gate import foresees, passed
@@ -26,7 +27,7 @@ Doubles = NDArray[np.float64]
 
 
 def beginnings(
-    tracks: Sequence[Track], events: Sequence[Event], settings: HorizonSettings, model: Any
+    tracks: Sequence[Track], events: Sequence[Event], settings: HorizonSettings, model: Model
 ) -> tuple[torch.Tensor, list[str]]:
     """The first seconds of held-out tracks, those first whose motif is heard in them -> tokens [B, K, P], their tracks.
 
@@ -48,7 +49,7 @@ def beginnings(
     return torch.stack(found), [track.id for track in able[: how.prefixes]]
 
 
-def acted_of(bank: Any, units: Units, column: int) -> Acted:
+def acted_of(bank: Bank, units: Units, column: int) -> Acted:
     """A bank's feature, ready to be acted on."""
     id = units.ids[column]
     rows = bank.vectors([id])
@@ -77,7 +78,7 @@ def planned(
     probes: JsonObject,
     rows: Rows,
     units: Sequence[Units],
-    bank: Any,
+    bank: Bank,
     how: InterventionSettings,
 ) -> list[Condition]:
     """Features, each with the best local feature of its layer and its random twins -> every condition."""
@@ -113,7 +114,7 @@ def read_condition(path: Path) -> tuple[torch.Tensor, Doubles] | None:
 
 
 def write_examples(
-    folder: Path, all_: Sequence[Condition], names: Sequence[str], model: Any, how: InterventionSettings
+    folder: Path, all_: Sequence[Condition], names: Sequence[str], model: Model, how: InterventionSettings
 ) -> list[JsonObject]:
     """Clips to listen to: a few beginnings, left alone and acted on, as MP3 files of the folder."""
     rate = model.codec.sample_rate_hz

@@ -6,13 +6,14 @@ Times come from short trials on this machine: good to a factor of two.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from drawbar.audio_analysis.descriptors import descriptors
+from drawbar.bank import Bank
 from drawbar.files.json_object import JsonObject
+from drawbar.musicgen import Model
 from drawbar.pipeline.manifest import Gate, State, gated
 from drawbar.research.horizon.folds import fixed, read
 from drawbar.research.horizon.outcomes import ReturnDetector, outcomes
@@ -39,8 +40,8 @@ class PlannedStudy:
 def plan_study(
     settings: HorizonSettings,
     *,
-    model: Any | None = None,
-    bank: Any | None = None,
+    model: Model | None = None,
+    bank: Bank | None = None,
     detector: ReturnDetector | None = None,
 ) -> list[PlannedStudy]:
     """What ``study`` would do. Raises what it raises for settings that cannot be used."""

@@ -6,7 +6,6 @@ Of every track one position is read again from audio that ends there: a study th
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -15,6 +14,7 @@ from safetensors.numpy import save_file
 from drawbar.corpus import DEFAULT_SOUNDFONT
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
+from drawbar.musicgen import Model
 from drawbar.research.horizon.acoustics import past_acoustics
 from drawbar.research.horizon.events import Event, Track
 from drawbar.research.horizon.features_at import check_causal, read_track
@@ -46,7 +46,7 @@ def write_track(
     events: Sequence[Event],
     settings: HorizonSettings,
     layers: Sequence[int],
-    model: Any,
+    model: Model,
     look_ahead: int,
 ) -> None:
     """One track's positions. Raises LeakError where a residual depends on what comes after its position."""

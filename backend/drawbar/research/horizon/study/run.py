@@ -15,7 +15,7 @@ import numpy as np
 from drawbar.bank import Bank, find_bank
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
-from drawbar.musicgen import load_model
+from drawbar.musicgen import Model, load_model
 from drawbar.paths import embedded_bank_dir
 from drawbar.pipeline.manifest import Stage, write_json
 from drawbar.pipeline.progress import ProgressCallback, Reporter
@@ -50,8 +50,8 @@ def study(
     settings: HorizonSettings,
     progress: ProgressCallback | None = None,
     *,
-    model: Any | None = None,
-    bank: Any | None = None,
+    model: Model | None = None,
+    bank: Bank | None = None,
     detector: ReturnDetector | None = None,
     until: str = "",
 ) -> JsonObject:
@@ -78,8 +78,8 @@ class HorizonRun:
         self,
         settings: HorizonSettings,
         progress: ProgressCallback | None = None,
-        model: Any | None = None,
-        bank: Any | None = None,
+        model: Model | None = None,
+        bank: Bank | None = None,
         detector: ReturnDetector | None = None,
     ) -> None:
         self.settings, self.progress = settings, progress
