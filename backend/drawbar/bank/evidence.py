@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
+from drawbar.bank.records import Floats
 from drawbar.bank.writing import number_of, to_json
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping
@@ -52,7 +52,7 @@ class Trial:
     block: int
     batch: int
     """Clips that were generated together with it: rounding may depend on that."""
-    values: NDArray[np.floating[Any]]
+    values: Floats
     """``[M]``, in the order of the document ``measures``."""
 
 
@@ -95,8 +95,8 @@ def write_evidence(database: Database, evidence: Evidence) -> None:
 
 
 def _write_trials(database: Database, trials: Iterable[Trial]) -> None:
-    conditions: dict[tuple[Any, ...], int] = {}
-    pairs: dict[tuple[Any, ...], int] = {}
+    conditions: dict[tuple[object, ...], int] = {}
+    pairs: dict[tuple[object, ...], int] = {}
     rows = []
     for one in trials:
         condition = conditions.setdefault(

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
 from drawbar.bank.duplicates import representatives
+from drawbar.bank.tensors import Array
 from drawbar.bank.words import words_of
 
 PROVEN = "proven"
@@ -76,7 +76,7 @@ def _word_rows(database: Database, starts: NDArray[np.bool_]) -> Iterator[tuple[
                 yield rank, " ".join(words)
 
 
-def _put(database: Database, name: str, values: NDArray[Any]) -> None:
+def _put(database: Database, name: str, values: Array) -> None:
     little = values.astype(values.dtype.newbyteorder("<"), copy=False)
     row = (name, values.dtype.name, little.tobytes())
     database.run("INSERT INTO shape (name, dtype, data) VALUES (?, ?, ?)", row)
@@ -97,7 +97,7 @@ def _write_columns(database: Database) -> None:
         verdict[part] = [code[name] for name in names]
         shelf[part] = [0 if name == PROVEN else 1 + bare for name, bare in zip(names, unnamed, strict=True)]
         at += len(chunk)
-    columns: dict[str, NDArray[Any]] = {"layer": layer, "index": index, "density": density, "p99": p99}
+    columns: dict[str, Array] = {"layer": layer, "index": index, "density": density, "p99": p99}
     columns |= {"verdict": verdict, "shelf": shelf, "alike": representatives(database)}
     by_label = "SELECT rank FROM listing ORDER BY label_key = '', label_key, rank"
     columns["by_label"] = np.fromiter((r - 1 for c in database.chunks(by_label) for (r,) in c), np.int32, n)
@@ -116,7 +116,7 @@ def _write_authors(database: Database) -> None:
         _put(database, f"author:{author}", np.packbits(bits))
 
 
-def read_column(database: Database, name: str) -> NDArray[Any] | None:
+def read_column(database: Database, name: str) -> Array | None:
     """One stored column, read-only, or None."""
     row = database.row("SELECT dtype, data FROM shape WHERE name = ?", (name,))
     return None if row is None else np.frombuffer(row[1], np.dtype(row[0]).newbyteorder("<"))
@@ -137,7 +137,7 @@ def read_authors(database: Database) -> list[str]:
     return [name for (name,) in rows]
 
 
-def read_columns(database: Database) -> dict[str, NDArray[Any]]:
+def read_columns(database: Database) -> dict[str, Array]:
     """Every column of one value a feature, by name."""
     names = database.rows("SELECT name FROM shape WHERE name NOT LIKE '%:%'")
     return {name: column for (name,) in names if (column := read_column(database, name)) is not None}

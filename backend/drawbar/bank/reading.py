@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.bank.database import Database
+from drawbar.bank.database import Database, Row
 from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
 from drawbar.bank.listing import PROVEN
 from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label, Quantiles, parse_id
@@ -41,11 +41,11 @@ def read_rows(database: Database, edits: UserEdits, places: Sequence[int]) -> li
     for first in range(0, len(ranks), 500):
         part = ranks[first : first + 500]
         sql = f"{_ROW} WHERE l.rank IN ({','.join('?' * len(part))})"
-        found |= {rank: _row(edits, values) for rank, *values in database.rows(sql, part)}
+        found |= {row[0]: _row(edits, row[1:]) for row in database.rows(sql, part)}
     return [found[rank] for rank in ranks]
 
 
-def _row(edits: UserEdits, values: Sequence[Any]) -> FeatureRow:
+def _row(edits: UserEdits, values: Row) -> FeatureRow:
     layer, index, label, author, score, density, p99, verdict, tags, consistency = values
     feature = f"{layer}/{index}"
     if feature in edits.labels:

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
 from drawbar.bank.kinds import KINDS
 from drawbar.bank.listing import SHELVES, read_authors, read_bits, read_columns
 from drawbar.bank.records import Facets, Sort, parse_id
+from drawbar.bank.tensors import Array
 from drawbar.bank.words import Wanted, clean_text, key_of, wanted, words_of
 from drawbar.errors import BadInputError
 
@@ -75,7 +76,7 @@ class Finder:
             self._forget()
 
     def _forget(self) -> None:
-        self._columns: dict[str, NDArray[Any]] = {}
+        self._columns: dict[str, Array] = {}
         self._orders: dict[Sort, Places] = {}
         self._masks: OrderedDict[Wanted, Mask] = OrderedDict()
         self._results: OrderedDict[Query, Places] = OrderedDict()

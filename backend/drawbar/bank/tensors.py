@@ -29,7 +29,7 @@ class TensorWriter:
         """Nothing is written to ``path`` before the end; the spools lie beside it."""
         self._path = path
         self._spools: dict[str, IO[bytes]] = {}
-        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        self._kinds: dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]] = {}
         self._rows: dict[str, int] = {}
         self.mark: FileMark = {}
         """Size and SHA-256 of the finished file."""

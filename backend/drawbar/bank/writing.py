@@ -4,14 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.bank.database import Database
 from drawbar.bank.records import BankInfo, Example, FeatureRecord, LabelRecord, LayerDirections, parse_id
-from drawbar.bank.tensors import FileMark, TensorWriter
+from drawbar.bank.tensors import Array, FileMark, TensorWriter
 from drawbar.bank.words import clean_text, key_of
 from drawbar.errors import BadInputError
 
@@ -133,17 +132,17 @@ def write_directions(
     return writer.mark
 
 
-def _as(values: NDArray[Any], dtype: str, name: str) -> NDArray[Any]:
+def _as(values: Array, dtype: str, name: str) -> Array:
     """Matrices in ``dtype``; biases, scales and thresholds keep float32."""
     return values.astype(dtype if name in ("W_dec", "W_enc") else "float32", copy=False)
 
 
-def _checked(layer: int, rows: LayerDirections, d_model: int) -> dict[str, NDArray[Any]]:
+def _checked(layer: int, rows: LayerDirections, d_model: int) -> dict[str, Array]:
     index = np.asarray(rows.index).astype(np.int64)
     n = len(index)
     shapes = {"W_dec": (n, d_model), "W_enc": (n, d_model), "b_enc": (n,), "b_dec": (d_model,)}
     shapes |= {"scale": (n,), "threshold": (n,)}
-    arrays: dict[str, NDArray[Any]] = {"index": index}
+    arrays: dict[str, Array] = {"index": index}
     for name, shape in shapes.items():
         values = np.asarray(getattr(rows, name))
         if values.shape != shape or not np.isfinite(values).all():

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from drawbar.audio_analysis import Detectors
 from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, prompt_for, render_audio
 from drawbar.errors import BadInputError
 from drawbar.musicgen import Model
+from drawbar.musicgen.interfaces import Steering
 from drawbar.paths import assets_dir
 
 Progress = Callable[[str, float], None]
@@ -52,7 +52,8 @@ def generated_clips(
     *,
     batch: int = 16,
     told: Callable[[float], None] | None = None,
-    **settings: Any,
+    guidance: float | None = 3.0,
+    steering: Steering | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Generate and decode one clip [N] per (prompt, seed), ``batch`` of them at a time."""
     if len(prompts) != len(seeds):
@@ -60,7 +61,11 @@ def generated_clips(
     for start in range(0, len(prompts), batch):
         stop = min(start + batch, len(prompts))
         tokens: Tensor = model.generate(
-            list(prompts[start:stop]), seeds=list(seeds[start:stop]), seconds=seconds, **settings
+            list(prompts[start:stop]),
+            seeds=list(seeds[start:stop]),
+            seconds=seconds,
+            guidance=guidance,
+            steering=steering,
         )
         for row in tokens:  # one by one: a long codec batch takes memory, not less time
             yield model.codec.decode(row[None])[0, 0].float().cpu().numpy()

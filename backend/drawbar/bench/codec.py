@@ -21,6 +21,7 @@ from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen import Model
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.encodec_streaming import PRECISIONS
+from drawbar.musicgen.codec.interface import Codec, CodecStream
 
 BLOCK = 20
 """Frames of one stream before the next has its turn."""
@@ -110,7 +111,7 @@ def _scale(layer: nn.Module, x: Tensor, wanted: float) -> Tensor:
     return out
 
 
-def _tokens(codec: Any, frames: int) -> Tensor:
+def _tokens(codec: Codec, frames: int) -> Tensor:
     rng = torch.Generator().manual_seed(3)
     return torch.randint(0, codec.card, (1, codec.n_q, frames), generator=rng)
 
@@ -124,7 +125,7 @@ def _played(model: Model, frames: int) -> Tensor:
 # --- times ------------------------------------------------------------------------------------------------
 
 
-def _times(codec: Any, tokens: Tensor) -> list[JsonObject]:
+def _times(codec: Codec, tokens: Tensor) -> list[JsonObject]:
     kinds: dict[str, tuple[Push, Tensor]] = {}
     if isinstance(codec, EncodecCodec):
         kinds[f"one frame decoded with {CONTEXT} before it"] = (_again(codec), tokens)
@@ -145,10 +146,10 @@ def _times(codec: Any, tokens: Tensor) -> list[JsonObject]:
     return [{"what": name, **_quantiles(values[BLOCK:])} for name, values in taken.items()]
 
 
-def _streamed(codec: Any, precision: str, batch: int) -> Push:
+def _streamed(codec: Codec, precision: str, batch: int) -> Push:
     if isinstance(codec, EncodecCodec):
         kept, codec.precision = codec.precision, precision
-        stream: Any = codec.stream(batch)
+        stream: CodecStream = codec.stream(batch)
         codec.precision = kept
     else:
         stream = codec.stream(batch)
@@ -178,7 +179,7 @@ def _quantiles(values: list[float]) -> dict[str, float]:
 # --- errors -----------------------------------------------------------------------------------------------
 
 
-def _errors(codec: Any, tokens: Tensor) -> list[JsonObject]:
+def _errors(codec: Codec, tokens: Tensor) -> list[JsonObject]:
     whole = codec.decode(tokens).float().cpu()
     if not isinstance(codec, EncodecCodec):
         return [_error(codec, tokens, whole, "float32")]
@@ -194,7 +195,7 @@ def _errors(codec: Any, tokens: Tensor) -> list[JsonObject]:
     return found
 
 
-def _error(codec: Any, tokens: Tensor, whole: Tensor, precision: str) -> JsonObject:
+def _error(codec: Codec, tokens: Tensor, whole: Tensor, precision: str) -> JsonObject:
     stream = codec.stream(1)
     parts = [stream.push(frame) for frame in tokens.split(1, dim=-1)]
     error = torch.cat([*parts, stream.flush()], -1).float().cpu() - whole

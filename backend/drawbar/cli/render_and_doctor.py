@@ -5,13 +5,16 @@ import secrets
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from drawbar.cli.loading import load, open_bank
 from drawbar.cli.options import BankOption, DeviceOption, JsonFlag, ModelOption, PrecisionOption
 from drawbar.cli.output import line, out_json, progress, say, table
+
+if TYPE_CHECKING:
+    from drawbar.bank import Feature
 
 app = typer.Typer()
 
@@ -100,7 +103,7 @@ def render(
     line(str(out))
 
 
-def _warn_beyond(id: str, name: str, value: float, feature: Any) -> None:
+def _warn_beyond(id: str, name: str, value: float, feature: "Feature") -> None:
     """Says on standard error where an amount lies outside of what the evidence card calls usable."""
     if feature.usable_range is None or feature.usable_range[0] <= value <= feature.usable_range[1]:
         return

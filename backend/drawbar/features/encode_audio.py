@@ -5,7 +5,7 @@ Each chunk is run with the seconds before it as a lead-in, so that the model kno
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from drawbar.bank import Bank
 from drawbar.errors import BankError
+from drawbar.musicgen.codec.interface import ClipCodec
+from drawbar.musicgen.spec import ModelSpec
 from drawbar.residuals import ResidualModel
 
 _CHUNK_FRAMES = 1000  # 20 s
@@ -26,12 +28,12 @@ class ListeningModel(ResidualModel, Protocol):
     """The part of a model that listening needs."""
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> ModelSpec:
         """Its sizes; ``context_frames`` bounds a chunk."""
         ...
 
     @property
-    def codec(self) -> Any:
+    def codec(self) -> ClipCodec:
         """Turns audio [B, 1, N] into tokens [B, K, T]."""
         ...
 

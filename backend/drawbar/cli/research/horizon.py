@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drawbar.research.horizon.features_at import Units
     from drawbar.research.horizon.readouts import ProbeSettings
     from drawbar.research.horizon.rows import Rows
+    from drawbar.research.horizon.study.settings import HorizonSettings
 
 RunFile = Annotated[Path, typer.Argument(help="RUN.toml; examples/horizon.toml is one.")]
 Table = Annotated[
@@ -152,7 +153,7 @@ def _labels(run: Path) -> dict[str, str]:
         return {}
 
 
-def _settings(path: Path, out: Path | None) -> Any:
+def _settings(path: Path, out: Path | None) -> "HorizonSettings":
     from drawbar.research.horizon.study.settings import HorizonSettings
 
     if path.suffix.lower() == ".toml":

@@ -4,8 +4,6 @@ Cross-entropy per codebook under the unsteered model without a prompt, loudness,
 whether everything is finite. Knows no direction; what counts as broken is decided with the statistics.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -59,7 +57,7 @@ def _cross_entropy(model: Model, tokens: Tensor) -> Floats:
     return result
 
 
-def _repetition(codes: NDArray[Any]) -> Floats:
+def _repetition(codes: NDArray[np.int64]) -> Floats:
     """Share of 160 ms stretches of the first codebook ``[B, T]`` that came before in the same clip."""
     if codes.shape[1] <= _GRAM:
         return np.zeros(len(codes), np.float32)

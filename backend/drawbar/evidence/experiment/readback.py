@@ -5,13 +5,13 @@ is never proof: it would also be satisfied by sounds that only an SAE hears.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from drawbar.bank import Bank
 from drawbar.evidence.experiment.trials import Condition, Trials
+from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen import Model
 
 
@@ -67,7 +67,7 @@ def _tokens(trials: Trials, cells: Sequence[tuple[Condition, int]]) -> torch.Ten
 class _Reader:
     """Some features of one layer."""
 
-    def __init__(self, rows: Any, places: Sequence[int], layer: int) -> None:
+    def __init__(self, rows: JsonMapping, places: Sequence[int], layer: int) -> None:
         self._layer = layer
         self._encoder = torch.as_tensor(rows["W_enc"])[list(places)].float()
         self._bias = torch.as_tensor(rows["b_enc"])[list(places)].float()

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from drawbar.errors import MissingDependencyError
 from drawbar.files.json_object import JsonMapping, JsonObject
@@ -115,9 +115,10 @@ class Reference:
         self.device = torch.device(device)
 
     @property
-    def layers(self) -> Any:
+    def layers(self) -> nn.ModuleList:
         """``transformer.layers``: n counts from 0."""
-        return self.model.transformer.layers
+        found: nn.ModuleList = self.model.transformer.layers
+        return found
 
     def steps(self, tokens: Tensor) -> Tensor:
         pattern = self.pattern.get_pattern(tokens.shape[2])

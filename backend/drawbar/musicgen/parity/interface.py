@@ -6,7 +6,7 @@ neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ class Passed:
 class Oracle(Protocol):
     """A second implementation, filled with the same weights."""
 
-    model: Any
+    model: nn.Module
     """The network."""
 
     @property
@@ -50,7 +50,7 @@ class Oracle(Protocol):
 
 @contextmanager
 def hooked(
-    layers: Sequence[nn.Module], edits: Mapping[int, Edit] | None, seen: dict[int, Tensor]
+    layers: Iterable[nn.Module], edits: Mapping[int, Edit] | None, seen: dict[int, Tensor]
 ) -> Iterator[None]:
     """While open, layer n's output is edited and then kept in ``seen[n]``."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from drawbar.musicgen.checkpoint.raw_tensors import Origin
 from drawbar.musicgen.checkpoint.weights import to_hf
@@ -64,9 +64,10 @@ class TransformersReference:
         self._text_dim, self._device = spec.text_dim, torch.device(device)
 
     @property
-    def layers(self) -> Any:
+    def layers(self) -> nn.ModuleList:
         """``decoder.layers``: n counts from 0."""
-        return self.model.decoder.model.decoder.layers
+        found: nn.ModuleList = self.model.decoder.model.decoder.layers
+        return found
 
     def steps(self, tokens: Tensor) -> Tensor:
         """See Oracle: ``build_delay_pattern_mask`` of a complete clip."""

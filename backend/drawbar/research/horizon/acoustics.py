@@ -3,13 +3,10 @@
 The control that a foreseeing feature must beat: no model, only the past. Knows nothing of residuals.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from drawbar.audio_analysis.descriptors import CHROMA, FRAME_RATE_HZ, descriptors
-from drawbar.research.horizon.horizons import Floats
+from drawbar.research.horizon.horizons import Floats, Reals
 
 _CURVES = (
     "loudness_db", "centroid_hz", "flatness", "low_band_share", "mid_band_share", "high_band_share",
@@ -30,7 +27,7 @@ ACOUSTICS: tuple[str, ...] = (
 """The columns' names."""
 
 
-def past_acoustics(audio: Floats, sample_rate_hz: int, times_s: NDArray[np.floating[Any]]) -> Floats:
+def past_acoustics(audio: Floats, sample_rate_hz: int, times_s: Reals) -> Floats:
     """Mono audio [N], positions [n] -> [n, len(ACOUSTICS)]; row t uses samples before t alone."""
     if not len(times_s):
         return np.zeros((0, len(ACOUSTICS)), np.float32)
@@ -49,7 +46,7 @@ def _tamed(name: str, curve: Floats) -> Floats:
     return found
 
 
-def _row(table: Floats, onsets: Floats, chroma: Floats) -> NDArray[np.floating[Any]]:
+def _row(table: Floats, onsets: Floats, chroma: Floats) -> Reals:
     parts = [table[-round(span * FRAME_RATE_HZ) :].mean(axis=0) for span in _SPANS_S]
     parts.append(table[-round(_SPANS_S[-1] * FRAME_RATE_HZ) :].std(axis=0))
     step = round(_HISTORY_S * FRAME_RATE_HZ)
@@ -58,7 +55,7 @@ def _row(table: Floats, onsets: Floats, chroma: Floats) -> NDArray[np.floating[A
     return np.concatenate([*parts, _likeness(chroma)])
 
 
-def _likeness(chroma: Floats) -> NDArray[np.floating[Any]]:
+def _likeness(chroma: Floats) -> Reals:
     """How like the last two seconds of chroma are to each earlier stretch: the most, and the mean."""
     size, hop = round(_FIGURE_S * FRAME_RATE_HZ), 5
     if len(chroma) < 2 * size + hop:

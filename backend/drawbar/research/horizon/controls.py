@@ -7,15 +7,13 @@ in the same way on the same rows, so that choosing alone gains nothing. Knows no
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, ControlError
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.folds import Columns, Ints
-from drawbar.research.horizon.horizons import Bools, Floats
+from drawbar.research.horizon.horizons import Bools, Floats, Reals
 from drawbar.research.horizon.ranking import best_columns
 from drawbar.research.horizon.rows import PLAIN_CONTROLS
 
@@ -79,7 +77,7 @@ class Chooser:
             )
         return self._known[key]
 
-    def __call__(self, learn: Bools) -> NDArray[np.floating[Any]]:
+    def __call__(self, learn: Bools) -> Reals:
         """[N, count]."""
         return self._table(learn)[:, self.chosen(learn)]
 
@@ -107,8 +105,8 @@ def deal_labels(labels: Bools, track: Ints, time_s: Floats, held_out: Bools, see
 
 
 def check_controls(
-    candidate: NDArray[np.floating[Any]],
-    controls: Mapping[str, NDArray[np.floating[Any]]],
+    candidate: Reals,
+    controls: Mapping[str, Reals],
     required: tuple[str, ...],
 ) -> None:
     """Raises ControlError for a control that is missing, has no columns, or has the candidate's own values."""
@@ -127,6 +125,6 @@ def check_controls(
             )
 
 
-def _digest(values: NDArray[np.floating[Any]]) -> bytes:
+def _digest(values: Reals) -> bytes:
     columns = sorted(hashlib.sha256(np.ascontiguousarray(c, "<f4").tobytes()).digest() for c in values.T)
     return hashlib.sha256(b"".join(columns)).digest()

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
@@ -173,7 +173,7 @@ def _read(path: Path, build: Callable[[JsonObject], _Row]) -> tuple[_Row, ...]:
     return tuple(rows)
 
 
-def _write(path: Path, rows: Iterable[Any]) -> None:
+def _write(path: Path, rows: Iterable[Track] | Iterable[Event]) -> None:
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8") as file:
         for row in rows:

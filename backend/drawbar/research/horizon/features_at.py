@@ -7,18 +7,17 @@ cut at t must give the same tokens and the same residual. Knows nothing of event
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError, LeakError
 from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import ClipCodec
 from drawbar.research.horizon.folds import Ints
-from drawbar.research.horizon.horizons import Floats
+from drawbar.research.horizon.horizons import Floats, Reals
 
 TOLERANCE = 2e-4
 """Largest difference, in units of the residual's own norm, that rounding explains (measured: 1e-6)."""
@@ -79,7 +78,7 @@ class Units:
         return cls(layer, index, encoder, bias, np.asarray(rows["threshold"], np.float32))
 
 
-def frames_at(times_s: NDArray[np.floating[Any]], frame_rate_hz: float, look_ahead: int) -> Ints:
+def frames_at(times_s: Reals, frame_rate_hz: float, look_ahead: int) -> Ints:
     """Positions [n] -> the newest frame whose tokens are settled by then. Raises BadInputError where there is none."""
     frames: Ints = (
         np.floor(np.asarray(times_s, np.float64) * frame_rate_hz + 1e-6).astype(np.int64) - 1 - look_ahead
@@ -91,7 +90,7 @@ def frames_at(times_s: NDArray[np.floating[Any]], frame_rate_hz: float, look_ahe
     return frames
 
 
-def encoder_look_ahead(codec: Any, *, seconds: float = 1.6, trials: int = 6, seed: int = 0) -> int:
+def encoder_look_ahead(codec: ClipCodec, *, seconds: float = 1.6, trials: int = 6, seed: int = 0) -> int:
     """How many frames later a sample may stand and still change a frame's tokens: measured on noise.
 
     Everything from a frame's end on is replaced, at several frames; the farthest earlier frame whose tokens change
@@ -122,9 +121,7 @@ def encoder_look_ahead(codec: Any, *, seconds: float = 1.6, trials: int = 6, see
 
 
 @torch.inference_mode()
-def read_track(
-    model: Model, audio: Floats, times_s: NDArray[np.floating[Any]], layers: Sequence[int], look_ahead: int
-) -> Heard:
+def read_track(model: Model, audio: Floats, times_s: Reals, layers: Sequence[int], look_ahead: int) -> Heard:
     """Mono audio [N] at the model's rate -> the residuals that stand at the positions, teacher-forced on null text.
 
     Nothing after the last position is encoded. Row t of a pass is position t + 1, whose inputs are frames up to t.

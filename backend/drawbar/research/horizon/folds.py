@@ -7,17 +7,17 @@ was chosen on folds of its own training tracks. Knows nothing of what the column
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from drawbar.errors import BadInputError
+from drawbar.research.horizon.horizons import Reals
 from drawbar.research.horizon.logistic import STRENGTHS, Doubles, Logistic, fit_path
 
 Ints = NDArray[np.int64]
-Columns = Callable[[NDArray[np.bool_]], NDArray[np.floating[Any]]]
+Columns = Callable[[NDArray[np.bool_]], Reals]
 """Rows to learn from (bool [N]) -> the columns [N, m] of all rows: whatever is chosen is chosen on those rows."""
 
 
@@ -40,7 +40,7 @@ class Reading:
         return found
 
 
-def fixed(x: NDArray[np.floating[Any]]) -> Columns:
+def fixed(x: Reals) -> Columns:
     """Columns [N, m] that nothing is chosen from."""
     return lambda _learn: x
 
@@ -102,7 +102,7 @@ def read(
 
 
 def _chosen(
-    x: NDArray[np.floating[Any]],
+    x: Reals,
     y: NDArray[np.bool_],
     track: Ints,
     rows: NDArray[np.bool_],

@@ -15,6 +15,7 @@ from drawbar.errors import BadInputError
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Reals = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Horizon:
     def name(self) -> str:
         return f"{self.from_s:g}-{self.to_s:g} s"
 
-    def labels(self, starts_s: Sequence[float], times_s: NDArray[np.floating[Any]]) -> Bools:
+    def labels(self, starts_s: Sequence[float], times_s: Reals) -> Bools:
         """Starts of events, positions [n] -> whether one falls in (t + from, t + to], [n]."""
         ahead = np.asarray(starts_s, np.float64)[None, :] - np.asarray(times_s, np.float64)[:, None]
         found: Bools = ((ahead > self.from_s) & (ahead <= self.to_s)).any(axis=1)
@@ -68,9 +69,7 @@ class Grid:
         return self.first_s + self.step_s * np.arange(max(0, count))
 
 
-def label_sets(
-    starts_s: Sequence[float], times_s: NDArray[np.floating[Any]], horizons: Sequence[Horizon]
-) -> Bools:
+def label_sets(starts_s: Sequence[float], times_s: Reals, horizons: Sequence[Horizon]) -> Bools:
     """One column a horizon, [n, H]."""
     return np.stack([horizon.labels(starts_s, times_s) for horizon in horizons], axis=1)
 

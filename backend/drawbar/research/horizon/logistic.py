@@ -7,7 +7,6 @@ down. Knows nothing of tracks or music.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from drawbar.errors import BadInputError
+from drawbar.research.horizon.horizons import Reals
 
 Doubles = NDArray[np.float64]
 
@@ -35,20 +35,18 @@ class Logistic:
     bias: float
     strength: float
 
-    def scores(self, x: NDArray[np.floating[Any]]) -> Doubles:
+    def scores(self, x: Reals) -> Doubles:
         """Columns [n, m] -> log-odds [n]."""
         found: Doubles = x.astype(np.float64) @ self.weight + self.bias
         return found
 
-    def chances(self, x: NDArray[np.floating[Any]]) -> Doubles:
+    def chances(self, x: Reals) -> Doubles:
         """Columns [n, m] -> probabilities [n]."""
         found: Doubles = expit(self.scores(x))
         return found
 
 
-def fit_path(
-    x: NDArray[np.floating[Any]], y: NDArray[np.bool_], strengths: Sequence[float] = STRENGTHS
-) -> list[Logistic]:
+def fit_path(x: Reals, y: NDArray[np.bool_], strengths: Sequence[float] = STRENGTHS) -> list[Logistic]:
     """Columns [n, m], truth [n] -> one fit a strength, in the given order. Raises BadInputError for one class only."""
     if x.ndim != 2 or len(x) != len(y) or not np.isfinite(x).all():
         raise BadInputError(f"columns of shape {x.shape} for {len(y)} rows: give finite numbers, [n, m]")

@@ -6,9 +6,9 @@ is made on training tracks. Each is compared with every control on tracks that n
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
@@ -206,7 +206,7 @@ class _Only(Chooser):
         super().__init__(table, np.zeros(0, bool), 1)
         self._column = np.array([column], np.int64)
 
-    def chosen(self, learn: Bools) -> Any:
+    def chosen(self, learn: Bools) -> NDArray[np.int64]:
         return self._column
 
 

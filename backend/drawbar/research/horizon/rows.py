@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.events import Event
 from drawbar.research.horizon.folds import Ints
-from drawbar.research.horizon.horizons import Bools, Floats, Horizon, check_labels
+from drawbar.research.horizon.horizons import Bools, Floats, Horizon, Reals, check_labels
 
 PLAIN_CONTROLS = ("position", "acoustics", "source", "past events")
 """Controls that know something about each position, but not the model."""
@@ -106,7 +106,7 @@ class Rows:
         )
 
 
-def position_columns(times_s: NDArray[np.floating[Any]], seconds: float, start_s: float = 0.0) -> Floats:
+def position_columns(times_s: Reals, seconds: float, start_s: float = 0.0) -> Floats:
     """Positions [n], the track's length, where the excerpt starts -> [n, 8]: time in track and in excerpt, bent."""
     inside = (np.asarray(times_s, np.float64) - start_s) / 30.0
     share = np.asarray(times_s, np.float64) / seconds
@@ -124,7 +124,7 @@ def position_columns(times_s: NDArray[np.floating[Any]], seconds: float, start_s
     return found
 
 
-def past_events(times_s: NDArray[np.floating[Any]], events: Sequence[Event]) -> Floats:
+def past_events(times_s: Reals, events: Sequence[Event]) -> Floats:
     """Positions [n], a track's recurrences -> [n, 5]: how many are over, since when, since the first one's motif ended.
 
     An event counts once it is over: one that is under way is not known to be one.

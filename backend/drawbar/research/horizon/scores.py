@@ -6,13 +6,13 @@ Rows of one track are alike, so tracks are resampled, not rows. The area is a ra
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
 from drawbar.research.horizon.folds import Ints
+from drawbar.research.horizon.horizons import Reals
 from drawbar.research.horizon.logistic import Doubles
 
 RESAMPLES = 2000
@@ -76,7 +76,7 @@ class Area:
         return found
 
 
-def area(scores: NDArray[np.floating[Any]], y: NDArray[np.bool_], track: Ints) -> Area:
+def area(scores: Reals, y: NDArray[np.bool_], track: Ints) -> Area:
     """Scores, truth and tracks, [n] each. Raises BadInputError where all rows are of one kind."""
     if not 0 < int(y.sum()) < len(y):
         raise BadInputError(f"{int(y.sum())} of {len(y)} rows are true: an area needs both kinds")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drawbar.bank import Bank, find_bank
 from drawbar.errors import BadInputError
@@ -122,7 +122,7 @@ class HorizonRun:
         found: JsonObject = json.loads((self.done[stage].folder / name).read_text(encoding="utf-8"))
         return found
 
-    def _stage(self, name: str, version: int, **key: Any) -> Stage:
+    def _stage(self, name: str, version: int, **key: object) -> Stage:
         number = STAGES.index(name) + 1
         return Stage(self.settings.out / f"{number}-{name}", f"horizon {name}", version, key)
 
@@ -270,7 +270,7 @@ class HorizonRun:
         features = acted_on(probes, self.settings)
         all_ = planned(features, probes, self.rows, self.units, self.bank, how)
         report = Reporter(self.progress, "interventions", len(all_), "conditions")
-        found: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
+        found: dict[str, NDArray[np.float64]] = {}
         for number, condition in enumerate(all_):
             path = stage.folder / f"{condition.name}.safetensors"
             kept = read_condition(path)
