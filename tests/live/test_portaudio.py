@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 
 from drawbar.errors import DeviceError, MissingDependencyError
-from drawbar.live import NullOutput, list_devices, open_output
+from drawbar.live import NullOutput, audio_out, list_devices, open_output
 from drawbar.live.audio_out.portaudio import WARM_S
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.audio_out.sounddevice import BLOCK_S, SoundDeviceOutput
@@ -56,10 +58,16 @@ def skip_without_portaudio(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with pulse_server(tmp_path_factory.mktemp("pulse")) as environment:
+        yield environment
+
+
+@contextmanager
+def pulse_server(home: Path) -> Iterator[dict[str, str]]:
+    """A PulseAudio with a null sink -> the environment of programs that play into it."""
     for tool in ("pulseaudio", "pactl", "parec"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed: apt install pulseaudio pulseaudio-utils")
-    home = tmp_path_factory.mktemp("pulse")
     socket = home / "native"
     env = {**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "PULSE_SERVER": f"unix:{socket}"}
     env.pop("PULSE_RUNTIME_PATH", None)
@@ -111,8 +119,100 @@ def test_a_sine_arrives_at_the_sound_card(pulse: dict[str, str], tmp_path: Path,
     heard = np.frombuffer(recording.read_bytes()[: recording.stat().st_size // 4 * 4], np.float32)
     sounding = heard[np.abs(heard) > 1e-3]
     assert len(sounding) > SINK_RATE
-    spectrum = np.abs(np.fft.rfft(heard))
-    assert abs(np.argmax(spectrum) * SINK_RATE / len(heard) - 440) < 3
+    size = 1 << len(heard).bit_length()
+    assert abs(np.argmax(np.abs(np.fft.rfft(heard, size))) * SINK_RATE / size - 440) < 3
+
+
+ROUNDS = """
+import sys, threading
+import numpy as np
+from drawbar.live import open_output
+output = open_output(None, 32_000, kind=sys.argv[1])
+block = np.full(640, 0.1, np.float32)
+for number in range(500):
+    output.start()
+    for _ in range(8):
+        output.write(block)
+    if number % 50 == 0:
+        threading.Event().wait(0.4)
+    if number % 7 == 0:
+        output.finish()
+    output.queued()
+    output.stop()
+    assert not output.failed and not output.queued(), (number, output.failed)
+output.close()
+"""
+GONE = """
+import subprocess, sys, threading
+import numpy as np
+from drawbar.errors import DeviceError
+from drawbar.live import open_output
+output = open_output(None, 32_000, kind=sys.argv[1])
+block = np.full(640, 0.1, np.float32)
+output.start()
+for _ in range(20):
+    output.write(block)
+threading.Event().wait(0.3)
+subprocess.run(["pactl", "exit"], check=True)
+while not output.failed:
+    output.write(block)
+    output.queued()
+    threading.Event().wait(0.01)
+assert "unplugged" in output.failed, output.failed
+output.stop()
+for _ in range(20):
+    try:
+        output.start()
+    except DeviceError:
+        pass
+    else:
+        raise SystemExit("it started on a device that is gone")
+    output.write(block)
+    output.queued()
+    output.stop()
+output.close()
+"""
+
+
+def driven(code: str, kind: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code, kind],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    if "no sound device" in done.stderr:
+        pytest.skip("PortAudio does not see PulseAudio: apt install libasound2-plugins")
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rtmixer", "sounddevice"])
+def test_five_hundred_starts_and_stops_end_as_they_began(pulse: dict[str, str], kind: str) -> None:
+    skip_without_portaudio(kind)
+    driven(ROUNDS, kind, pulse)
+
+
+@pytest.mark.parametrize("kind", ["rtmixer", "sounddevice"])
+def test_a_device_that_disappears_is_told_and_a_start_on_it_is_refused(tmp_path: Path, kind: str) -> None:
+    skip_without_portaudio(kind)
+    with pulse_server(tmp_path) as environment:
+        driven(GONE, kind, environment)
+
+
+def test_no_output_touches_the_insides_of_a_library() -> None:
+    for source in Path(audio_out.__file__).parent.glob("*.py"):
+        inside = [
+            node.attr
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+            and node.attr.startswith("_")
+            and not node.attr.endswith("__")
+            and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+        ]
+        assert not inside, f"{source.name}: {inside}"
 
 
 class Card:
@@ -125,7 +225,7 @@ class Card:
         self.blocks: list[float] = []
         self.ends: list[str] = []
         self.late: set[int] = set()
-        self.write_available = 0
+        self.write_available = 320
         self.heard = threading.Event()
 
     def start(self) -> None:
@@ -145,7 +245,7 @@ class Card:
         self.ends.append("cut")
         self.stopped = True
 
-    def close(self) -> None:
+    def close(self, ignore_errors: bool = True) -> None:
         self.stopped = True
 
 
@@ -188,7 +288,7 @@ def test_a_sound_that_is_stopped_is_cut(card: Card) -> None:
 
 
 def test_what_the_device_says_it_missed_is_an_under_run(card: Card) -> None:
-    card.late, card.write_available = {4, 9}, -(10**9)
+    card.late, card.latency = {4, 9}, 1e6
     output = SoundDeviceOutput()
     sound_out(output, 0.2)
     output.finish()

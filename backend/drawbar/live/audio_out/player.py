@@ -25,6 +25,8 @@ class Player:
         self._clock = clock or RealClock()
         self._output: Output | None = None
         self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        """Held by whoever begins or ends a sound: the window stops one while a worker thread begins another."""
         self._halt = threading.Event()
         self._start = 0
         self._loop: tuple[int, int] | None = None
@@ -44,15 +46,25 @@ class Player:
 
         ``loop`` (first and last sample + 1) is played round and round once it is reached.
         """
-        self.stop()
+        with self._lock:
+            self.stop()
+            self._ready().start()
+            self._halt = threading.Event()
+            self._start, self._loop = start, loop
+            arguments = (self._ready(), audio, start, loop, self._halt)
+            self._thread = threading.Thread(
+                target=self._run, args=arguments, name="drawbar-player", daemon=True
+            )
+            self._thread.start()
+
+    def _ready(self) -> Output:
+        """The output; another one when its device has gone."""
+        if self._output is not None and self._output.failed:
+            self._output.close()
+            self._output = None
         if self._output is None:
             self._output = self._open()
-        self._output.start()
-        self._halt = threading.Event()
-        self._start, self._loop = start, loop
-        arguments = (self._output, audio, start, loop, self._halt)
-        self._thread = threading.Thread(target=self._run, args=arguments, name="drawbar-player", daemon=True)
-        self._thread.start()
+        return self._output
 
     def _run(
         self,
@@ -101,16 +113,18 @@ class Player:
 
     def stop(self) -> None:
         """Silence now; without a sound it does nothing."""
-        self._halt.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        if self._output is not None:
-            self._output.stop()
+        with self._lock:
+            self._halt.set()
+            if self._thread is not None:
+                self._thread.join()
+                self._thread = None
+            if self._output is not None:
+                self._output.stop()
 
     def close(self) -> None:
         """Stop, and give the device back."""
-        self.stop()
-        if self._output is not None:
-            self._output.close()
-            self._output = None
+        with self._lock:
+            self.stop()
+            if self._output is not None:
+                self._output.close()
+                self._output = None

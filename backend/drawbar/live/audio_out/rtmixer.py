@@ -29,28 +29,50 @@ class RtmixerOutput(PortAudioDevice):
             raise MissingDependencyError(
                 f"rtmixer is not installed ({error}): pip install rtmixer"
             ) from error
-        self._action: Any = None
-        self._missed, self._warm_at = 0, 0.0
+        self._rtmixer = rtmixer
         self._lock = threading.RLock()
-        size = 1 << int(np.ceil(np.log2(CAPACITY_S * self._device_rate + RESERVE)))
-        self._ring = rtmixer.RingBuffer(4 * self._channels, size)
+        self._stream: Any = self._opened()
+        """A stream of its own for every take, closed at the end of it: what the callback has linked together is gone
+        with the stream, and a device that came back is found again."""
+        self._fresh = True
+        self._ring: Any = None
+        self._action: Any = None
+        self._lateness: Any = None
+        """A question to the callback how often it was late; the answer to the first one is about the time before."""
+        self._warm_at, self._asked_before = 0.0, False
+        self._empty()
+
+    def _opened(self) -> Any:
         try:
-            self._stream = rtmixer.Mixer(
+            stream = self._rtmixer.Mixer(
                 device=self._device, channels=self._channels, samplerate=self._device_rate, latency=0.02
             )
         except self._sd.PortAudioError as error:
             raise DeviceError(f"{self.name} cannot be opened at {self._device_rate} Hz: {error}") from error
-        self._latency = float(self._stream.latency)
+        self._latency = float(stream.latency)
+        return stream
+
+    def _empty(self) -> None:
+        size = 1 << int(np.ceil(np.log2(CAPACITY_S * self._device_rate + RESERVE)))
+        self._ring = self._rtmixer.RingBuffer(4 * self._channels, size)
+        self._action = self._lateness = None
+        self._asked_before = False
 
     def start(self) -> None:
         """A new take begins. Raises DeviceError if the device does not start."""
         self.stop()
-        self._begin()
-        try:
-            self._stream.start()
-        except self._sd.PortAudioError as error:
-            raise DeviceError(f"{self.name} does not start: {error}") from error
-        self._warm_at = self._stream.time + WARM_S
+        with self._lock:
+            self._begin()
+            self._empty()
+            self.failed = ""
+            if self._stream is None:
+                self._stream = self._opened()
+            try:
+                self._stream.start()
+            except self._sd.PortAudioError as error:
+                raise DeviceError(f"{self.name} does not start: {error}") from error
+            self._fresh = False
+            self._warm_at = self._stream.time + WARM_S
 
     def available(self) -> int:
         """Samples that `write` would take now."""
@@ -58,60 +80,71 @@ class RtmixerOutput(PortAudioDevice):
 
     def write(self, samples: Floats) -> int:
         """Queue samples -> how many were taken."""
-        taken = samples[: self.available()]
-        self._put(self._resampled(taken))
-        self._written += len(taken)
-        return len(taken)
+        with self._lock:
+            taken = samples[: self.available()]
+            self._put(self._resampled(taken))
+            self._written += len(taken)
+            return len(taken)
 
     def _put(self, frames: Floats) -> None:
-        with self._lock:
-            if len(frames):
-                self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
-            self._watch()
-            if self._action is None and self._ring.read_available:
-                self._missed = self._late()
-                self._action = self._stream.play_ringbuffer(self._ring, start=self._warm_at)
+        if len(frames):
+            self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
+        self._watch()
+        if self._action is None and self._ring.read_available and self._stream is not None:
+            self._action = self._stream.play_ringbuffer(self._ring, start=self._warm_at)
 
     def _watch(self) -> None:
         """The callback ends its action when the ring is empty: so an under-run shows; the device counts its own."""
         with self._lock:
-            if self._action is not None and not self._finished:
-                self._underruns += self._late() - self._missed
-                self._missed = self._late()
-            if self._action is not None and self._action not in self._stream.actions:
+            stream = self._stream
+            if stream is None or self._fresh:
+                return
+            running = stream.actions
+            if self._lateness is not None and self._lateness not in running:
+                if self._asked_before and not self._finished:
+                    self._underruns += int(self._lateness.stats.output_underflows)
+                self._lateness, self._asked_before = None, True
+            if self._action is not None and self._action not in running:
                 self._action = None
                 self._underruns += not self._finished
-            if not self._stream.active and not self._stream.stopped:
+            if not stream.active:
                 self.failed = f"{self.name} stopped: was it unplugged?"
-
-    def _late(self) -> int:
-        """How often the callback came too late for the device since it was opened."""
-        return int(self._stream._state.stats.output_underflows)
+            elif self._lateness is None and self._action is not None:
+                self._lateness = stream.fetch_and_reset_stats()
 
     def queued(self) -> int:
         """Samples written that have not left the ring."""
-        self._watch()
-        waiting = self._ring.read_available + (0.0 if self._finished else self._inside_resampler())
-        return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
+        with self._lock:
+            self._watch()
+            waiting = self._ring.read_available + (0.0 if self._finished else self._inside_resampler())
+            return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
 
     def finish(self) -> None:
         """Nothing more will be written."""
-        if not self._finished:
-            self._finished = True
-            self._put(self._resampled(np.zeros(0, np.float32), last=True))
+        with self._lock:
+            if not self._finished:
+                self._finished = True
+                self._put(self._resampled(np.zeros(0, np.float32), last=True))
 
     def stop(self) -> None:
         """Silence now; what is finished and has left the ring is heard to its end."""
         with self._lock:
-            if not self._stream.stopped:
-                (self._stream.stop if self._heard_out() else self._stream.abort)()
+            if self._fresh or self._stream is None:
+                return
+            heard_out = self._heard_out()
+            stream, self._stream = self._stream, None
             self._finished = True
-            self._action = None
-            self._stream._drain_result_q()
-            self._stream._actions.clear()
-            self._ring.flush()
+            try:
+                (stream.stop if heard_out else stream.abort)()
+            except self._sd.PortAudioError as error:
+                self.failed = self.failed or f"{self.name} stopped ({error}): was it unplugged?"
+            stream.close(ignore_errors=True)
+            self._empty()
 
     def close(self) -> None:
         """Give the device back."""
         self.stop()
-        self._stream.close()
+        with self._lock:
+            if self._stream is not None:
+                self._stream.close()
+                self._stream = None
