@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drawbar.errors import DiskError
 from drawbar_desktop.app import App
 from drawbar_desktop.state import Settings, TakeStore, Votes
 from drawbar_desktop.state.desk import Desk
@@ -197,7 +198,7 @@ def test_settings_that_could_not_be_written_are_written_later(
     assert write is not None
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(DiskError, match="the disk is full"):
             write()
     assert settings.save()
     assert Settings(tmp_path / "settings.json")["theme"] == "light"

@@ -37,11 +37,10 @@ class Fuse:
 def fused(fuse: Fuse, rename: Callable[..., Any]) -> Callable[..., Any]:
     """The same renaming, between two moments."""
 
-    def act(self: Path, target: Path) -> Path:
+    def act(*names: Any, **options: Any) -> None:
         fuse()
-        done: Path = rename(self, target)
+        rename(*names, **options)
         fuse()
-        return done
 
     return act
 
@@ -49,8 +48,7 @@ def fused(fuse: Fuse, rename: Callable[..., Any]) -> Callable[..., Any]:
 def attempt(corpus: Path, out: Path, moments: int) -> None:
     """One process's life."""
     fuse = Fuse(moments)
-    Path.replace = fused(fuse, Path.replace)  # type: ignore[method-assign]
-    Path.rename = fused(fuse, Path.rename)  # type: ignore[method-assign]
+    os.replace, os.rename = fused(fuse, os.replace), fused(fuse, os.rename)
     torch.set_num_threads(1)
     build(settings(corpus, out), fuse, model=FakeModel())
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from drawbar.audio_analysis.chat import ChatSettings, ask
 from drawbar.bank.licences import normal_licence
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
 
 _RATE_HZ = 16_000  # what such models listen at
@@ -221,10 +222,7 @@ class Listener:
         found: JsonObject = ask(
             self.settings.chat(), body, check, wait=self._wait, sent=lambda: self.budget.spend(seconds)
         )
-        self._cache.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
-        temporary.replace(place)
+        write_json(place, found)
         return found
 
     def _digest(self, kind: str, text: str, waves: Sequence[bytes]) -> str:

@@ -3,11 +3,16 @@
 import hashlib
 import json
 import shutil
-import tempfile
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Literal
+
+from pydantic import Field
 
 from drawbar.bank.checks import sha256_of, verify
 from drawbar.bank.database import Database
@@ -16,7 +21,11 @@ from drawbar.bank.migrations import BANK_MIGRATIONS, migrate
 from drawbar.bank.records import BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.errors import BadInputError, BankError
+from drawbar.files.atomic_write import atomic
+from drawbar.files.disk_errors import writing
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import typed_json
+from drawbar.files.scratch import ScratchFolder
 
 SUFFIX = ".drawbank"
 MAX_BYTES = 16 * 1024**3
@@ -26,6 +35,28 @@ _MANIFEST = "manifest.json"
 _MEMBERS = (DATABASE, DIRECTIONS, EXAMPLES)
 _MAX_MANIFEST_BYTES = 1 << 20
 _CHUNK = 1 << 20
+
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error)
+"""What reading a damaged archive raises; a password gives RuntimeError, an unknown method the one before."""
+
+
+@dataclass(frozen=True)
+class _Mark:
+    size: Annotated[int, Field(ge=0, le=1 << 50)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What the manifest must say; it may say more."""
+
+    drawbank: Literal[1]
+    name: Annotated[str, Field(max_length=1000)]
+    model_name: Annotated[str, Field(max_length=1000)]
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-zA-Z_.-]{0,128}$")]
+    licence: Annotated[str, Field(max_length=1000)]
+    members: dict[str, _Mark]
 
 
 @dataclass(frozen=True)
@@ -54,8 +85,10 @@ def export_bank(folder: Path, target: Path) -> Path:
     with Bank.open(folder) as bank:
         info = bank.info
     present = [name for name in _MEMBERS if (folder / name).is_file()]
-    unfinished = target.with_name(target.name + ".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with (
+        atomic(target) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+    ):
         archive.writestr(
             _entry(_MANIFEST), json.dumps(_manifest(folder, info, present), indent=1, sort_keys=True)
         )
@@ -65,7 +98,6 @@ def export_bank(folder: Path, target: Path) -> Path:
                 archive.open(_entry(name), "w", force_zip64=True) as member,
             ):
                 shutil.copyfileobj(source, member, _CHUNK)
-    unfinished.replace(target)
     return target
 
 
@@ -86,13 +118,8 @@ def _manifest(folder: Path, info: BankInfo, members: list[str]) -> JsonObject:
 
 def read_bundle(bundle: Path, max_bytes: int = MAX_BYTES) -> BundleContents:
     """What a bundle says it holds, without unpacking it. Raises BankError for anything suspicious."""
-    try:
-        with zipfile.ZipFile(bundle) as archive:
-            return _contents(bundle, archive, max_bytes)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise BankError(
-            f"{bundle} is not a {SUFFIX} file that can be read ({error}); fetch it again"
-        ) from error
+    with _opened(bundle) as archive:
+        return _contents(bundle, archive, max_bytes)
 
 
 def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleContents:
@@ -105,11 +132,16 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
         raise BankError(f"{bundle} has no {_MANIFEST} of a sensible size; it was not unpacked")
     try:
         with archive.open(_MANIFEST) as member:
-            contents = _parsed(json.loads(member.read(_MAX_MANIFEST_BYTES)))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
-        raise BankError(
-            f"{bundle}: its {_MANIFEST} cannot be read ({error!r}); it was not unpacked"
-        ) from error
+            manifest = typed_json(_Manifest, member.read(_MAX_MANIFEST_BYTES))
+    except (ValueError, *_DAMAGED) as error:
+        raise BankError(f"{bundle}: its {_MANIFEST} cannot be read ({error}); it was not unpacked") from error
+    contents = BundleContents(
+        manifest.name,
+        manifest.model_name,
+        manifest.fingerprint,
+        manifest.licence,
+        {name: (mark.size, mark.sha256) for name, mark in manifest.members.items()},
+    )
     if set(contents.members) != set(entries) - {_MANIFEST}:
         raise BankError(f"{bundle}: its {_MANIFEST} lists other files than it holds; it was not unpacked")
     if any(entries[name].file_size != size for name, (size, _) in contents.members.items()):
@@ -121,16 +153,6 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
             f"{bundle} would unpack to {contents.size} bytes, more than {max_bytes}; raise the limit"
         )
     return contents
-
-
-def _parsed(manifest: JsonObject) -> BundleContents:
-    if manifest["drawbank"] != 1:
-        raise ValueError(f"format {manifest['drawbank']!r} is not known")
-    members = {
-        str(name): (int(mark["size"]), str(mark["sha256"])) for name, mark in manifest["members"].items()
-    }
-    texts = {name: str(manifest[name]) for name in ("name", "model_name", "fingerprint", "licence")}
-    return BundleContents(members=members, **texts)
 
 
 def import_bank(bundle: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
@@ -147,30 +169,51 @@ def import_bank(bundle: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
         raise BankError(
             f"{folder.parent} has less room than the {contents.size} bytes of {bundle}; make room"
         )
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as beside:
-        unpacked = Path(beside) / "bank"
+    with ScratchFolder(folder.parent) as beside:
+        unpacked = beside / "bank"
         unpacked.mkdir()
-        try:
-            with zipfile.ZipFile(bundle) as archive:
-                for name, (size, digest) in contents.members.items():
-                    with archive.open(name) as source, (unpacked / name).open("wb") as target:
-                        _copy_checked(f"{bundle}: {name}", source, target, size, digest)
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
-            raise BankError(f"{bundle} cannot be unpacked ({error}); fetch it again") from error
+        with _opened(bundle) as archive, writing(folder):
+            for name, (size, digest) in contents.members.items():
+                with (unpacked / name).open("wb") as target:
+                    _unpack(f"{bundle}: {name}", archive, name, target, size, digest)
         _accept(bundle, unpacked, contents)
         unpacked.replace(folder)
     return folder
 
 
-def _copy_checked(what: str, source: IO[bytes], target: IO[bytes], size: int, digest: str) -> None:
+@contextmanager
+def _opened(bundle: Path) -> Iterator[zipfile.ZipFile]:
+    """Raises BankError for what is no archive, or one whose list of members is damaged."""
+    try:
+        archive = zipfile.ZipFile(bundle)
+    except (*_DAMAGED, OSError, ValueError) as error:
+        raise BankError(
+            f"{bundle} is not a {SUFFIX} file that can be read ({error}); fetch it again"
+        ) from error
+    with archive:
+        yield archive
+
+
+def _unpack(
+    what: str, archive: zipfile.ZipFile, name: str, target: IO[bytes], size: int, digest: str
+) -> None:
     """Copy at most ``size`` bytes; a member that is longer, shorter or different is refused."""
     seen, left = hashlib.sha256(), size
-    while piece := source.read(min(_CHUNK, left + 1)):
-        left -= len(piece)
-        if left < 0:
-            break
-        seen.update(piece)
-        target.write(piece)
+    try:
+        source = archive.open(name)
+    except (*_DAMAGED, OSError) as error:
+        raise BankError(f"{what} cannot be unpacked ({error}); fetch it again") from error
+    with source:
+        while left >= 0:
+            try:
+                piece = source.read(min(_CHUNK, left + 1))
+            except (*_DAMAGED, OSError) as error:
+                raise BankError(f"{what} cannot be unpacked ({error}); fetch it again") from error
+            if not piece:
+                break
+            left -= len(piece)
+            seen.update(piece)
+            target.write(piece)  # outside the block above: a full disk is not the archive's fault
     if left != 0 or seen.hexdigest() != digest:
         raise BankError(f"{what} is not what its {_MANIFEST} says (size or digest); fetch it again")
 

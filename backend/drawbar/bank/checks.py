@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from drawbar.bank.database import Database
-from drawbar.bank.migrations import BANK_MIGRATIONS, migrate, version_of
+from drawbar.bank.migrations import BANK_MIGRATIONS, has_schema, migrate, version_of
 from drawbar.bank.records import BINS, BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
 from drawbar.bank.tensors import TensorReader
@@ -35,7 +35,6 @@ _MISSHAPEN = {
     "bin": f"SELECT 1 FROM example WHERE bin NOT IN ({', '.join(map(repr, BINS))})",
 }
 """Each finds a row that reading would stumble over; text that is not JSON at all fails the query."""
-_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'words\\_%' ESCAPE '\\'"
 _FTS_TABLES = {f"words_{part}" for part in ("data", "idx", "content", "docsize", "config")}
 
 
@@ -90,16 +89,13 @@ def _check_schema(database: Database) -> None:
     version = version_of(database)
     if version > len(BANK_MIGRATIONS):
         raise _wrong(database, f"format {version} is newer than this Drawbar")
-    ours = Database()
-    migrate(ours, BANK_MIGRATIONS[:version])
-    if sorted(map(str, database.rows(_SCHEMA))) != sorted(map(str, ours.rows(_SCHEMA))):
+    if not has_schema(database, BANK_MIGRATIONS):
         raise _wrong(database, "its tables are not those of a bank")
     hidden = database.rows(
         "SELECT type, name, tbl_name FROM sqlite_master WHERE name LIKE 'words\\_%' ESCAPE '\\'"
     )
     if any(kind != "table" or name not in _FTS_TABLES or table != name for kind, name, table in hidden):
         raise _wrong(database, "its search index is not one")
-    ours.close()
 
 
 def _check_rows(database: Database) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from drawbar.errors import BankError
+from drawbar.errors import BankError, DiskError, DrawbarError, InUseError
 
 Row = tuple[Any, ...]
 """What SQLite gives: the columns that were asked for."""
@@ -21,6 +21,33 @@ _PRAGMAS = (
     "cache_size=-16000",
     "mmap_size=1073741824",
 )
+
+
+class DamagedDatabaseError(BankError):
+    """The file is no database any more, or holds texts that are none."""
+
+
+_DISK = {
+    "SQLITE_FULL": "the disk is full: make room and try again, nothing was changed",
+    "SQLITE_READONLY": "it is read-only: allow writing, or copy it to a disk of your own",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that it exists and may be read, and its folder written",
+    "SQLITE_IOERR": "the disk failed: check that it is there and has room",
+    "SQLITE_PERM": "the system does not allow it: check the permissions",
+}
+
+
+def _explained(path: Path | None, error: Exception) -> DrawbarError:
+    """SQLite's error -> ours: the disk's fault, another program's, or the file's."""
+    name, code = path or "the database", str(getattr(error, "sqlite_errorname", ""))
+    for start, reason in _DISK.items():
+        if code.startswith(start):
+            return DiskError(f"{name}: {reason} ({error})")
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return InUseError(f"{name} is being written by another program: try again when that has ended")
+    no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
+    damaged = no_text or code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    kind = DamagedDatabaseError if damaged else BankError
+    return kind(f"{name} cannot be read ({error}); fetch or build it again")
 
 
 class Database:
@@ -39,14 +66,16 @@ class Database:
                 target, uri=path is not None, isolation_level=None, check_same_thread=False, timeout=10.0
             )
         except sqlite3.Error as error:
-            raise BankError(f"cannot open {path}: {error}; check that it exists and may be read") from error
+            if path is not None and not path.exists():
+                raise BankError(f"{path} is not there: check the name, or build it") from error
+            raise _explained(path, error) from error
         try:
             for pragma in _PRAGMAS:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._connection.close()
-            raise BankError(f"{path} is no database that can be read ({error}); fetch it again") from error
+            raise _explained(path, error) from error
 
     def copied_to_memory(self) -> "Database":
         """The same content in memory, writable there."""
@@ -55,26 +84,37 @@ class Database:
             self._connection.backup(copy._connection)
         return copy
 
+    def compact_into(self, path: Path, named: Path) -> None:
+        """A copy without gaps, so that equal content gives equal bytes; an error of the disk names ``named``."""
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM INTO ?", (str(path),))
+            except sqlite3.Error as error:
+                raise _explained(named, error) from error
+
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """All of the block or nothing of it; an inner block that raises undoes only itself."""
         with self._lock:
-            name = f"level{self._depth}"
-            self._connection.execute("BEGIN IMMEDIATE" if self._depth == 0 else f"SAVEPOINT {name}")
-            outermost = self._depth == 0
+            name, outermost = f"level{self._depth}", self._depth == 0
+            self._execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
             self._depth += 1
             try:
                 yield
+                self._execute("COMMIT" if outermost else f"RELEASE {name}")
             except BaseException:
-                self._depth -= 1
-                if outermost:
-                    self._connection.execute("ROLLBACK")
-                else:
-                    self._connection.execute(f"ROLLBACK TO {name}")
-                    self._connection.execute(f"RELEASE {name}")
+                if self._connection.in_transaction:  # SQLite undoes everything itself when the disk is full
+                    for undo in ("ROLLBACK",) if outermost else (f"ROLLBACK TO {name}", f"RELEASE {name}"):
+                        self._connection.execute(undo)
                 raise
-            self._depth -= 1
-            self._connection.execute("COMMIT" if outermost else f"RELEASE {name}")
+            finally:
+                self._depth -= 1
+
+    def _execute(self, sql: str) -> None:
+        try:
+            self._connection.execute(sql)
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
 
     def run(self, sql: str, values: Sequence[object] = ()) -> int:
         """Execute one statement -> how many rows it changed."""
@@ -117,9 +157,7 @@ class Database:
             try:
                 yield
             except (sqlite3.Error, UnicodeDecodeError) as error:
-                raise BankError(
-                    f"{self.path or 'the database'} failed: {error}; fetch or build it again"
-                ) from error
+                raise _explained(self.path, error) from error
 
     def close(self) -> None:
         """Close the connection; closing twice does nothing."""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drawbar.bank.database import Database
-from drawbar.bank.migrations import USER_MIGRATIONS, migrate
+from drawbar.bank.database import DamagedDatabaseError, Database
+from drawbar.bank.migrations import USER_MIGRATIONS, has_schema, migrate
 from drawbar.bank.words import clean_text
 from drawbar.errors import BadInputError
+from drawbar.files.set_aside import set_aside
 
 STARRED = "starred"
 HIDDEN = "hidden"
@@ -27,6 +28,8 @@ class UserEdits:
         self._database: Database | None = None
         self._seen = -1
         self._lock = threading.RLock()
+        self.set_aside: Path | None = None
+        """Where the user's edits are kept that could not be read; new ones go into a new file."""
         self.version = 0
         """Rises whenever the content below has changed, by this process or by another."""
         self.labels: dict[str, list[tuple[str, str]]] = {}
@@ -99,9 +102,13 @@ class UserEdits:
         if self._database is None:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            database = Database(self.path)
-            migrate(database, USER_MIGRATIONS)
-            self._database = database
+            try:
+                self._database = _checked(self.path)
+            except DamagedDatabaseError:
+                if self.path is None or not self.path.is_file():
+                    raise
+                self.set_aside = set_aside(self.path)
+                self._database = _checked(self.path)
         return self._database
 
     def _load(self, database: Database) -> None:
@@ -117,3 +124,21 @@ class UserEdits:
             shelves.setdefault(name, set()).add(feature)
         self.labels, self.marks, self.shelves = labels, marks, shelves
         self.version += 1
+
+
+def _checked(path: Path | None) -> Database:
+    """The database of edits, whole and with our tables. Raises DamagedDatabaseError, DrawbarError."""
+    database = Database(path)
+    try:
+        migrate(database, USER_MIGRATIONS)
+        found = database.value(
+            "PRAGMA integrity_check(1)"
+        )  # quick_check finds NULLs that are none (SQLite 3.40)
+        if found != "ok" or not has_schema(database, USER_MIGRATIONS):
+            raise DamagedDatabaseError(f"{path} is damaged ({found if found != 'ok' else 'other tables'})")
+        for table in ("user_label", "mark", "shelf"):
+            database.rows(f"SELECT * FROM {table}")
+    except BaseException:
+        database.close()
+        raise
+    return database

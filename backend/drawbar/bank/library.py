@@ -16,8 +16,12 @@ from drawbar.bank.edits import UserEdits
 from drawbar.bank.records import BankInfo, parse_id
 from drawbar.bank.store import DATABASE, DIRECTIONS, Bank
 from drawbar.bank.tensors import TensorReader
-from drawbar.errors import BadInputError, BankError
+from drawbar.errors import BadInputError, BankError, DrawbarError
+from drawbar.files.atomic_write import put_back, put_back_all, replace_folder
+from drawbar.files.lock import Lock
+from drawbar.files.scratch import ScratchFolder, clear_abandoned
 
+_WAIT_S = 120.0  # for another installation of the same bank
 _SAME = 0.9  # cosine above which a direction of the new bank is the old one
 
 
@@ -48,14 +52,15 @@ def installed_banks(root: Path | None = None) -> list[Installed]:
     """Every bank that can be opened, by name; what is damaged is left out (``verify`` says why)."""
     root = paths.installed_banks_dir() if root is None else root
     found = []
+    put_back_all(root)
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        if not (folder / DATABASE).is_file():
+        if folder.name.startswith(".") or not (folder / DATABASE).is_file():
             continue
         try:
             with Bank.open(folder) as bank:
                 size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
                 found.append(Installed(folder.name, folder, bank.info, bank.count(), size, bank.published))
-        except BankError:
+        except DrawbarError:
             continue
     return found
 
@@ -65,6 +70,7 @@ def find_bank(name: str | Path, root: Path | None = None) -> Path:
     if (Path(name) / DATABASE).is_file():
         return Path(name)
     root = paths.installed_banks_dir() if root is None else root
+    put_back_all(root)
     if re.fullmatch(r"\w[\w.-]*", str(name)) and (root / str(name) / DATABASE).is_file():
         return root / str(name)
     known = ", ".join(bank.name for bank in installed_banks(root)) or "none"
@@ -87,23 +93,20 @@ def install_bank(
     root = paths.installed_banks_dir() if root is None else root
     contents = read_bundle(bundle)
     folder = root / folder_name(contents.name, contents.fingerprint)
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    import_bank(bundle, fresh)
-    carried = Carried(0, ())
-    if (folder / DATABASE).is_file():
-        with Bank.open(folder, edits=edits) as old, Bank.open(fresh, edits=edits) as new:
-            carried = carry_edits(old, new)
-        aside = folder.with_name(folder.name + ".old")
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-        fresh.rename(folder)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        fresh.rename(folder)
-    with Bank.open(folder, edits=edits) as bank:
-        size = sum(file.stat().st_size for file in folder.iterdir())
-        return Installed(folder.name, folder, bank.info, bank.count(), size, bank.published), carried
+    root.mkdir(parents=True, exist_ok=True)
+    lock = Lock(root / f".{folder.name}.installing-lock", f"installing {bundle.name}", wait_s=_WAIT_S)
+    with lock, ScratchFolder(root) as scratch:
+        clear_abandoned(root)
+        put_back(folder)
+        fresh = import_bank(bundle, scratch / folder.name)
+        carried = Carried(0, ())
+        if (folder / DATABASE).is_file():
+            with Bank.open(folder, edits=edits) as old, Bank.open(fresh, edits=edits) as new:
+                carried = carry_edits(old, new)
+        replace_folder(fresh, folder)
+        with Bank.open(folder, edits=edits) as bank:
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            return Installed(folder.name, folder, bank.info, bank.count(), size, bank.published), carried
 
 
 def remove_bank(name: str, root: Path | None = None) -> Path:

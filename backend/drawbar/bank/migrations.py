@@ -140,3 +140,16 @@ def _step(database: Database, number: int, migration: Migration) -> bool:
             database.run(statement)
         database.run(f"PRAGMA user_version = {number:d}")
     return True
+
+
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'words\\_%' ESCAPE '\\'"
+
+
+def has_schema(database: Database, migrations: Sequence[Migration]) -> bool:
+    """Whether it has exactly the tables that its version says: no trigger, view or column of somebody else's."""
+    ours = Database()
+    try:
+        migrate(ours, migrations[: version_of(database)])
+        return sorted(map(str, database.rows(_SCHEMA))) == sorted(map(str, ours.rows(_SCHEMA)))
+    finally:
+        ours.close()

@@ -1,7 +1,6 @@
 """A finished bank -> a published copy without the examples that may not be shared."""
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from drawbar.bank.database import Database
 from drawbar.bank.licences import may_share, normal_licence
 from drawbar.bank.records import Example
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
+from drawbar.files.disk_errors import writing
+from drawbar.files.scratch import ScratchFolder
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ def pack_bank(folder: Path, target: Path) -> Packed:
     left_out: Counter[str] = Counter()
     with (
         Bank.open(folder) as bank,
-        tempfile.TemporaryDirectory(dir=target.parent, prefix=".packing-") as beside,
+        ScratchFolder(target.parent) as beside,
     ):
-        copy = Path(beside) / "bank"
-        copy_bank(folder, copy)
+        copy = beside / "bank"
+        copy_bank(folder, copy, target)
         if not bank.published:
-            with Bank.open(copy, writable=True, edits=Path(beside)) as fresh:
+            with Bank.open(copy, writable=True, edits=beside) as fresh:
                 if (folder / EXAMPLES).is_file():
                     fresh.write_examples(_shareable(bank, kept, left_out))
                 fresh.publish()
@@ -54,17 +55,22 @@ def pack_bank(folder: Path, target: Path) -> Packed:
     return Packed(target, licence, dict(kept), dict(left_out))
 
 
-def copy_bank(folder: Path, copy: Path) -> None:
-    """The database compacted, so that equal banks give equal files; the directions as they are."""
+def copy_bank(folder: Path, copy: Path, named: Path | None = None) -> None:
+    """The database compacted, so that equal banks give equal files; the directions as they are.
+
+    ``named`` is what an error of the disk names, where the copy lies in a scratch folder. Raises BankError, DiskError.
+    """
     copy.mkdir()
+    named = copy if named is None else named
     database = Database(folder / DATABASE, writable=False)
     try:
-        database.run("VACUUM INTO ?", (str(copy / DATABASE),))
+        database.compact_into(copy / DATABASE, named)
     finally:
         database.close()
     for name in (DIRECTIONS, EXAMPLES):
         if (folder / name).is_file():
-            shutil.copyfile(folder / name, copy / name)
+            with writing(named, copy / name):
+                shutil.copyfile(folder / name, copy / name)
 
 
 def _shareable(bank: Bank, kept: Counter[str], left_out: Counter[str]) -> Iterator[tuple[str, Example]]:

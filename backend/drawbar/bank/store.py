@@ -32,6 +32,7 @@ from drawbar.bank.search import Finder, Query
 from drawbar.bank.tensors import FileMark, TensorReader
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
+from drawbar.files.atomic_write import put_back
 from drawbar.files.json_object import JsonMapping, JsonObject
 
 DATABASE = "bank.sqlite"
@@ -79,6 +80,7 @@ class Bank:
         """
         folder = Path(folder)
         path = folder / DATABASE
+        put_back(folder)
         if not path.is_file():
             raise BankError(f"{folder} is not a bank (it has no {DATABASE}); give the folder of a bank")
         database = Database(path, writable=writable)
@@ -349,6 +351,13 @@ class Bank:
     def edits_path(self) -> Path:
         """The file of the user's edits of this bank; it need not exist."""
         return self._edits_path()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of this bank, in sentences."""
+        self._edits.refresh()
+        aside = self._edits.set_aside
+        return (f"your labels of {self.info.name} are damaged; they are kept as {aside}",) if aside else ()
 
     # Inside
 

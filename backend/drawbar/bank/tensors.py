@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from drawbar.errors import BankError
+from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 
 Array = NDArray[Any]
@@ -85,16 +85,12 @@ class TensorWriter:
                 yield piece
 
     def _assemble(self) -> None:
-        unfinished = self._path.with_name(self._path.name + ".part")
         digest, size = hashlib.sha256(), 0
-        with unfinished.open("wb") as out:
+        with atomic(self._path) as unfinished, unfinished.open("wb") as out:
             for piece in self._pieces():
                 out.write(piece)
                 digest.update(piece)
                 size += len(piece)
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished.replace(self._path)
         self.mark = {"size": size, "sha256": digest.hexdigest()}
 
 

@@ -1,7 +1,6 @@
 """A published bank -> its next version: a copy that is written, checked and put in its place as a whole."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,8 @@ from drawbar.bank.checks import verify
 from drawbar.bank.database import Database
 from drawbar.bank.sharing import copy_bank
 from drawbar.bank.store import DATABASE, Bank
+from drawbar.files.atomic_write import replace_folder
+from drawbar.files.scratch import ScratchFolder
 
 
 @contextmanager
@@ -20,25 +21,24 @@ def next_version(folder: Path) -> Iterator[Bank]:
     """
     with Bank.open(folder) as bank:
         published = bank.published
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
-        copy, old = Path(beside) / "bank", Path(beside) / "old"
-        copy_bank(folder, copy)
+    with ScratchFolder(folder.parent) as beside:
+        copy = beside / "bank"
+        copy_bank(folder, copy, folder)
         database = Database(copy / DATABASE)
         try:
             with database.atomic():
                 database.run("DELETE FROM meta WHERE name = 'published'")
         finally:
             database.close()
-        with Bank.open(copy, writable=True, edits=Path(beside)) as fresh:
+        with Bank.open(copy, writable=True, edits=beside) as fresh:
             yield fresh
             fresh.finish()
             if published:
                 fresh.publish()
-        compact = Path(beside) / "compact"
-        copy_bank(copy, compact)
+        compact = beside / "compact"
+        copy_bank(copy, compact, folder)
         for path in folder.iterdir():  # what is no part of a bank stays with it
             if not (compact / path.name).exists() and path.is_file() and not path.name.startswith(DATABASE):
                 shutil.copyfile(path, compact / path.name)
         verify(compact)
-        folder.rename(old)
-        compact.rename(folder)
+        replace_folder(compact, folder)

@@ -27,6 +27,7 @@ from drawbar.cli import (
 from drawbar.cli.output import say
 from drawbar.cli.research import horizon, review, study, variants
 from drawbar.errors import CancelledError, DrawbarError
+from drawbar.files.disk_errors import disk_error
 from drawbar.native_packages import explain
 
 __all__ = ["app", "main"]
@@ -76,9 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        missing = explain(error)
-        if missing is None:
+        trouble = explain(error) or disk_error(error)
+        if trouble is None:
             raise
-        say(f"drawbar: {missing}")
+        say(f"drawbar: {' '.join(str(trouble).split())}")
         return 1
     return 0

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from drawbar.cli.loading import load, open_bank
-from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption, PrecisionOption
+from drawbar.cli.options import (
+    BankOption,
+    DeviceOption,
+    FontOption,
+    JsonFlag,
+    ModelOption,
+    PrecisionOption,
+    file_to_write,
+)
 from drawbar.cli.output import line, out_json, progress, say, status, table
 from drawbar.files.json_object import JsonMapping
 
@@ -175,7 +183,11 @@ def bench_concepts(
     ] = 300,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="Write a page in Markdown there, with its plots beside it."),
+        typer.Option(
+            "--report",
+            callback=file_to_write,
+            help="Write a page in Markdown there, with its plots beside it.",
+        ),
     ] = None,
     soundfont: FontOption = None,
     device: DeviceOption = "cpu",
@@ -323,7 +335,9 @@ def bench_null(
     directions: Annotated[int, typer.Option("--directions", min=19, help="Random directions.")] = 400,
     prompts: Annotated[int, typer.Option("--prompts", min=1, help="Prompts.")] = 4,
     seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds per prompt.")] = 2,
-    write: Annotated[Path | None, typer.Option("--write", help="Write a page in Markdown there.")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", callback=file_to_write, help="Write a page in Markdown there.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """How often the evidence proves what is not there, and finds what is: synthetic studies of known truth."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drawbar.cli.loading import load
-from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
+from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, plain, say, table
 from drawbar.errors import BadInputError
 
@@ -35,9 +35,14 @@ def blind(
         Path | None, typer.Option("--session", help="A session's file: begun there, or taken up again.")
     ] = None,
     wav: Annotated[
-        Path | None, typer.Option("--wav", help="Write the clips there instead of playing them.")
+        Path | None,
+        typer.Option(
+            "--wav", callback=folder_to_write, help="Write the clips there instead of playing them."
+        ),
     ] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table of all trials.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", callback=file_to_write, help="Write the table of all trials.")
+    ] = None,
     model: ModelOption = "embedded",
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,

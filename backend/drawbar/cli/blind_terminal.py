@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.cli.output import say, status
+from drawbar.files.atomic_write import atomic
 from drawbar.listening_test.clips import ClipMaker
 from drawbar.listening_test.plan import Trial
 from drawbar.listening_test.session import BlindSession
@@ -95,7 +96,8 @@ class Speaker:
 
             self._folder.mkdir(parents=True, exist_ok=True)
             for letter, clip in zip(trial.letters, clips, strict=True):
-                soundfile.write(self.path(trial, letter), clip, self._rate, subtype="PCM_16")
+                with atomic(self.path(trial, letter)) as part:
+                    soundfile.write(part, clip, self._rate, format="WAV", subtype="PCM_16")
 
     def path(self, trial: Trial, letter: str) -> Path:
         """Where a clip is written."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.options import FontOption, JsonFlag, folder_to_write
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
@@ -29,7 +29,10 @@ def build(
         typer.Option("--corpus", help="composed:N, a folder of recordings, a .csv or .tsv table of them."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The run's folder; the bank appears in OUT/bank.")
+        Path | None,
+        typer.Option(
+            "--out", callback=folder_to_write, help="The run's folder; the bank appears in OUT/bank."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="Settings as TOML or JSON; options win.")

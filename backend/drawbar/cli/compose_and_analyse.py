@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from drawbar.cli.loading import load, open_bank
-from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption
+from drawbar.cli.options import BankOption, DeviceOption, FontOption, JsonFlag, ModelOption, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, status, table
 
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def compose(
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    out: Annotated[Path, typer.Argument(callback=folder_to_write, help="The folder to write.")],
     pieces: Annotated[int, typer.Option("--pieces", min=1)] = 10,
     seconds: Annotated[float, typer.Option("--seconds")] = 30.0,
     seed: Annotated[

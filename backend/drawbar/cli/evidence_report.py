@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drawbar.cli.loading import load
-from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
+from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption, file_to_write
 from drawbar.cli.output import line, out_json, progress, say
+from drawbar.files.atomic_write import write_text
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
@@ -24,7 +25,8 @@ def bank_of(where: str) -> "Bank":
 def report_evidence(
     bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")] = "",
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="The page; one file with everything in it.")
+        Path,
+        typer.Option("--out", "-o", callback=file_to_write, help="The page; one file with everything in it."),
     ] = Path("report.html"),
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="With clips to play.")] = True,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of a clip.")] = 8.0,
@@ -52,9 +54,6 @@ def report_evidence(
             with progress("playing") as tell:
                 clips = maker.make(report.shown(content), tell)
         text = report.page(content, clips)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(out)
+    write_text(out, text)
     say(f"{len(content.sliders)} sliders, {len(clips)} of them with sounds, {len(text) / 1e6:.1f} MB")
     line(str(out))

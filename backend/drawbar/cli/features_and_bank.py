@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drawbar.cli.loading import open_bank
-from drawbar.cli.options import BankOption, JsonFlag
+from drawbar.cli.options import BankOption, JsonFlag, file_to_write
 from drawbar.cli.output import cell, line, out_json, say, status, table
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _movement(temporal: dict[str, object]) -> str:
 @bank_app.command("pack")
 def bank_pack(
     bank: Annotated[str, typer.Argument(help="A bank's folder, or the name of an installed one.")],
-    out: Annotated[Path, typer.Argument(help="The .drawbank file to write.")],
+    out: Annotated[Path, typer.Argument(callback=file_to_write, help="The .drawbank file to write.")],
     as_json: JsonFlag = False,
 ) -> None:
     """Pack a bank for others, without examples that may not be shared; the copy inside is read-only for good."""

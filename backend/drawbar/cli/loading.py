@@ -33,7 +33,10 @@ def open_bank(path: Path | None) -> "Bank":
     from drawbar.bank import Bank, find_bank
     from drawbar.paths import embedded_bank_dir
 
-    return Bank.open(find_bank(path) if path is not None else embedded_bank_dir())
+    bank = Bank.open(find_bank(path) if path is not None else embedded_bank_dir())
+    for note in bank.notes:
+        say(note)
+    return bank
 
 
 def obtain(name: str) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from drawbar.files.destination import check_file, check_folder
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 ModelOption = Annotated[str, typer.Option("--model", help="embedded, a folder, or a Hugging Face name.")]
 BankOption = Annotated[
@@ -16,3 +18,17 @@ PrecisionOption = Annotated[
     typer.Option("--precision", help="auto (fast enough here), float32, bfloat16, float16, int8, int4."),
 ]
 FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
+
+
+def file_to_write(path: Path | None) -> Path | None:
+    """An option's callback: a file can be written there, said before any work. Raises BadInputError, DiskError."""
+    if path is not None:
+        check_file(path)
+    return path
+
+
+def folder_to_write(path: Path | None) -> Path | None:
+    """The same of a folder."""
+    if path is not None:
+        check_folder(path)
+    return path

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.options import JsonFlag
+from drawbar.cli.options import JsonFlag, folder_to_write
 from drawbar.cli.output import line, out_json, progress, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
+from drawbar.files.destination import check_folder
+from drawbar.files.lock import folder_lock
 
 app = typer.Typer()
 
@@ -31,10 +33,12 @@ def seconds_of(text: str) -> float | None:
 
 @app.command()
 def prove(
+    context: typer.Context,
     bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")],
-    out: Annotated[Path, typer.Option("--out", help="The run's folder; a killed run goes on there.")] = Path(
-        "runs/evidence"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option("--out", callback=folder_to_write, help="The run's folder; a killed run goes on there."),
+    ] = Path("runs/evidence"),
     features: Annotated[
         list[str] | None,
         typer.Option("--features", help="Only these, by id or label: an exploration. Commas, or repeat."),
@@ -71,6 +75,9 @@ def prove(
         given["model"] = model
     settings = settings_from(ProveSettings, given)
     folder = embedded_bank_dir() if bank == "embedded" else find_bank(bank)
+    if not plan:
+        check_folder(folder)  # the verdicts are written into the bank, hours from now
+        context.with_resource(folder_lock(out, "proving sliders"))
     with progress("proving") as bar:
         run = steps.preregister(
             folder,

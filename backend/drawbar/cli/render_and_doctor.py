@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from drawbar.cli.loading import load, open_bank
-from drawbar.cli.options import BankOption, DeviceOption, JsonFlag, ModelOption, PrecisionOption
+from drawbar.cli.options import (
+    BankOption,
+    DeviceOption,
+    JsonFlag,
+    ModelOption,
+    PrecisionOption,
+    file_to_write,
+)
 from drawbar.cli.output import line, out_json, progress, say, table
 
 if TYPE_CHECKING:
@@ -40,7 +47,9 @@ def _amount(text: str) -> tuple[str, float]:
 @app.command()
 def render(
     prompt: Annotated[str, typer.Argument(help="What to play, in words.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A .wav or .flac file.")] = Path("take.wav"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=file_to_write, help="A .wav or .flac file.")
+    ] = Path("take.wav"),
     seconds: Annotated[float, typer.Option("--seconds", help="How long.")] = 8.0,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Without it: a random one, shown.")

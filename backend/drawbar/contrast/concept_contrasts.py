@@ -27,6 +27,7 @@ from drawbar.contrast.contrast import (
 )
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
 
@@ -232,15 +233,12 @@ def _tokens(model: Model, path: Path, how: ConceptSettings, font: Path, tell: Te
                 ),
             )
         )
-        part = path.with_suffix(".part")
-        save_file(
-            {
-                "codes": torch.stack([one.codes for one in pieces]).numpy().astype(np.int32),
-                "truth": torch.stack([one.truth for one in pieces]).numpy(),
-            },
-            part,
-        )
-        part.replace(path)
+        arrays = {
+            "codes": torch.stack([one.codes for one in pieces]).numpy().astype(np.int32),
+            "truth": torch.stack([one.truth for one in pieces]).numpy(),
+        }
+        with atomic(path) as part:
+            save_file(arrays, part)
     kept = load_file(path)
     return [
         Tokens(torch.from_numpy(codes.astype(np.int64)), torch.from_numpy(truth))
@@ -259,10 +257,9 @@ def _digest(value: object) -> str:
 
 def _save(path: Path, found: Sequence[ConceptContrast]) -> None:
     rows = [{k: v for k, v in vars(one).items() if k != "vector"} for one in found]
-    part = path.with_suffix(".part")
     vectors = np.stack([one.vector for one in found]).astype(np.float32)
-    save_file({"vectors": vectors}, part, metadata={"rows": json.dumps(rows)})
-    part.replace(path)
+    with atomic(path) as part:
+        save_file({"vectors": vectors}, part, metadata={"rows": json.dumps(rows)})
 
 
 def _load(path: Path) -> list[ConceptContrast]:

@@ -1,7 +1,6 @@
 """How many pieces, from which seed -> a corpus folder with audio, truth and manifest."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +12,15 @@ from drawbar.corpus.composer.compose import compose
 from drawbar.corpus.composer.prompt import prompt_for
 from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
+from drawbar.files.destination import check_folder
+from drawbar.files.lock import folder_lock
 
 MANIFEST = "manifest.jsonl"
 _SETTINGS = "corpus.json"
 _LICENCES = {"FluidR3_GM.sf2": "composition: CC0-1.0; sounds: FluidR3_GM (MIT)"}
 _MOST_PIECES = 1_000_000
+_BYTES_PER_S = 30_000  # of FLAC, a cautious half of what 16 bits take
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,24 @@ def write_corpus(
             f"{pieces} pieces from seed {seed} cannot be composed; ask for 1 to {_MOST_PIECES} pieces "
             "and a seed of 0 or more"
         )
+    check_folder(folder, room=round(pieces * seconds * _BYTES_PER_S))
     compose(seed, seconds)  # refuses an impossible length before anything is written
     Renderer.of(font)  # and so does a missing soundfont
     licence = _LICENCES.get(font.name, f"composition: CC0-1.0; sounds: {font.name} (unknown)")
-    _claim(folder, {"seconds": seconds, "seed": seed, "soundfont": font.name, "bytes": font.stat().st_size})
-    rows = []
-    for done in range(pieces):
+    with folder_lock(folder, "composing"):
+        _claim(
+            folder, {"seconds": seconds, "seed": seed, "soundfont": font.name, "bytes": font.stat().st_size}
+        )
+        rows = []
+        for done in range(pieces):
+            if progress:
+                progress(done, pieces)
+            rows.append(_write_piece(folder, seed + done, seconds, font, licence))
+        with atomic(folder / MANIFEST) as part:
+            part.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
         if progress:
-            progress(done, pieces)
-        rows.append(_write_piece(folder, seed + done, seconds, font, licence))
-    _replace(folder / MANIFEST, "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode())
-    if progress:
-        progress(pieces, pieces)
-    return rows
+            progress(pieces, pieces)
+        return rows
 
 
 def read_manifest(folder: str | Path) -> list[ManifestRow]:
@@ -112,7 +120,8 @@ def _claim(folder: Path, settings: dict[str, object]) -> None:
                 "or the same settings"
             )
     else:
-        _replace(path, json.dumps(settings).encode())
+        with atomic(path) as part:
+            part.write_text(json.dumps(settings), encoding="utf-8")
 
 
 def _write_piece(folder: Path, seed: int, seconds: float, soundfont: Path, licence: str) -> ManifestRow:
@@ -123,24 +132,13 @@ def _write_piece(folder: Path, seed: int, seconds: float, soundfont: Path, licen
         audio=f"audio/{name}.flac", piece=f"pieces/{name}.json", annotations=f"annotations/{name}.npz",
     )  # fmt: skip
     if not (folder / row.piece).exists():
-        _replace(folder / row.piece, piece.to_json().encode())
+        with atomic(folder / row.piece) as part:
+            part.write_text(piece.to_json(), encoding="utf-8")
     if not (folder / row.annotations).exists():
-        part = folder / f"{row.annotations}.part"
-        annotate(piece).save(part)
-        os.replace(part, folder / row.annotations)
+        with atomic(folder / row.annotations) as part:
+            annotate(piece).save(part)
     if not (folder / row.audio).exists():
-        part = folder / f"{row.audio}.part"
         audio = render_audio(piece, soundfont)
-        soundfile.write(part, audio, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-        os.replace(part, folder / row.audio)
+        with atomic(folder / row.audio) as part:
+            soundfile.write(part, audio, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     return row
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a whole file or none."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -10,6 +10,7 @@ from drawbar.bank.records import BINS
 from drawbar.features.picks import Pick
 from drawbar.features.profile import Profile
 from drawbar.features.temporal import Temporal
+from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 
 _TEMPORAL = "temporal."
@@ -22,11 +23,9 @@ def save_profile(path: Path, profile: Profile) -> None:
     arrays |= {_TEMPORAL + f.name: getattr(profile.temporal, f.name) for f in fields(profile.temporal)}
     picks = [[p.feature, BINS.index(p.bin), p.clip, p.start_frame] for p in profile.picks]
     arrays["picks"] = np.array(picks, dtype=np.int64).reshape(-1, 4)
-    temporary = path.with_suffix(".tmp")
-    save_file(
-        {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in arrays.items()}, temporary
-    )
-    temporary.replace(path)
+    whole = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in arrays.items()}
+    with atomic(path) as temporary:
+        save_file(whole, temporary)
 
 
 def load_profile(path: Path) -> Profile:

@@ -6,28 +6,37 @@ Knows nothing of what is written.
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from drawbar.files.disk_errors import writing
 from drawbar.files.lock import Lock
 
 _REPLACED = ".replaced"
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary name in the same folder -> ``path``, synced to disk and renamed when the block succeeds.
 
-    The file keeps its permissions; a symbolic link stays one and its target is replaced.
+    The file keeps its permissions; a symbolic link stays one and its target is replaced. Raises DiskError.
     """
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    with writing(path, temporary), _renamed_at_the_end(path, temporary):
+        yield temporary
+
+
+@contextlib.contextmanager
+def _renamed_at_the_end(path: Path, temporary: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
-        yield temporary
+        yield
         with contextlib.suppress(FileNotFoundError):
             shutil.copymode(path, temporary)
         with temporary.open("rb+") as handle:
@@ -38,10 +47,22 @@ def atomic(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write, sync, rename: whoever reads sees the old file or the new one."""
+def write_text(path: Path, text: str) -> None:
+    """Write, sync, rename: whoever reads sees the old file or the new one. Raises DiskError."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: Path, value: object) -> None:
+    """`write_text` of a JSON value."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def clear_temporary(folder: Path) -> None:
+    """Remove what writers that were killed left in ``folder``, which nobody else writes into now."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,13 +5,13 @@ can be taken up again. Knows no terminal, no window and no model.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.listening_test.key import WHY_SEALED, Hidden, open_seal, seal
 from drawbar.listening_test.plan import BlindSettings, Trial, plan_trials
@@ -167,7 +167,7 @@ class BlindSession:
         return to_csv(self.trials, self._key if self.finished else None, self._answers)
 
     def export(self, path: Path) -> Path:
-        _write(path, self.csv())
+        write_text(path, self.csv())
         return path
 
     def _revealed(self) -> tuple[Hidden, ...]:
@@ -189,18 +189,4 @@ class BlindSession:
         }
         if self.finished:
             content["key"] = [asdict(hidden) for hidden in self._key]
-        _write(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        write_text(self.path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -7,12 +7,15 @@ from functools import cached_property
 from pathlib import Path
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_json
+from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
+from drawbar.files.lock import folder_lock
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Gate, Stage, gated, write_json
+from drawbar.pipeline.manifest import Gate, Stage, gated
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.bank import LayerStages, bank_stage
@@ -58,11 +61,13 @@ def build(
         BadInputError: no usable audio, or layers that the model does not have.
         MissingDependencyError: ``composed:N`` without a soundfont.
         SiteMismatchError: a ready SAE that clearly belongs to a neighbouring layer.
+        InUseError: another process builds there.
     """
     run = Run(settings, progress, model)
-    for stage in STAGES:
-        run.stage(stage)
-    return run.result()
+    with folder_lock(settings.out, "building a bank"):
+        for stage in STAGES:
+            run.stage(stage)
+        return run.result()
 
 
 def run_stages(
@@ -82,12 +87,13 @@ def run_stages(
     if last not in STAGES:
         raise BadInputError(f"stage {last!r}: there are {', '.join(STAGES)}")
     run = Run(settings, progress, model)
-    for stage in STAGES[: STAGES.index(last) + 1]:
-        if only and stage != last:
-            with gated(Gate("need")):
-                run.stage(stage, write=False)
-        else:
-            run.stage(stage)
+    with folder_lock(settings.out, "building a bank"):
+        for stage in STAGES[: STAGES.index(last) + 1]:
+            if only and stage != last:
+                with gated(Gate("need")):
+                    run.stage(stage, write=False)
+            else:
+                run.stage(stage)
     return settings.out
 
 
@@ -100,6 +106,7 @@ class Run:
         progress: ProgressCallback | None = None,
         model: BuildModel | None = None,
     ) -> None:
+        check_folder(settings.out)
         self.source = open_source(settings)  # before the model: it is quicker to refuse
         self.model = _load(settings) if model is None else model
         self.settings = settings.at_width(self.model.spec.d_model)

@@ -6,7 +6,6 @@ changed is emptied; one that was cut short keeps what it has, and the stage goes
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import clear_temporary, write_json
 from drawbar.files.json_object import JsonObject
 
 MANIFEST = "manifest.json"
@@ -54,16 +54,6 @@ def digest(value: object) -> str:
     """SHA-256 of a JSON value."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 class Stage:
@@ -103,6 +93,7 @@ class Stage:
         if state == "run":
             self._clear()
         self.folder.mkdir(parents=True, exist_ok=True)
+        clear_temporary(self.folder)
         (self.folder / MANIFEST).unlink(missing_ok=True)
         write_json(self.folder / KEY, {"digest": self.digest, "key": self.key})
         return True
@@ -148,7 +139,8 @@ class Stage:
         shutil.rmtree(stale, ignore_errors=True)
         if not self.folder.exists():
             return
-        names = {path.name for path in self.folder.iterdir()} - {KEY + ".tmp"}
+        clear_temporary(self.folder)
+        names = {path.name for path in self.folder.iterdir()}
         if names and KEY not in names:
             raise BadInputError(
                 f"{self.folder} holds files that no build made; choose another folder for the run"

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.files.atomic_write import atomic
 
 HALF_MAX = 65504.0
 """The largest finite half-precision number; what lies beyond is clipped to it."""
@@ -28,9 +29,8 @@ def write_shard(path: Path, rows: Mapping[str, Tensor], frames: Sequence[int]) -
     """Write tensors [N, ...] of one group of clips, N the sum of their frames, atomically."""
     tensors = {name: value.contiguous() for name, value in rows.items()}
     tensors["frames"] = torch.tensor(frames, dtype=torch.int64)
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary)
-    temporary.replace(path)
+    with atomic(path) as temporary:
+        save_file(tensors, temporary)
 
 
 class ShardSet:

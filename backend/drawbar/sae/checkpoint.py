@@ -6,7 +6,6 @@ Drawbar's site in the metadata. Reads that, and the 5.x files of the paper's aut
 """
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError, SiteMismatchError
+from drawbar.files.atomic_write import atomic, write_text
 from drawbar.files.json_object import JsonObject
 from drawbar.sae.topk import SAE
 
@@ -28,10 +28,8 @@ _MAX_CONFIG_BYTES = 1 << 20
 def save_sae(folder: str | Path, sae: SAE, *, model_name: str = "", extra: JsonObject | None = None) -> None:
     """Write the SAE; ``extra`` (settings, metrics) goes into the metadata."""
     path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    temporary = path / (WEIGHTS_FILE + ".tmp")
-    save_file(dict(sae.weights()), temporary)
-    temporary.replace(path / WEIGHTS_FILE)
+    with atomic(path / WEIGHTS_FILE) as temporary:
+        save_file(dict(sae.weights()), temporary)
     kind: JsonObject = {"architecture": "topk", "k": sae.k, "rescale_acts_by_decoder_norm": False}
     if sae.threshold is not None:
         kind = {"architecture": "jumprelu"}
@@ -54,12 +52,7 @@ def save_sae(folder: str | Path, sae: SAE, *, model_name: str = "", extra: JsonO
             "drawbar": {"fingerprint": sae.fingerprint, "layer": sae.layer, "k": sae.k, **(extra or {})},
         },
     }
-    temporary = path / (CONFIG_FILE + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(config, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path / CONFIG_FILE)
+    write_text(path / CONFIG_FILE, json.dumps(config, indent=2))
 
 
 def load_sae(folder: str | Path, *, fingerprint: str | None = None) -> SAE:

@@ -7,7 +7,6 @@ stream can be rewound (``state_dict``/``load_state_dict``) or replayed.
 """
 
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.files.atomic_write import atomic
 from drawbar.sae.settings import SaeSettings
 from drawbar.sae.step import HistoryRow, Training
 from drawbar.sae.topk import SAE
@@ -181,13 +181,8 @@ def _save(path: Path, runs: Sequence[Training], batches: Iterator[Tensor]) -> No
         "runs": [run.state() for run in runs],
         "stream": batches.state_dict() if isinstance(batches, Rewindable) else None,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(path.suffix + ".tmp")
-    with temporary.open("wb") as file:
+    with atomic(path) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _resume(

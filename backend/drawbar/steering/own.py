@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from drawbar import paths
 from drawbar.errors import BadInputError, SiteMismatchError
+from drawbar.files.atomic_write import atomic, write_text
 from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen.interfaces import SitedModel
 from drawbar.steering.directions import Direction, DirectionSource, check_site, directions_from_bank
@@ -99,13 +99,11 @@ class OwnDirections:
                 f"there is a direction mine/{taken} already, and takes may use it: choose another name, "
                 f"or remove it first (drawbar direction remove {taken!r})"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if taken is not None:
+        if taken not in (None, own.name):  # the same but for capital letters
             self.remove(taken)
         vectors, facts = self._files(own.name)
-        part = vectors.with_suffix(".part")
-        save_file({"vector": np.ascontiguousarray(own.vector, np.float32)}, part)
-        _synced(part, vectors)
+        with atomic(vectors) as part:
+            save_file({"vector": np.ascontiguousarray(own.vector, np.float32)}, part)
         values = {
             "format": _FORMAT,
             "name": own.name,
@@ -116,9 +114,7 @@ class OwnDirections:
             "rest": own.rest,
             "about": dict(own.about),
         }
-        part = facts.with_suffix(".json.part")
-        part.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        _synced(part, facts)
+        write_text(facts, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
         return facts
 
     def names(self) -> list[str]:
@@ -205,9 +201,3 @@ def directions_for(
             own.require_site(model.fingerprint, model.spec.name)
             found[id] = own.direction()
     return [found[id] for id in ids]
-
-
-def _synced(part: Path, path: Path) -> None:
-    with part.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    part.replace(path)

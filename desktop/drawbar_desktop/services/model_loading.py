@@ -106,6 +106,6 @@ def _open_bank(model: Model, folder: Path | None) -> tuple[Bank | None, str]:
     try:
         bank = Bank.open(folder)
         check_site(bank, model)
+        return bank, " ".join(bank.notes)
     except DrawbarError as error:
         return None, f"The bank cannot be used: {error}"
-    return bank, ""

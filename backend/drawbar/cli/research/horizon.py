@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import JsonFlag
+from drawbar.cli.options import JsonFlag, file_to_write, folder_to_write
 from drawbar.cli.output import line, notes, out_json, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
@@ -39,7 +39,8 @@ def register(study: typer.Typer, report: typer.Typer) -> None:
 def study_horizon(
     run: RunFile,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The run's folder, in place of the file's.")
+        Path | None,
+        typer.Option("--out", callback=folder_to_write, help="The run's folder, in place of the file's."),
     ] = None,
     until: Annotated[str, typer.Option("--until", help="Run the stages up to this one.")] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Run nothing: which stages, and how long.")] = False,
@@ -129,7 +130,8 @@ def study_null(
 def report_horizon(
     run: Annotated[Path, typer.Argument(help="A finished study's folder.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The page; RUN/report.html by default.")
+        Path | None,
+        typer.Option("--out", "-o", callback=file_to_write, help="The page; RUN/report.html by default."),
     ] = None,
 ) -> None:
     """A finished study -> one self-contained HTML page."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.options import FontOption, JsonFlag, file_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.cli.research.study import EVENTS, TRACKS, Audio
 from drawbar.errors import BadInputError
@@ -97,9 +97,15 @@ def review_agreement(
 @app.command("export")
 def review_export(
     folder: Folder,
-    out: Annotated[Path, typer.Option("--out", help="Events for the study's probes (JSON lines).")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", callback=file_to_write, help="Events for the study's probes (JSON lines)."),
+    ],
     annotations: Annotated[
-        Path | None, typer.Option("--annotations", help="Every decision, as the schema has it (JSON lines).")
+        Path | None,
+        typer.Option(
+            "--annotations", callback=file_to_write, help="Every decision, as the schema has it (JSON lines)."
+        ),
     ] = None,
 ) -> None:
     """Write what the reviewers verified; ambiguous, rejected and disputed pairs stay out."""

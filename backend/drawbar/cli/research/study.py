@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag
+from drawbar.cli.options import FontOption, JsonFlag, file_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 
 if TYPE_CHECKING:
     from drawbar.research.horizon.events import Track
@@ -130,7 +131,9 @@ def study_score(
     split: Annotated[str, typer.Option(help="train to tune, test to report.")] = "test",
     seconds: Annotated[float, typer.Option(help="Length of a piece.")] = 45.0,
     seed: Annotated[int, typer.Option(help="Where the search for pieces of the split begins.")] = 700_000,
-    out: Annotated[Path | None, typer.Option(help="Write the result as Markdown.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=file_to_write, help="Write the result as Markdown.")
+    ] = None,
     soundfont: FontOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -154,7 +157,7 @@ def study_score(
     score = score_proposals(tracks, found)
     text = score_markdown(score, settings, split=split, seconds=seconds, seed=seed)
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
         say(f"written to {out}")
     if as_json:
         out_json({"score": score, "settings": settings, "passes": score.passes})

@@ -8,21 +8,27 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.options import BankOption, FontOption, JsonFlag, ModelOption
+from drawbar.cli.options import BankOption, FontOption, JsonFlag, ModelOption, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
+from drawbar.files.atomic_write import write_text
 
 
 def bench_variants(
     model: ModelOption = "embedded",
     bank: BankOption = None,
     out: Annotated[
-        Path, typer.Option("--out", help="Folder of the run; one that was stopped goes on.")
+        Path,
+        typer.Option(
+            "--out", callback=folder_to_write, help="Folder of the run; one that was stopped goes on."
+        ),
     ] = Path("runs/variants"),
     sliders: Annotated[int, typer.Option("--sliders", min=2, help="How many concepts' sliders.")] = 12,
     pairs: Annotated[int, typer.Option("--pairs", min=2, help="Prompts and seeds per condition.")] = 8,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of each clip.")] = 4.0,
     plan: Annotated[bool, typer.Option("--plan", help="Only say how many clips and how long.")] = False,
-    write: Annotated[Path | None, typer.Option("--write", help="Write the page in Markdown there.")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", callback=file_to_write, help="Write the page in Markdown there.")
+    ] = None,
     soundfont: FontOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -43,7 +49,7 @@ def bench_variants(
     with progress("variants") as tell:
         result = bench.run(path, out, settings, soundfont=soundfont, told=tell)
     if write is not None:
-        write.write_text(bench.markdown(result), encoding="utf-8")
+        write_text(write, bench.markdown(result))
         say(f"wrote {write}")
     if as_json:
         out_json(result.to_json())

@@ -18,6 +18,7 @@ from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.judges import barred, second_measure, target_measure
 from drawbar.evidence.experiment.trials import Source, digest_of
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonMapping, JsonObject
 
 PROMPTS = (
@@ -178,10 +179,7 @@ class Preregistration:
 
     def write(self, path: Path) -> None:
         """JSON with its digest; whole or not at all."""
-        text = json.dumps({"digest": self.digest, **_plain(self)}, indent=1, sort_keys=True)
-        part = path.with_suffix(".part")
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(path)
+        write_json(path, {"digest": self.digest, **_plain(self)})
 
     @classmethod
     def read(cls, path: Path) -> "Preregistration":

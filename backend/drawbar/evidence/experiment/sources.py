@@ -15,6 +15,7 @@ from torch import Tensor
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.trials import KINDS, Condition, Source
+from drawbar.files.atomic_write import atomic
 from drawbar.musicgen.interfaces import Hold, Lanes, Steering
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering import DEFAULT_BRANCH, Automation, Direction, Mixer, in_mode
@@ -25,17 +26,16 @@ Sources = dict[tuple[str, str], Source]
 def save_sources(path: Path, sources: Sequence[Source]) -> None:
     """Write directions, layers, scales and names; what is read back steers alike to the bit."""
     names = "\n".join(f"{source.kind}\t{source.id}" for source in sources)
-    part = path.with_suffix(".part")
-    save_file(
-        {
-            "vector": np.stack([np.asarray(source.vector, np.float32) for source in sources]),
-            "layer": np.array([source.layer for source in sources], np.int64),
-            "scale": np.array([source.scale for source in sources], np.float64),
-            "names": np.frombuffer(names.encode(), np.uint8).copy(),
-        },
-        part,
-    )
-    part.replace(path)
+    with atomic(path) as part:
+        save_file(
+            {
+                "vector": np.stack([np.asarray(source.vector, np.float32) for source in sources]),
+                "layer": np.array([source.layer for source in sources], np.int64),
+                "scale": np.array([source.scale for source in sources], np.float64),
+                "names": np.frombuffer(names.encode(), np.uint8).copy(),
+            },
+            part,
+        )
 
 
 def load_sources(path: Path) -> Sources:

@@ -31,6 +31,7 @@ from drawbar.evidence.experiment.selection import Selection, select
 from drawbar.evidence.experiment.sources import load_sources, save_sources
 from drawbar.evidence.experiment.trials import Condition, Pair, Plan, Source, Trials, digest_of
 from drawbar.evidence.statistics.settings import StatisticsSettings
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model, load_model
 from drawbar.steering import check_site
@@ -349,10 +350,7 @@ def screen(run: Run, *, processes: int = 0, told: Tell | None = None) -> tuple[T
     """Play the screening and choose; the choice is kept in the folder."""
     trials = play(_stage(run, screening_plan(run)), processes=processes, told=_counted(told, "screening"))
     selection = select(run.prereg, trials)
-    text = json.dumps(asdict(selection), indent=1, sort_keys=True)
-    part = run.folder / "selection.part"
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(run.folder / "selection.json")
+    write_json(run.folder / "selection.json", asdict(selection))
     return trials, selection
 
 

@@ -24,6 +24,7 @@ from drawbar.evidence.statistics.controls import Control, Slider
 from drawbar.evidence.statistics.measure_slider import Takes
 from drawbar.evidence.statistics.responses import Pool, Responses
 from drawbar.evidence.statistics.settings import GuardLimits, StatisticsSettings
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonMapping, JsonObject
 
 
@@ -153,9 +154,7 @@ def amendments(folder: Path, said: str = "") -> list[str]:
     found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     if said.strip() and said.strip() not in found:
         found.append(said.strip())
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_json(path, found)
     return found
 
 

@@ -6,7 +6,6 @@ fixed number of trials are generated together, because rounding may depend on th
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.atomic_write import atomic
 
 Floats = NDArray[np.float32]
 
@@ -156,14 +156,12 @@ class Trials:
             "threads": str(threads),
             "measures": json.dumps(list(measures)),
         }
-        path = self.path(block)
-        part = path.with_suffix(f".part{os.getpid()}")
-        save_file(
-            {"tokens": np.ascontiguousarray(tokens), "values": np.ascontiguousarray(values)}, part, about
-        )
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        arrays: dict[str, NDArray[Any]] = {
+            "tokens": np.ascontiguousarray(tokens),
+            "values": np.ascontiguousarray(values),
+        }
+        with atomic(self.path(block)) as part:
+            save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, part, about)
 
     def _read(self, block: Block, name: str) -> tuple[NDArray[Any], dict[str, str]]:
         with safe_open(self.path(block), framework="numpy") as file:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.files.atomic_write import atomic
 from drawbar.musicgen.checkpoint.tensor_names import Names, audiocraft_names, hf_names
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.meta_init import blank
@@ -216,12 +216,8 @@ def _section(module: nn.Module) -> dict[str, object]:
 
 def _replace(path: Path, content: bytes) -> None:
     """Writes a file under a temporary name and renames it."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with atomic(path) as partial:
+        partial.write_bytes(content)
 
 
 def _check(given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:

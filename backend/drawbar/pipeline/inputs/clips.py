@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.inputs.tracks import Excerpt, Track
-from drawbar.pipeline.manifest import write_json
 from drawbar.residuals import Clip, ShardSet, write_shard
 
 

@@ -4,8 +4,9 @@ import csv
 from dataclasses import asdict
 
 from drawbar.errors import AudioFileError
+from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.inputs.tracks import Source
-from drawbar.pipeline.manifest import Stage, write_json
+from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 

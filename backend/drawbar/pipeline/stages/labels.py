@@ -20,9 +20,10 @@ from drawbar.features.labellers.registry import make_describers, make_labellers
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
 from drawbar.features.storage import load_profile
+from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Stage, write_json
+from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.sounds import read_sounds, sounds_stage

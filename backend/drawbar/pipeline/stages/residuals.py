@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from drawbar.files.destination import check_folder
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -52,6 +53,8 @@ def residuals_stage(
     bounds = {layer: report.limit for layer, report in norms.items()}
     paths: list[Path] = []
     if settings.residuals == "disk":
+        there = sum(path.stat().st_size for path in stage.folder.glob("*.safetensors"))
+        check_folder(stage.folder, 2 * sum(store.frames) * model.spec.d_model * len(layers) - there)
         report = Reporter(progress, "residuals", sum(store.frames), "frames")
         done = 0
         for number, mine in enumerate(store.groups()):

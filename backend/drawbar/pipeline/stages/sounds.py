@@ -10,6 +10,7 @@ from torch import Tensor
 
 from drawbar.features.labellers.interface import SoundWindows
 from drawbar.features.labellers.sound_windows import Describer
+from drawbar.files.atomic_write import atomic
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -41,9 +42,8 @@ def sounds_stage(
             report.start_at(first + len(group))
         else:
             found = {str(clip): _described(describer, clip, store, model, device) for clip in group}
-            temporary = path.with_suffix(".tmp")
-            save_file(found, temporary)
-            temporary.replace(path)
+            with atomic(path) as temporary:
+                save_file(found, temporary)
         report(first + len(group))
         paths.append(path)
     stage.finish(paths, columns=list(describer.columns))

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import AudioFileError, BadInputError
+from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.inputs.clips import write_tokens
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Stage, write_json
+from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 

@@ -11,11 +11,12 @@ from itertools import groupby
 from pathlib import Path
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.grid import Cell
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.tracks import file_key
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Stage, digest, write_json
+from drawbar.pipeline.manifest import Stage, digest
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.judging import judged

@@ -7,13 +7,13 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 
 SPLITS = ("train", "valid", "test")
@@ -174,10 +174,6 @@ def _read(path: Path, build: Callable[[JsonObject], _Row]) -> tuple[_Row, ...]:
 
 
 def _write(path: Path, rows: Iterable[Track] | Iterable[Event]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(dataclasses.asdict(row), ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

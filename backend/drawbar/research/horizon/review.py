@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 from drawbar.research.horizon.annotations import Annotation, read_row
 
 QUEUE = "queue.jsonl"
@@ -57,13 +58,7 @@ def write_queue(folder: Path, proposals: Sequence[Annotation]) -> Path:
     text = "".join(json.dumps(row.row(), ensure_ascii=False) + "\n" for row in rows)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise BadInputError(f"{folder} has another queue already; choose an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(QUEUE + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    write_text(path, text)
     return path
 
 

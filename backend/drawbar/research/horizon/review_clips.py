@@ -3,7 +3,6 @@
 Each clip begins half a second before its window and ends half a second after it.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from drawbar.corpus import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ
 from drawbar.errors import AudioFileError, BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.research.horizon.annotations import Annotation
 from drawbar.research.horizon.events import Track, Window
 from drawbar.research.horizon.track_audio import clip, track_audio
@@ -63,9 +63,8 @@ def write_clips(
                 lead = np.zeros(round(max(0.0, CONTEXT_S - window.start_s) * SAMPLE_RATE_HZ), np.float32)
                 cut = np.concatenate([lead, clip(sound, SAMPLE_RATE_HZ, around)])
                 path = clip_path(folder, row, which)
-                part = path.with_name(path.name + ".part")
-                soundfile.write(part, cut, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-                os.replace(part, path)
+                with atomic(path) as part:
+                    soundfile.write(part, cut, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
     if progress:
         progress(len(wanted), len(wanted))
 

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.research.horizon.events import Event
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Bools, Floats, Horizon, Reals, check_labels
@@ -79,9 +80,8 @@ class Rows:
             "names": json.dumps(self.names),
             "horizons": json.dumps([[horizon.from_s, horizon.to_s] for horizon in self.horizons]),
         }
-        part = path.with_name(path.name + ".part")
-        save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part, about)
-        part.replace(path)
+        with atomic(path) as part:
+            save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part, about)
 
     @classmethod
     def load(cls, path: Path) -> "Rows":

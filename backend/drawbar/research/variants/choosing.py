@@ -16,6 +16,7 @@ from drawbar.corpus import CONCEPTS
 from drawbar.evidence.experiment.preregistration import Candidate
 from drawbar.evidence.experiment.trials import Trials, digest_of
 from drawbar.evidence.statistics.slopes import take_sd
+from drawbar.files.atomic_write import write_text
 from drawbar.musicgen import Model, load_model
 from drawbar.research.variants.output import best_by, output_effects, typical_tokens
 from drawbar.research.variants.settings import TWIN, Choice, Combo, VariantSettings
@@ -62,9 +63,7 @@ def chosen(setup: Setup, screen: Trials, takes: Trials, soundfont: Path | None, 
     }
     choice = choose(setup.settings, setup.labelled, setup.auroc, screen, takes, effect, cosines)
     text = json.dumps({"asked": asked, **asdict(choice)}, indent=1, sort_keys=True)
-    part = path.with_suffix(".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, text + "\n")
     kept = _kept(path, asked)
     assert kept is not None  # it was just written
     return kept

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model
 from drawbar.research.horizon.events import Event, Track
@@ -98,9 +99,8 @@ def planned(
 
 def save_condition(path: Path, tokens: torch.Tensor, found: Doubles) -> None:
     """Keep a condition's clips, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    save_file({"tokens": tokens.numpy().astype(np.uint16), "outcomes": np.ascontiguousarray(found)}, part)
-    part.replace(path)
+    with atomic(path) as part:
+        save_file({"tokens": tokens.numpy().astype(np.uint16), "outcomes": np.ascontiguousarray(found)}, part)
 
 
 def read_condition(path: Path) -> tuple[torch.Tensor, Doubles] | None:
@@ -129,7 +129,8 @@ def write_examples(
             with torch.inference_mode():
                 audio = model.codec.decode(kept[0][clip][None])[0, 0].float().cpu().numpy()
             file = f"{condition.name}.{clip}.mp3"
-            soundfile.write(folder / file, audio, rate, format="MP3", subtype="MPEG_LAYER_III")
+            with atomic(folder / file) as part:
+                soundfile.write(part, audio, rate, format="MP3", subtype="MPEG_LAYER_III")
             made = audio[round(how.prefix_s * rate) :]
             found.append(
                 {

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from drawbar.corpus import DEFAULT_SOUNDFONT
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model
 from drawbar.research.horizon.acoustics import past_acoustics
@@ -81,9 +82,8 @@ def write_track(
         name: np.ascontiguousarray(np.concatenate([p[name] for p in parts]))
         for name in (parts[0] if parts else ())
     }
-    unfinished = file.path.with_name(file.path.name + ".part")
-    save_file(arrays | {"worst": np.array([worst], np.float32)}, unfinished)
-    unfinished.replace(file.path)
+    with atomic(file.path) as unfinished:
+        save_file(arrays | {"worst": np.array([worst], np.float32)}, unfinished)
 
 
 def collected(files: Sequence[TrackFile], settings: HorizonSettings) -> tuple[Rows, float, list[str]]:

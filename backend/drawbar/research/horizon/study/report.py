@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 from drawbar.research.horizon.page import page
 from drawbar.research.horizon.study.run import STAGES
 
@@ -14,9 +15,7 @@ def write_report(run: Path, out: Path | None = None, *, labels: dict[str, str] |
     """Write ``report.html`` into the run's folder, or to ``out``. Raises BadInputError for an unfinished study."""
     study = gathered(run) | {"labels": labels or {}}
     path = out or run / "report.html"
-    part = path.with_name(path.name + ".part")
-    part.write_text(page(study), encoding="utf-8")
-    part.replace(path)
+    write_text(path, page(study))
     return path
 
 

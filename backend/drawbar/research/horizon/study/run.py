@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from drawbar.bank import Bank, find_bank
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
+from drawbar.files.lock import folder_lock
 from drawbar.musicgen import Model, load_model
 from drawbar.paths import embedded_bank_dir
-from drawbar.pipeline.manifest import Stage, write_json
+from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.research.horizon.composed_truth import returns
 from drawbar.research.horizon.events import Event, Track, load_events, load_tracks, save_events, save_tracks
@@ -66,9 +68,10 @@ def study(
     if until and until not in STAGES:
         raise BadInputError(f"stage {until!r}: there are {', '.join(STAGES)}")
     run = HorizonRun(settings, progress, model, bank, detector)
-    for name in STAGES[: STAGES.index(until) + 1] if until else STAGES:
-        run.stage(name)
-    return run.result() if not until or until == STAGES[-1] else {}
+    with folder_lock(settings.out, "running a study"):
+        for name in STAGES[: STAGES.index(until) + 1] if until else STAGES:
+            run.stage(name)
+        return run.result() if not until or until == STAGES[-1] else {}
 
 
 class HorizonRun:
