@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.stats import binomtest
 
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.analysis import analyse
@@ -41,14 +41,9 @@ class _Count:
         """Rate with its exact 95 % interval (Clopper and Pearson)."""
         if not self.of:
             return {"hits": 0, "of": 0, "rate": None, "low": None, "high": None}
-        hits, rest = self.hits, self.of - self.hits
-        return {
-            "hits": self.hits,
-            "of": self.of,
-            "rate": self.hits / self.of,
-            "low": float(betaincinv(hits, rest + 1, 0.025)) if hits else 0.0,
-            "high": float(betaincinv(hits + 1, rest, 0.975)) if rest else 1.0,
-        }
+        exact = binomtest(self.hits, self.of).proportion_ci(method="exact")
+        found = {"hits": self.hits, "of": self.of, "rate": self.hits / self.of}
+        return found | {"low": float(exact.low), "high": float(exact.high)}
 
 
 def run(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.residuals.areas import auroc_columns, auroc_each
 
 _MIN_EXAMPLES = 8  # windows of either kind, below which an AUROC means nothing
 
@@ -39,42 +40,18 @@ def auroc(activation: Tensor, truth: Tensor, valid: Tensor | None = None) -> Ten
 
 
 def _auroc(activation: Tensor, truth: Tensor) -> Tensor:
-    positives = truth.double().sum(0)
-    negatives = len(truth) - positives
-    hits = truth.double()
-    sums = [_ranks(part).T @ hits for part in torch.split(activation, 256, dim=1)]
-    area = (torch.cat(sums) - positives * (positives + 1) / 2) / (positives * negatives)
-    poor = (positives < _MIN_EXAMPLES) | (negatives < _MIN_EXAMPLES)
-    return torch.where(poor, torch.nan, area).float()
+    return _rich(auroc_columns(activation, truth), truth)
 
 
 def paired_auroc(scores: Tensor, truth: Tensor) -> Tensor:
     """Column by column: scores [W, F] against truth bool [W, F] -> float32 [F]; NaN as in :func:`auroc`."""
-    positives = truth.double().sum(0)
-    negatives = len(truth) - positives
-    sums = torch.cat(
-        [
-            (_ranks(part) * hits).sum(0)
-            for part, hits in zip(scores.split(256, dim=1), truth.double().split(256, dim=1), strict=True)
-        ]
-    )
-    area = (sums - positives * (positives + 1) / 2) / (positives * negatives)
-    poor = (positives < _MIN_EXAMPLES) | (negatives < _MIN_EXAMPLES)
-    return torch.where(poor, torch.nan, area).float()
+    return _rich(auroc_each(scores, truth), truth)
 
 
-def _ranks(columns: Tensor) -> Tensor:
-    """1-based ranks [W, n] of each column, equal values sharing their mean rank."""
-    w = len(columns)
-    ordered, order = columns.sort(dim=0)
-    new = torch.ones_like(ordered, dtype=torch.bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    place = torch.arange(w, dtype=torch.float64)[:, None].expand_as(ordered)
-    first = torch.where(new, place, 0.0).cummax(dim=0).values
-    last_mark = torch.ones_like(new)
-    last_mark[:-1] = new[1:]
-    last = torch.where(last_mark, place, float(w)).flip(0).cummin(dim=0).values.flip(0)
-    return torch.empty_like(first).scatter_(0, order, (first + last) / 2 + 1)
+def _rich(areas: Tensor, truth: Tensor) -> Tensor:
+    positives = truth.sum(0)
+    poor = torch.minimum(positives, len(truth) - positives) < _MIN_EXAMPLES
+    return torch.where(poor, torch.nan, areas)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,18 @@
 
 The window calls methods that return at once and polls `snapshot` and `trace`. The worker generates frame by
 frame, stays a short lead ahead of the ear, and hands audio to the output; a second thread only keeps the
-output filled while the worker is busy with a slow frame.
+output filled while the worker is busy with a slow frame::
+
+    window   --- commands (a queue) ----> worker   model -> codec -> pending blocks
+             --- slider moves (`Controls`, the newest wins) --^          |
+             <-- `snapshot`, `trace` (polled)                            | hand_over, by whoever comes first,
+    feeder   ------ every 4 ms ----------------------------------------->| under the context's lock
+                                                                         v
+    device   <---- reads only ---------------------------- the output's ring (no lock)
+
+Locks: the engine's guards the numbers of requests and the count of queued commands, the context's a block's way from
+pending to the output (never both at once); `Controls` and `Sliders` have their own for their values. The model is under
+none: only the worker touches it. What the ring holds cannot be recalled, so it is kept as empty as is safe.
 """
 
 from __future__ import annotations
@@ -146,6 +157,8 @@ class Engine:
             self._context.sliders.require(
                 [*settings.amounts, *(automation.ids if automation is not None else ())]
             )
+        # `_request` also grows on `stop`: a take that was asked for and then stopped before the worker came to it must
+        # not begin. `_take_id` counts takes alone, and is what the window knows them by.
         with self._lock:
             self._take_id += 1
             self._request += 1
@@ -290,7 +303,7 @@ class Engine:
         self._interrupt.set()
         self._closed.set()
         self.controls.moved.set()
-        self._commands.put(lambda: None)
+        self._commands.put(lambda: None)  # the worker may be waiting for one
         self._worker.join()
         self.player.close()
         self._sound.close()

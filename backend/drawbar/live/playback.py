@@ -205,6 +205,7 @@ class Playback:
         audio = self._codec.push(tokens[..., None])
         observed = frame.observed.get(context.sliders.observer.name)
         numbers = tokens.to("cpu", torch.int32).numpy().astype(np.uint16)
+        # Model and codec have run without the lock: the feeder must never wait for a frame to be computed.
         with context.lock:
             context.trace.put_frame(
                 frame.index,
@@ -234,6 +235,7 @@ class Playback:
     def _take_over_moves(self) -> None:
         context = self._context
         now = context.clock.now()
+        # A drag moves at 30 Hz. If each move went back, no frame would ever be finished.
         if context.rollback and now < self._rewound_at + REWIND_INTERVAL_S:
             return
         moves = context.controls.take(now)
@@ -272,6 +274,7 @@ class Playback:
             context.trace.take_back(frame)
             self._next_frame = frame
             self.splices.append(self._handed + self.pending.samples)
+        # From here on the feeder only finds blocks of before `frame`; codec and stream are the worker's own.
         self._codec.restore(state)
         self._stream.rewind(frame)
         self.rewinds.append(frame)

@@ -1,7 +1,8 @@
 """Float32 samples in from one thread -> the same samples out to another, without a lock between them.
 
 One writer and one reader. The counters only grow, each is written by one side, and samples are copied before
-the counter says so. Knows nothing of sound.
+the counter says so: a side that reads the other's counter a moment too early sees less than there is, never a
+sample that is not there. (Under the interpreter's lock a counter is replaced as a whole.) Knows nothing of sound.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError
+from drawbar.evidence.statistics.slopes import interval
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Reals
 from drawbar.research.horizon.logistic import Doubles
@@ -106,15 +107,6 @@ def weights(tracks: int, resamples: int = RESAMPLES, seed: int = 0) -> Doubles:
     found = np.zeros((resamples, tracks))
     np.add.at(found, (np.arange(resamples)[:, None], drawn), 1.0)
     return found
-
-
-def interval(values: Doubles, level: float) -> tuple[float, float]:
-    """The middle ``level`` of resampled values."""
-    kept = values[np.isfinite(values)]
-    if not len(kept):
-        return float("nan"), float("nan")
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def estimate(found: Area, weight: Doubles, level: float = 0.9) -> Estimate:

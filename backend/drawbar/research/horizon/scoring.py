@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from scipy.stats import binomtest
+
 from drawbar.research.horizon.composed_truth import TruePair, piece_of, returns, true_pairs
 from drawbar.research.horizon.events import PLANTS, Track, Window
 from drawbar.research.horizon.recurrence import Proposal
@@ -36,10 +38,8 @@ class Share:
         """Low and high end; NaN of nothing."""
         if not self.whole:
             return float("nan"), float("nan")
-        z, n, p = 1.96, self.whole, self.value
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5 / (1 + z * z / n)
-        return max(0.0, middle - half), min(1.0, middle + half)
+        found = binomtest(self.part, self.whole).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ What the study asks of probes, without sets and rankings, so that it can be aske
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from drawbar.files.json_object import JsonObject
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.gate import foresees, passed
 from drawbar.research.horizon.probes import Probes, shortlist
 from drawbar.research.horizon.readouts import ProbeSettings
 from drawbar.research.horizon.rows import Rows
+from drawbar.research.horizon.scoring import Share
 
 
 def trial(rows: Rows, units: Sequence[Units], settings: ProbeSettings) -> list[JsonObject]:
@@ -40,11 +39,5 @@ def trial(rows: Rows, units: Sequence[Units], settings: ProbeSettings) -> list[J
 
 def rate(hits: int, trials: int) -> dict[str, float]:
     """A share and its 95 % interval (Wilson 1927)."""
-    if not trials:
-        return {"value": float("nan"), "low": 0.0, "high": 1.0, "trials": 0}
-    share, z = hits / trials, 1.959964
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
-    return {
-        "value": share, "low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half)), "trials": trials,
-    }  # fmt: skip
+    low, high = Share(hits, trials).interval if trials else (0.0, 1.0)
+    return {"value": hits / trials if trials else float("nan"), "low": low, "high": high, "trials": trials}
