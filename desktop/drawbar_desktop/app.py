@@ -120,27 +120,22 @@ class App:
 
     @property
     def undo(self) -> UndoStack:
-        """The history of gestures."""
         return self.desk.undo
 
     @property
     def rack(self) -> Rack:
-        """The strips."""
         return self.desk.rack
 
     @property
     def transport(self) -> Transport:
-        """The next take's settings."""
         return self.desk.transport
 
     @property
     def library(self) -> Library:
-        """The browser's state."""
         return self.desk.library
 
     @property
     def timeline(self) -> Timeline:
-        """What is shown of the sound."""
         return self.desk.timeline
 
     @property
@@ -150,7 +145,6 @@ class App:
 
     @property
     def failed(self) -> str | None:
-        """Why nothing is loaded."""
         return self.session.failed
 
     @property

@@ -305,7 +305,6 @@ def _floor_ms(spec: ModelSpec, bytes_each: float, gb_s: float) -> float:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     lines: list[tuple[str, object, str]] = []
     for name, row in result["rows"].items():
         text = f"{row['step_ms_p50']:.1f} ms, p99 {row['step_ms_p99']:.1f}"

@@ -129,7 +129,6 @@ def _kept(rows: torch.Tensor, features: int, k: int) -> float:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     sae = result["sae"]
     return [
         ("model, device, threads", f"{result['model']}, {result['device']}, {result['threads']}", ""),

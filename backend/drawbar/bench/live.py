@@ -174,7 +174,6 @@ class _RandomBank:
         self.info = BankInfo("random directions", spec.name, model.fingerprint, layers, spec.d_model)
 
     def vectors(self, ids: Sequence[str]) -> JsonObject:
-        """As `drawbar.bank.Bank.vectors`."""
         rows = np.stack([self._rows[id].vector.numpy() for id in ids])
         ones = np.ones(len(ids), np.float32)
         arrays = {"W_dec": rows, "W_enc": rows, "b_enc": 0 * ones, "b_dec": self._zeros}
@@ -326,7 +325,6 @@ soak_rows = soaking.rows
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     limits, plain, both = result["machine"], result["frame"], result["frame_with_twin"]
     live, start = result["live"], result["start"]
     found: list[tuple[str, object, str]] = [

@@ -198,7 +198,6 @@ def training_record(folder: Path | None = None) -> JsonObject | None:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     codec, entropy, said, bad = (result[key] for key in ("codec", "cross_entropy", "prompts", "faults"))
     aurocs = [report["auroc"] for report in result["detectors"].values()]
     lines: list[tuple[str, object, str]] = [

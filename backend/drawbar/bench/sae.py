@@ -104,7 +104,6 @@ def run(
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     shape = result["shape"]
     lines: list[tuple[str, object, str]] = [
         ("shape", f"{shape['width']} -> {shape['features']}, k {shape['k']}, batch {shape['batch']}", ""),

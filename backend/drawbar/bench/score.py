@@ -159,7 +159,6 @@ def _peak_bytes() -> int:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     sizes, gib = result["sizes"], 1 << 30
     what = f"{sizes['features']} features x {sizes['layers']} layers, {sizes['clips']} clips"
     return [

@@ -114,7 +114,6 @@ def memory_mb() -> float:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     joints = result["splices"]
     return [
         ("played beside a busy window", f"{result['seconds']:g} s", ""),

@@ -104,7 +104,6 @@ def _chance(logits: NDArray[np.float64]) -> float:
 
 
 def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
-    """(measure, value, goal) lines for the table."""
     lines: list[tuple[str, object, str]] = [
         ("feature", f"{result['feature']} {result['label']}", ""),
         ("judge", f"{result['detector']} detector", ""),

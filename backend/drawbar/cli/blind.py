@@ -83,7 +83,6 @@ def blind(
 
 
 def show(session: "BlindSession", *, as_json: bool = False) -> None:
-    """The result of a finished session."""
     tallies = session.results()
     if as_json:
         rows = [plain(t) | {"share": t.share, "chance": t.chance} for t in tallies]

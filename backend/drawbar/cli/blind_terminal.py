@@ -86,7 +86,6 @@ class Speaker:
 
     @property
     def plays(self) -> bool:
-        """Whether there is a device."""
         return self._player is not None
 
     def offer(self, trial: Trial, clips: list[Floats]) -> None:
@@ -100,7 +99,6 @@ class Speaker:
                     soundfile.write(part, clip, self._rate, format="WAV", subtype="PCM_16")
 
     def path(self, trial: Trial, letter: str) -> Path:
-        """Where a clip is written."""
         return self._folder / f"trial-{trial.number + 1:02d}-{letter}.wav"
 
     def play(self, clip: Floats) -> None:
@@ -109,12 +107,10 @@ class Speaker:
             self._player.play(clip)
 
     def stop(self) -> None:
-        """Silence."""
         if self._player is not None:
             self._player.stop()
 
     def close(self) -> None:
-        """Give the device back."""
         if self._player is not None:
             self._player.close()
         if self._unused is not None:

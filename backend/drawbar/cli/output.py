@@ -18,17 +18,14 @@ notes = Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
     notes.print(text, markup=False, soft_wrap=True)
 
 
 def line(text: str) -> None:
-    """A result, on stdout."""
     typer.echo(text)
 
 
 def out_json(value: object) -> None:
-    """A result as JSON, on stdout."""
     line(json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False))
 
 
@@ -48,7 +45,6 @@ def plain(value: Any) -> Any:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """Rows under columns, on stdout."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

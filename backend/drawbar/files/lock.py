@@ -60,7 +60,6 @@ class Lock:
             self.path.unlink(missing_ok=True)
 
     def holder(self) -> str:
-        """Who holds it, in words."""
         try:
             return self.path.read_text(encoding="utf-8", errors="replace")[:200] or "another process"
         except OSError:
@@ -80,7 +79,6 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
         self.release()
 
 

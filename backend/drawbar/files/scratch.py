@@ -35,13 +35,11 @@ class ScratchFolder:
         self._lock.release()
 
     def __enter__(self) -> Path:
-        """The folder."""
         return self.path
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove it."""
         self.close()
 
 

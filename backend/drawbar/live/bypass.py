@@ -23,7 +23,6 @@ class Bypass:
 
     @property
     def on(self) -> bool:
-        """Where the switch stands."""
         return self._on
 
     def switch(self, on: bool, sample: int) -> None:

@@ -10,9 +10,7 @@ from typing import Protocol
 class Clock(Protocol):
     """What the engine and the null output know of time."""
 
-    def now(self) -> float:
-        """Seconds since some fixed moment."""
-        ...
+    def now(self) -> float: ...
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         """Until ``event`` is set or ``timeout_s`` have passed -> whether it is set."""
@@ -23,7 +21,6 @@ class RealClock:
     """The machine's monotonic clock."""
 
     def now(self) -> float:
-        """Seconds since some fixed moment."""
         return time.perf_counter()
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:

@@ -48,7 +48,6 @@ class PlayContext:
 
     @property
     def sample_rate_hz(self) -> int:
-        """The model's rate."""
         return self.model.spec.sample_rate_hz
 
     def lose_output(self, message: str) -> None:

@@ -65,13 +65,11 @@ class Controls:
         self.moved.clear()
 
     def forget(self, id: str) -> None:
-        """A slider was removed."""
         with self._lock:
             self._amounts.pop(id, None)
             self._pending.pop(id, None)
 
     def amounts(self) -> dict[str, float]:
-        """Where the sliders stand now."""
         with self._lock:
             return dict(self._amounts)
 

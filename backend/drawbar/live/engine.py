@@ -269,7 +269,6 @@ class Engine:
 
     @property
     def model(self) -> PlayableModel | None:
-        """The loaded model."""
         return self._context.model if self._context is not None else None
 
     @property

@@ -47,9 +47,7 @@ class RenderModel(SitedModel, Protocol):
     """A loaded model that gives takes from beginning to end."""
 
     @property
-    def codec(self) -> Codec:
-        """Tokens to audio."""
-        ...
+    def codec(self) -> Codec: ...
 
     def stream(
         self,
@@ -63,9 +61,7 @@ class RenderModel(SitedModel, Protocol):
         steering: Steering | None = None,
         automation: Lanes | None = None,
         twin: bool = False,
-    ) -> FrameStream:
-        """One take (see `drawbar.musicgen.Model.stream`)."""
-        ...
+    ) -> FrameStream: ...
 
 
 @runtime_checkable
@@ -86,6 +82,4 @@ class PlayableModel(RenderModel, Protocol):
         automation: Lanes | None = None,
         observers: Sequence[Observer] = (),
         twin: bool = False,
-    ) -> RewindableStream:
-        """One take (see `drawbar.musicgen.Model.stream`)."""
-        ...
+    ) -> RewindableStream: ...

@@ -20,14 +20,10 @@ class WatchedRow(Protocol):
     """What a meter needs of a feature (`drawbar.steering.Direction` has it)."""
 
     @property
-    def id(self) -> str:
-        """The feature."""
-        ...
+    def id(self) -> str: ...
 
     @property
-    def layer(self) -> int:
-        """Whose residual it reads."""
-        ...
+    def layer(self) -> int: ...
 
     @property
     def encoder(self) -> Tensor | None:
@@ -35,9 +31,7 @@ class WatchedRow(Protocol):
         ...
 
     @property
-    def bias(self) -> float:
-        """Added to the product."""
-        ...
+    def bias(self) -> float: ...
 
     @property
     def threshold(self) -> float:

@@ -34,12 +34,10 @@ class Pending:
         return len(self._blocks)
 
     def add(self, block: Block) -> None:
-        """The newest block."""
         self._blocks.append(block)
         self.samples += len(block.steered)
 
     def first(self) -> Block | None:
-        """The block to hand over next."""
         return self._blocks[0] if self._blocks else None
 
     def hand_over(self) -> Block:
@@ -70,6 +68,5 @@ class Pending:
         return state
 
     def clear(self) -> None:
-        """Forget everything."""
         self._blocks.clear()
         self.samples = 0

@@ -17,9 +17,7 @@ class SitedModel(Protocol):
     """A loaded model, as far as it says what it is."""
 
     @property
-    def spec(self) -> ModelSpec:
-        """Sizes and rates."""
-        ...
+    def spec(self) -> ModelSpec: ...
 
     @property
     def fingerprint(self) -> str:

@@ -11,6 +11,4 @@ class BuildModel(ResidualModel, SitedModel, Protocol):
     """A loaded model; one that has ``logits`` as well gets its SAEs' cross-entropies measured."""
 
     @property
-    def codec(self) -> ClipCodec:
-        """Audio to tokens and back."""
-        ...
+    def codec(self) -> ClipCodec: ...

@@ -81,9 +81,7 @@ class DirectionSource(Protocol):
     """What features' directions are read from (`drawbar.bank.Bank`)."""
 
     @property
-    def info(self) -> BankInfo:
-        """The site it belongs to."""
-        ...
+    def info(self) -> BankInfo: ...
 
     def vectors(self, ids: Sequence[str]) -> JsonMapping:
         """SAE rows, as `drawbar.bank.Bank.vectors` gives them."""

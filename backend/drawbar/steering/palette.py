@@ -48,7 +48,6 @@ class Palette:
         return rows
 
     def count(self, text: str = "", *, shelf: str | None = None, **filters: Any) -> int:
-        """How many ``search`` would find without a limit."""
         filters.pop("sort", None)
         own = len(self._matching(text, shelf, filters))
         if shelf == MINE and not self._has_shelf():
@@ -56,7 +55,6 @@ class Palette:
         return own + int(self._bank.count(text, shelf=shelf, **filters))
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
-        """``search`` and ``count`` in one."""
         given = {
             "layer": query.layer,
             "author": query.author,

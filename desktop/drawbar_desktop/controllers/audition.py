@@ -142,7 +142,6 @@ class Listening:
     # -- takes ----------------------------------------------------------------------------------------
 
     def play_take(self, id: str) -> None:
-        """From the history."""
         item = self.desk.history.get(id)
         if item is not None:
             self.open_take(item)
@@ -345,7 +344,6 @@ class Listening:
             self.listen_example(examples[0])
 
     def listen_example(self, example: Example) -> None:
-        """Play an example of the inspector."""
         engine = self._links.engine
         if engine is None:
             return

@@ -29,13 +29,11 @@ class BlindListening:
 
     @property
     def folder(self) -> Path:
-        """Where sessions are kept."""
         from drawbar.paths import user_dir
 
         return (self._links.desk.home or user_dir()) / "blind"
 
     def left_over(self) -> Path | None:
-        """A session that can be gone on with."""
         return unfinished(self.folder)
 
     def begin(self, choice: BlindChoice) -> None:
@@ -54,21 +52,18 @@ class BlindListening:
         self._open(lambda: BlindSession.begin(path, bank, settings, rack))
 
     def resume(self, path: Path) -> None:
-        """Go on with a session."""
         from drawbar.listening_test.session import BlindSession
 
         bank: Any = self._links.desk.library.bank
         self._open(lambda: BlindSession.load(path, bank))
 
     def play(self, letter: str) -> None:
-        """Hear a clip from its beginning."""
         clip, engine = self.state.heard(letter), self._links.engine
         if clip is not None and engine is not None:
             loud = np.float32(10 ** (min(0.0, self._links.desk.transport.gain_db.value) / 20))
             self._links.jobs.run(lambda: engine.player.play(clip * loud), self._links.tell_error)
 
     def stop(self) -> None:
-        """Silence."""
         engine = self._links.engine
         if engine is not None:
             engine.player.stop()
@@ -81,33 +76,28 @@ class BlindListening:
             self.state.playing.set("")
 
     def answer(self, letter: str) -> None:
-        """Choose; the next trial follows."""
         self.stop()
         with self._links.told():
             if self.state.answer(letter, time.monotonic()):
                 self._ask()
 
     def undo(self) -> None:
-        """Back to the last trial."""
         self.stop()
         with self._links.told():
             if self.state.undo():
                 self._ask()
 
     def finish(self) -> None:
-        """Show the key and the result."""
         with self._links.told():
             self.state.finish()
 
     def leave(self) -> None:
-        """Close; every answer is on disk already."""
         self.stop()
         self._maker = None
         self._made.clear()
         self.state.leave()
 
     def export(self, path: Path) -> None:
-        """The table of all trials."""
         with self._links.told():
             self._links.tell(f"Saved {self.state.session.export(path)}")
 

@@ -43,7 +43,6 @@ class Machinery:
     # -- devices --------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Look at everything again: devices, models, banks, memory."""
         from drawbar.live import list_devices
 
         def found(names: list[str] | None, error: Exception | None) -> None:
@@ -152,11 +151,9 @@ class Machinery:
         return Path(folder) if folder else None
 
     def unload_model(self) -> None:
-        """Give the memory back."""
         self._reload(_nothing_loaded)
 
     def add_model(self, folder: Path) -> None:
-        """Put a checkpoint's folder on the list."""
         self.desk.settings.remember("models", str(folder), 20)
         self.refresh()
 
@@ -186,13 +183,11 @@ class Machinery:
         jobs.run(lambda: fetch(name, folder, tell, cancel), fetched)
 
     def cancel_fetch(self) -> None:
-        """Stop downloading; what has arrived stays."""
         self._cancel.set()
 
     # -- banks ----------------------------------------------------------------------------------------
 
     def open_bank(self, entry: BankEntry) -> None:
-        """Load the model again with this bank."""
         self.desk.settings.set("bank", "" if entry.embedded else str(entry.folder))
         model = self.desk.settings["model"] or "embedded"
         self._reload(partial(load, model, None if entry.embedded else entry.folder))
@@ -219,13 +214,11 @@ class Machinery:
         self._links.jobs.run(install, installed)
 
     def remove_bank(self, entry: BankEntry) -> None:
-        """Off the list; its files stay."""
         kept = [folder for folder in self.desk.settings["banks"] if folder != str(entry.folder)]
         self.desk.settings.set("banks", kept)
         self.refresh()
 
     def close(self) -> None:
-        """Let go of the ports; stop a download."""
         self._cancel.set()
         self.ports.close()
 

@@ -26,7 +26,6 @@ class RackActions:
             self.add(feature.id)
 
     def save_preset(self, name: str) -> None:
-        """The rack as a preset."""
         with self._links.told():
             path = self.desk.presets.save(name, self.desk.rack.strips, self.desk.macros.all)
             self._links.tell(f"Saved the preset {name}" if path else "Presets cannot be saved here")

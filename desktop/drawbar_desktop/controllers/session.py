@@ -50,7 +50,6 @@ class Session:
         jobs.run(lambda: load(lambda phase: jobs.post(lambda: self._phase(phase))), self._have)
 
     def load_now(self) -> None:
-        """Load on this thread."""
         self._have(self.load(self._phase), None)
 
     def reload(self, load: Load) -> None:

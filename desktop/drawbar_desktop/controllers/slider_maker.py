@@ -16,7 +16,6 @@ class MakingLink:
         self._cancel = threading.Event()
 
     def begin(self) -> None:
-        """Make it; the window stays usable."""
         state, loaded, jobs = self.state, self._links.loaded, self._links.jobs
         if state.busy.value or state.missing:
             return
@@ -46,7 +45,6 @@ class MakingLink:
         jobs.run(lambda: make(name, like, unlike, tell), done)
 
     def cancel(self) -> None:
-        """Stop; nothing is kept."""
         self._cancel.set()
 
     def _have(self, made: Made) -> None:

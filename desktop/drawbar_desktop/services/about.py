@@ -8,7 +8,6 @@ from drawbar_desktop.state.machine import About
 
 
 def about(log_file: Path | None) -> About:
-    """Of this installation."""
     try:
         number = version("drawbar")
     except PackageNotFoundError:

@@ -48,7 +48,6 @@ class Notices:
         """The first start: what there is."""
 
     def tell(self, text: str) -> None:
-        """A line for some seconds."""
         self.told.emit(text)
 
     def ask(self, key: str, words: str, *answers: Answer, sign: str = "information-outline") -> None:
@@ -60,5 +59,4 @@ class Notices:
         self.settled.emit(key)
 
     def set_phase(self, text: str, *, failed: bool = False) -> None:
-        """What happens now."""
         self.phase.set(Phase(text, failed))

@@ -47,7 +47,6 @@ class ChosenOutput:
         return self.output
 
     def close(self) -> None:
-        """Give the device back."""
         if self.output is not None:
             self.output.close()
         self.output = None

@@ -100,7 +100,6 @@ class Monitor:
 
     @property
     def delay(self) -> int:
-        """Samples between in and out."""
         return self._limiter.delay
 
     def set_gain_db(self, gain_db: float) -> None:

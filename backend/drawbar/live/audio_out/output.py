@@ -131,12 +131,10 @@ class NullOutput:
             self._reset()
 
     def available(self) -> int:
-        """Samples that `write` would take now."""
         self._advance()
         return self._ring.writable
 
     def write(self, samples: Floats) -> int:
-        """Queue samples -> how many were taken."""
         with self._lock:
             if self.started_at_s is None and len(samples):
                 self.started_at_s = self._clock.now()
@@ -145,7 +143,6 @@ class NullOutput:
             return self._ring.write(samples)
 
     def queued(self) -> int:
-        """Samples written that have not been played."""
         self._advance()
         return self._ring.readable
 
@@ -160,7 +157,6 @@ class NullOutput:
         return self._underruns
 
     def finish(self) -> None:
-        """Nothing more will be written."""
         with self._lock:
             self._advance()
             self._finished = True
@@ -172,8 +168,7 @@ class NullOutput:
             self._ring.clear()
             self._finished = True
 
-    def close(self) -> None:
-        """Nothing to give back."""
+    def close(self) -> None: ...
 
     def recorded(self) -> Floats:
         """What was heard since `start`, under-runs as silence, ``[n]`` (needs ``record=True``)."""

@@ -33,7 +33,6 @@ class Player:
 
     @property
     def playing(self) -> bool:
-        """Whether a sound is being played."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
@@ -122,7 +121,6 @@ class Player:
                 self._output.stop()
 
     def close(self) -> None:
-        """Stop, and give the device back."""
         with self._lock:
             self.stop()
             if self._output is not None:

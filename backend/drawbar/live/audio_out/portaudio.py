@@ -81,7 +81,6 @@ class PortAudioDevice:
 
     @property
     def latency_s(self) -> float:
-        """The device's own latency."""
         return self._latency
 
     def _resampled(self, samples: Floats, last: bool = False) -> Floats:
@@ -98,11 +97,9 @@ class PortAudioDevice:
         return self._finished and not self.failed and not self.queued()
 
     def queued(self) -> int:
-        """Samples written that have not left the ring."""
         raise NotImplementedError
 
     def played(self) -> int:
-        """Samples that have left the ring since `start`."""
         return self._written - self.queued()
 
     @property

@@ -28,12 +28,10 @@ class Ring:
 
     @property
     def readable(self) -> int:
-        """Samples that wait to be read."""
         return self._written - self._read
 
     @property
     def writable(self) -> int:
-        """Samples that still fit."""
         return self.capacity - self.readable
 
     def write(self, samples: Floats) -> int:

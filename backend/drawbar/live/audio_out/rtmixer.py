@@ -75,11 +75,9 @@ class RtmixerOutput(PortAudioDevice):
             self._warm_at = self._stream.time + WARM_S
 
     def available(self) -> int:
-        """Samples that `write` would take now."""
         return self._in_samples(self._ring.write_available - RESERVE)
 
     def write(self, samples: Floats) -> int:
-        """Queue samples -> how many were taken."""
         with self._lock:
             taken = samples[: self.available()]
             self._put(self._resampled(taken))
@@ -113,14 +111,12 @@ class RtmixerOutput(PortAudioDevice):
                 self._lateness = stream.fetch_and_reset_stats()
 
     def queued(self) -> int:
-        """Samples written that have not left the ring."""
         with self._lock:
             self._watch()
             waiting = self._ring.read_available + (0.0 if self._finished else self._inside_resampler())
             return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
 
     def finish(self) -> None:
-        """Nothing more will be written."""
         with self._lock:
             if not self._finished:
                 self._finished = True
@@ -142,7 +138,6 @@ class RtmixerOutput(PortAudioDevice):
             self._empty()
 
     def close(self) -> None:
-        """Give the device back."""
         self.stop()
         with self._lock:
             if self._stream is not None:

@@ -98,23 +98,19 @@ class SoundDeviceOutput(PortAudioDevice):
             self._underruns += ran_dry or (late and len(block) > 0)
 
     def available(self) -> int:
-        """Samples that `write` would take now."""
         return self._in_samples(self._ring.writable - RESERVE)
 
     def write(self, samples: Floats) -> int:
-        """Queue samples -> how many were taken."""
         taken = samples[: self.available()]
         self._ring.write(self._resampled(taken))
         self._written += len(taken)
         return len(taken)
 
     def queued(self) -> int:
-        """Samples written that have not left the ring."""
         waiting = self._ring.readable + (0.0 if self._finished else self._inside_resampler())
         return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
 
     def finish(self) -> None:
-        """Nothing more will be written."""
         if not self._finished:
             self._finished = True
             self._ring.write(self._resampled(np.zeros(0, np.float32), last=True))
@@ -133,7 +129,6 @@ class SoundDeviceOutput(PortAudioDevice):
         self._ring.clear()
 
     def close(self) -> None:
-        """Give the device back."""
         self.stop()
         if self._stream is not None:
             self._stream.close(ignore_errors=True)

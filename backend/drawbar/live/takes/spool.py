@@ -29,11 +29,9 @@ class Spool:
 
     @property
     def count(self) -> int:
-        """Columns so far."""
         return self._count
 
     def clear(self) -> None:
-        """Forget everything."""
         self._stored = self._count = 0
         if self._file is not None:
             self._file.close()

@@ -102,7 +102,6 @@ class TakeSettings:
             checked_amount(id, amount)
 
     def to_dict(self) -> JsonObject:
-        """As it is stored."""
         return asdict(self)
 
     @classmethod
@@ -167,7 +166,6 @@ class Take:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
         return len(self.audio) / self.sample_rate_hz
 
     def record(self) -> JsonObject:

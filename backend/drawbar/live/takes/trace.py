@@ -103,7 +103,6 @@ class Trace:
 
     @property
     def frames(self) -> int:
-        """Frames decided so far."""
         return self._tokens.count
 
     @property

@@ -116,7 +116,6 @@ class Reference:
 
     @property
     def layers(self) -> nn.ModuleList:
-        """``transformer.layers``: n counts from 0."""
         found: nn.ModuleList = self.model.transformer.layers
         return found
 

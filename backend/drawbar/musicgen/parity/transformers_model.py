@@ -65,7 +65,6 @@ class TransformersReference:
 
     @property
     def layers(self) -> nn.ModuleList:
-        """``decoder.layers``: n counts from 0."""
         found: nn.ModuleList = self.model.decoder.model.decoder.layers
         return found
 

@@ -211,11 +211,9 @@ class _View:
         return self._sounds[name]
 
     def frames(self, clip: int) -> int:
-        """Length of a clip."""
         return self._store.frames[clip]
 
     def clip_name(self, clip: int) -> tuple[str, str]:
-        """Name and licence."""
         return self._store.clips[clip].name, self._store.clips[clip].licence
 
     def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
