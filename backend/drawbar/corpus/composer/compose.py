@@ -18,11 +18,13 @@ from drawbar.corpus.composer.instruments import (
     Sound,
     sound_of,
 )
+from drawbar.corpus.composer.loops import FRAMES_PER_SIXTEENTH, LoopWriter
 from drawbar.corpus.composer.melody import play_lead
 from drawbar.corpus.composer.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 from drawbar.errors import BadInputError
 
+VERSIONS = (1, 2)
 HELD_OUT_SEED = 9_000_000
 """Seeds from here on are never trained on."""
 
@@ -48,15 +50,26 @@ _CHORD_CENTER = {"low": 50, "middle": 60, "high": 71}
 _LEAD_CENTER = {"low": 62, "middle": 72, "high": 83}
 
 
-def compose(seed: int, seconds: float = 30.0, casting: Casting | None = None) -> Piece:
+def compose(
+    seed: int, seconds: float = 30.0, casting: Casting | None = None, version: int = 1
+) -> Piece:
     """Return the piece of `seed`, `seconds` long; the same on every platform and in every process.
 
-    A `casting` says which roles play, and who writes the lead, where the seed should not decide.
+    A `casting` says which roles play, and who writes the lead, where the seed should not decide; such a piece is
+    always of version 1. `version` 1 is the composer of banks made before December 2026 (any tempo, human timing,
+    little that returns); 2, the default, writes phrases that return on the codec's frames (see `loops`).
     """
+    if version not in (None, *VERSIONS) or (casting and version == 2):
+        raise BadInputError(
+            f"there is no composer version {version} for this; choose one of {list(VERSIONS)}"
+        )
+    version = version or (1 if casting else 2)
     if not 1.0 <= seconds <= 3600.0:
         raise BadInputError(f"a piece of {seconds:g} s cannot be composed; ask for 1 to 3600 s")
     rng = _stream(seed, "plan")
-    tempo = rng.randint(*rng.choice(_TEMPI))
+    tempo: float = rng.randint(*rng.choice(_TEMPI))
+    if version == 2:
+        tempo = rng.choice(list(FRAMES_PER_SIXTEENTH))
     key, mode = rng.randrange(12), rng.choice(("major", "minor"))
     parts = _choose_parts(rng, casting)
     style = next((p.instrument for p in parts if p.role == "drums"), "")
@@ -69,6 +82,15 @@ def compose(seed: int, seconds: float = 30.0, casting: Casting | None = None) ->
     harmony = rng.choice(("simple", "seventh", "rich"))
     recurring = rng.random() < 0.5
     walking = swung and rng.random() < 0.6
+    if version == 2:
+        bare = Piece(
+            seed, seconds, tempo, 2 / 3 if swung else 0.5, key, mode, pattern, register, density, dynamics, curve,
+            harmony, parts, (), (), (), (),
+        )  # fmt: skip
+        return LoopWriter(
+            bare, walking, recurring, _CHORD_CENTER[register], _LEAD_CENTER[register],
+            lambda name: _stream(seed, name),
+        ).write()  # fmt: skip
     roles = tuple(p.role for p in parts)
     bars, sections = _plan(seed, seconds, tempo, key, mode, harmony, roles, casting, dominant=not recurring)
     grid = Grid(tempo, swing, dynamics, curve, seconds, _stream(seed, "human"))
@@ -126,7 +148,7 @@ def _choose_parts(rng: random.Random, casting: Casting | None) -> tuple[Part, ..
 
 
 def _plan(
-    seed: int, seconds: float, tempo: int, key: int, mode: str, harmony: str, roles: tuple[str, ...],
+    seed: int, seconds: float, tempo: float, key: int, mode: str, harmony: str, roles: tuple[str, ...],
     casting: Casting | None, *, dominant: bool,
 ) -> tuple[list[Bar], tuple[Section, ...]]:  # fmt: skip
     """Lay out sections of 4 or 8 bars, the roles active in each, and the chords of every bar."""

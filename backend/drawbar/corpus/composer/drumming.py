@@ -2,6 +2,7 @@
 
 import random
 
+from drawbar.corpus.composer.piece import Note
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 
 KICKS = frozenset({35, 36})
@@ -80,3 +81,8 @@ def play_drums(grid: Grid, bars: list[Bar], style: str, density: str, rng: rando
         if bar.first and (not playing or rng.random() < 0.6):
             grid.add("drums", base, 1.0, _CRASH[style], 6, loose=0.6)
         playing = True
+
+
+def crash(style: str, beat_s: float) -> Note:
+    """The cymbal that opens a phrase, at 0 s."""
+    return Note(0.0, round(beat_s, 4), _CRASH[style], 96, "drums")

@@ -106,6 +106,7 @@ class Piece:
             data: JsonObject = json.loads(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("unknown format number")
+            data["loop"] = tuple(data.get("loop", ()))
             for name, kind in _NESTED.items():
                 data[name] = tuple(kind(**_tuples(row)) for row in data[name])
             return cls(**_tuples(data))

@@ -24,7 +24,7 @@ class Bar:
 class Grid:
     """Writes notes on musical time; the only place that knows seconds."""
 
-    tempo_bpm: int
+    tempo_bpm: float
     swing: float
     dynamics: str
     curve: str

@@ -1,18 +1,22 @@
 """A checkpoint's codec section -> a codec: audio to tokens, tokens to audio, also bit by bit.
 
-Two codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``) and the embedded model's
-``spectral.SpectralCodec``. Knows nothing of the decoder.
+Three codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``), the embedded model's
+``bands.BandCodec`` and that of embedded models before December 2026, ``spectral.SpectralCodec``. Knows nothing of the decoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
+
+if TYPE_CHECKING:
+    from drawbar.musicgen.codec.bands import BandCodec
+    from drawbar.musicgen.codec.spectral import SpectralCodec
 
 
 class CodecStream(Protocol):
@@ -101,17 +105,24 @@ def load_codec(
     values = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
     }
-    if kind == "drawbar_spectral":
-        from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
-
-        codec = SpectralCodec(SpectralConfig.from_dict(config))
+    if kind in ("drawbar_bands", "drawbar_spectral"):
         try:
-            codec.load(values)
+            own = _own_codec(kind, config)
+            own.load(values)
         except RuntimeError as error:
             raise CheckpointError(f"the codec's tensors do not match its configuration: {error}") from error
-        return codec.eval().requires_grad_(False).to(device)
+        return own.eval().requires_grad_(False).to(device)
     if kind == "encodec":
         from drawbar.musicgen.codec.encodec import load_encodec
 
         return load_encodec(config, values, n_q, device)
-    raise NotSupportedError(f"codec {kind!r}: encodec and drawbar_spectral are supported")
+    raise NotSupportedError(f"codec {kind!r}: encodec, drawbar_bands and drawbar_spectral are supported")
+
+
+def _own_codec(kind: str, config: Mapping[str, object]) -> BandCodec | SpectralCodec:
+    from drawbar.musicgen.codec.bands import BandCodec, BandConfig
+    from drawbar.musicgen.codec.spectral import SpectralCodec, SpectralConfig
+
+    if kind == "drawbar_bands":
+        return BandCodec(BandConfig.from_dict(config))
+    return SpectralCodec(SpectralConfig.from_dict(config))

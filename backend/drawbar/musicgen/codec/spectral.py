@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +76,26 @@ class SpectralConfig:
         return {"model_type": "drawbar_spectral", **asdict(self)}
 
 
-class _Block(nn.Module):
+class OscillatorGrid(Protocol):
+    """Where a codec's oscillators lie."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples per second."""
+        ...
+
+    @property
+    def lowest_hz(self) -> float:
+        """The lowest oscillator."""
+        ...
+
+    @property
+    def octaves(self) -> tuple[tuple[int, int], ...]:
+        """So many octaves with so many steps each, from the lowest up."""
+        ...
+
+
+class Block(nn.Module):
     """A causal ConvNeXt block on ``[B, T, C]``."""
 
     def __init__(self, width: int, kernel: int, scale: float) -> None:
@@ -128,21 +147,23 @@ class _Quantiser(nn.Module):
         return torch.stack(parts).sum(0)
 
 
-class _Oscillators(nn.Module):
+class Oscillators(nn.Module):
     """Sinusoids on a fixed grid whose phases run with absolute time; amplitudes come from the tone head."""
 
     turns: Tensor
     cosine: Tensor
     sine: Tensor
 
-    def __init__(self, config: SpectralConfig, hop: int) -> None:
+    def __init__(self, config: OscillatorGrid, hop: int, below_hz: float | None = None) -> None:
         super().__init__()
         steps, octave = [], 0.0
         for octaves, per_octave in config.octaves:
             steps += [octave + n / per_octave for n in range(octaves * per_octave)]
             octave += octaves
         hz = config.lowest_hz * 2.0 ** torch.tensor(steps, dtype=torch.float64)
-        hz = hz[hz < config.sample_rate_hz / 2]
+        hz = hz[hz < (below_hz or config.sample_rate_hz / 2)]
+        self.hz = hz
+        """Their frequencies, ascending."""
         self.count = len(hz)
         turns = hz * (hop / config.sample_rate_hz)
         samples = torch.arange(-hop, hop, dtype=torch.float64)
@@ -180,17 +201,17 @@ class SpectralCodec(nn.Module):
         self.encoder_in = nn.Linear(c.long_bins + c.hops * short_bins, c.encoder_width)
         self.encoder_norm = nn.LayerNorm(c.encoder_width)
         self.encoder = nn.ModuleList(
-            _Block(c.encoder_width, c.kernel, 1 / c.encoder_blocks) for _ in range(c.encoder_blocks)
+            Block(c.encoder_width, c.kernel, 1 / c.encoder_blocks) for _ in range(c.encoder_blocks)
         )
         self.to_latent = nn.Linear(c.encoder_width, c.latent)
         self.quantiser = _Quantiser(c.n_q, c.card, c.latent)
         self.decoder_in = nn.Linear(c.latent, c.decoder_width)
         self.decoder = nn.ModuleList(
-            _Block(c.decoder_width, c.kernel, 1 / c.decoder_blocks) for _ in range(c.decoder_blocks)
+            Block(c.decoder_width, c.kernel, 1 / c.decoder_blocks) for _ in range(c.decoder_blocks)
         )
         self.decoder_norm = nn.LayerNorm(c.decoder_width)
         self.head = nn.Linear(c.decoder_width, 2 * c.hops * (c.synth_fft // 2 + 1))
-        self.oscillators = _Oscillators(c, self.hop)
+        self.oscillators = Oscillators(c, self.hop)
         self.tone_head = nn.Linear(c.decoder_width, c.hops * self.oscillators.count)
         rise, fall = torch.hann_window(2 * c.long_rise), torch.hann_window(2 * (c.long_fft - c.long_rise))
         long_window = torch.cat([rise[: c.long_rise], fall[c.long_fft - c.long_rise :]])
@@ -245,7 +266,7 @@ class SpectralCodec(nn.Module):
     @torch.inference_mode()
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
-        return self.synthesise(self.quantiser.decode(self._checked(tokens)))
+        return self.synthesise(self.vectors(checked_tokens(tokens, self.n_q, self.card)))
 
     def stream(self, batch: int = 1) -> SpectralStream:
         """A fresh incremental decoder for ``batch`` parallel signals."""
@@ -271,11 +292,15 @@ class SpectralCodec(nn.Module):
         result: Tensor = self.to_latent(x)
         return result
 
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> quantised vectors ``[B, T, latent]``."""
+        return self.quantiser.decode(tokens)
+
     def synthesise(self, z: Tensor) -> Tensor:
         """Quantised vectors ``[B, T, latent]`` -> audio ``[B, 1, T * samples_per_frame]``."""
         c = self.config
         frames, _ = self.spectra(torch.cat([z, z[:, -1:]], dim=1), None, 0)
-        summed = self.overlap_add(frames)
+        summed = overlap_add(frames, self.hop)
         start = 2 * self.hop
         return summed[:, None, start : start + z.shape[1] * c.samples_per_frame]
 
@@ -297,29 +322,12 @@ class SpectralCodec(nn.Module):
         segments = torch.fft.irfft(spectrum, n=c.synth_fft) * (self.synth_window / 1.5)
         return segments + F.pad(tones, (self.hop, self.hop)), after
 
-    def overlap_add(self, segments: Tensor) -> Tensor:
-        """Segments ``[B, J, synth_fft]`` -> their sum ``[B, (J + 3) * hop]``."""
-        quarters = segments.reshape(segments.shape[0], segments.shape[1], 4, self.hop)
-        total = segments.shape[1] + 3
-        parts = [F.pad(quarters[:, :, q], (0, 0, q, total - segments.shape[1] - q)) for q in range(4)]
-        return torch.stack(parts).sum(0).reshape(segments.shape[0], total * self.hop)
-
     def _log_spectra(self, signal: Tensor, size: int, hop: int, window: Tensor) -> Tensor:
         """``signal [B, N]`` -> log10 magnitudes ``[B, N / hop, bins]`` of windows that end with their hop."""
         padded = F.pad(signal, (size - hop, 0))
         pieces = padded.unfold(-1, size, hop) * window
         magnitude = torch.fft.rfft(pieces).abs() * (8.0 / size)
         return (torch.log10(magnitude + 1e-5) + 2.5) / 1.5
-
-    def _checked(self, tokens: Tensor) -> Tensor:
-        if tokens.ndim != 3 or tokens.shape[1] != self.config.n_q or tokens.shape[2] == 0:
-            raise BadInputError(
-                f"tokens of shape {list(tokens.shape)}: the codec takes [B, {self.config.n_q}, T] with T > 0"
-            )
-        low, high = int(tokens.min()), int(tokens.max())
-        if low < 0 or high >= self.config.card:
-            raise BadInputError(f"token {low if low < 0 else high} is outside 0..{self.config.card - 1}")
-        return tokens
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
@@ -328,21 +336,50 @@ class SpectralCodec(nn.Module):
             raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
 
 
-_StreamState = tuple[list[Tensor], Tensor, Tensor | None, int, int]
+def overlap_add(segments: Tensor, hop: int) -> Tensor:
+    """Segments ``[B, J, 4 * hop]`` -> their sum ``[B, (J + 3) * hop]``."""
+    quarters = segments.reshape(segments.shape[0], segments.shape[1], 4, hop)
+    total = segments.shape[1] + 3
+    parts = [F.pad(quarters[:, :, q], (0, 0, q, total - segments.shape[1] - q)) for q in range(4)]
+    return torch.stack(parts).sum(0).reshape(segments.shape[0], total * hop)
+
+
+def checked_tokens(tokens: Tensor, n_q: int, card: int) -> Tensor:
+    """The tokens, when they are ``[B, n_q, T]`` within 0..card - 1. Raises BadInputError."""
+    if tokens.ndim != 3 or tokens.shape[1] != n_q or tokens.shape[2] == 0:
+        raise BadInputError(f"tokens of shape {list(tokens.shape)}: the codec takes [B, {n_q}, T] with T > 0")
+    low, high = int(tokens.min()), int(tokens.max())
+    if low < 0 or high >= card:
+        raise BadInputError(f"token {low if low < 0 else high} is outside 0..{card - 1}")
+    return tokens
+
+
+class FrameSynthesis(Protocol):
+    """What a stream needs of a codec that synthesises frame by frame."""
+
+    hop: int
+    """Samples between two synthesis spectra."""
+    synth_window: Tensor
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> vectors ``[B, T, width]``."""
+        ...
+
+    def spectra(self, z: Tensor, states: list[Tensor] | None, start: int) -> tuple[Tensor, list[Tensor]]:
+        """Vectors from frame ``start`` -> segments ``[B, T * hops, 4 * hop]`` and the blocks' states."""
+        ...
+
+
+_StreamState = tuple[list[Tensor] | None, Tensor, Tensor | None, int, int]
 
 
 class SpectralStream:
     """Decodes frame by frame; the pushes and the flush, joined, equal ``decode`` of all the tokens."""
 
-    def __init__(self, codec: SpectralCodec, batch: int) -> None:
+    def __init__(self, codec: FrameSynthesis, batch: int) -> None:
         self.codec = codec
-        c = codec.config
-        device = codec.synth_window.device
-        width = c.decoder_width
-        self._states = [
-            torch.zeros(batch, c.kernel - 1, width, device=device) for _ in range(c.decoder_blocks)
-        ]
-        self._tail = torch.zeros(batch, 3 * codec.hop, device=device)
+        self._states: list[Tensor] | None = None
+        self._tail = torch.zeros(batch, 3 * codec.hop, device=codec.synth_window.device)
         self._last: Tensor | None = None
         self._skip = 2 * codec.hop
         self._frame = 0
@@ -350,7 +387,7 @@ class SpectralStream:
     @torch.inference_mode()
     def push(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, t]`` -> the samples they complete ``[B, 1, m]``; the first push yields one frame less."""
-        z = self.codec.quantiser.decode(tokens)
+        z = self.codec.vectors(tokens)
         self._last = z[:, -1:]
         return self._run(z)
 
@@ -364,17 +401,16 @@ class SpectralStream:
 
     def snapshot(self) -> object:
         """The state as it stands; cheap (no tensor is ever written in place)."""
-        return (list(self._states), self._tail, self._last, self._skip, self._frame)
+        return (self._states, self._tail, self._last, self._skip, self._frame)
 
     def restore(self, state: object) -> None:
         """Goes back to a ``snapshot``."""
-        states, self._tail, self._last, self._skip, self._frame = cast(_StreamState, state)
-        self._states = list(states)
+        self._states, self._tail, self._last, self._skip, self._frame = cast(_StreamState, state)
 
     def _run(self, z: Tensor) -> Tensor:
         segments, self._states = self.codec.spectra(z, self._states, self._frame)
         self._frame += z.shape[1]
-        summed = self.codec.overlap_add(segments)
+        summed = overlap_add(segments, self.codec.hop)
         keep = 3 * self.codec.hop
         summed = torch.cat([summed[:, :keep] + self._tail, summed[:, keep:]], dim=1)
         done = segments.shape[1] * self.codec.hop
