@@ -10,18 +10,22 @@ import torch
 
 from drawbar.bundled.codec_training import train_codec
 from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
+from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings, DecoderSettings
 from drawbar.corpus import CONCEPTS, HELD_OUT_SEED, annotate, compose
-from drawbar.musicgen.codec.spectral import SpectralConfig
+from drawbar.musicgen.codec.bands import BandConfig
+from drawbar.musicgen.network.decoder import Decoder
+from drawbar.musicgen.spec import ModelSpec
 
 CODEC = CodecSettings(
-    config=SpectralConfig(encoder_width=16, decoder_width=16, encoder_blocks=1, decoder_blocks=1, latent=8, card=16),
-    steps=6, batch=2, clip_frames=16, warm_up=2, checkpoint_every=3,
+    config=BandConfig(card=16, decoder_width=16, decoder_blocks=1),
+    fit_pieces=3, fit_seconds=1.0, fit_rounds=3, steps=6, batch=2, clip_frames=16, checkpoint_every=3,
 )  # fmt: skip
 DECODER = DecoderSettings(
-    d_model=32, layers=1, heads=2, d_ff=32, text_layers=1, context_frames=60, steps=4, short_frames=20,
-    short_batch=2, batch=1, opening_frames=10, opening_batch=3, warm_up=2, checkpoint_every=2,
+    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), text_layers=1, context_frames=60, steps=6,
+    text_from=2, text_steps=2, text_batch=4, short_frames=20, short_batch=2, long_batch=1, opening_frames=10,
+    opening_batch=3, warm_up=2, checkpoint_every=3,
 )  # fmt: skip
 
 
@@ -31,7 +35,7 @@ def material(tmp_path: Path) -> Material:
     folder = tmp_path / "material"
     folder.mkdir()
     for seed in (0, 1, 2, 3, HELD_OUT_SEED):
-        piece = compose(seed=seed, seconds=4.0)
+        piece = compose(seed=seed, seconds=4.0, version=2)
         noise = np.random.default_rng(seed).normal(0, 3000, 4 * 32000).astype(np.int16)
         np.save(folder / f"{seed}.npy", noise)
         np.save(folder / f"{seed}.concepts.npy", annotate(piece).concepts)
@@ -64,7 +68,7 @@ def test_a_stopped_decoder_training_ends_with_the_same_weights(tmp_path: Path, m
     tokens = tmp_path / "tokens"
     tokens.mkdir()
     for seed in material.seeds() + material.seeds(held_out=True):
-        drawn = np.random.default_rng(seed).integers(0, 1024, (4, 200)).astype(np.uint16)
+        drawn = np.random.default_rng(seed).integers(0, 16, (8, 200)).astype(np.uint16)
         np.save(tokens / f"{seed}.npy", drawn)
     whole = train_decoder(tmp_path / "whole", material, tokens, DECODER, quiet)
 
@@ -72,7 +76,7 @@ def test_a_stopped_decoder_training_ends_with_the_same_weights(tmp_path: Path, m
         pass
 
     def stop_at_checkpoint(line: str) -> None:
-        if '"step": 4' in line:
+        if '"step": 6' in line:
             raise Stop
 
     with pytest.raises(Stop):
@@ -111,3 +115,24 @@ def test_prompts_in_training_name_the_instruments() -> None:
         for draw in range(5):
             asked = excerpt_prompt(kept, concepts, 0, 500, random.Random(draw))
             assert asked == excerpt_prompt(piece, concepts, 0, 500, random.Random(draw))
+
+
+def test_planted_heads_look_back_as_far_as_they_are_told() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(ModelSpec(d_model=128, n_layers=2, n_heads=2, d_ff=128, card=64))
+    assert min(share for shares in plant(decoder, ((96, 40), (128,))) for share in shares) > 0.5
+
+
+def test_an_excerpt_is_asked_for_the_progression_in_its_own_order() -> None:
+    piece = next(
+        p
+        for p in (compose(s, 30.0, version=2) for s in range(99))
+        if len(set(p.loop)) == 4 and p.tempo_bpm == 150.0
+    )
+    everything = np.ones((1500, len(CONCEPTS)), dtype=bool)
+    bar = 80
+    turned = [*piece.loop[1:], piece.loop[0]]
+    asked = [excerpt_prompt(piece, everything, bar, 640, random.Random(n)) for n in range(60)]
+    said = [prompt for prompt in asked if all(name in prompt for name in set(piece.loop))]
+    assert said
+    assert all(prompt.index(turned[0]) < prompt.index(turned[-1]) for prompt in said)

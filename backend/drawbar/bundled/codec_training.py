@@ -1,4 +1,8 @@
-"""Rendered audio -> a trained SpectralCodec; resumable. Knows nothing of the decoder."""
+"""Rendered audio -> a BandCodec: codebooks by k-means, then its synthesis by gradient; resumable.
+
+The tokens depend on the codebooks alone, so a decoder can be trained on them while the synthesis goes on learning.
+Knows nothing of the decoder.
+"""
 
 from __future__ import annotations
 
@@ -10,80 +14,76 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.audio_analysis.mel import log_mel, log_mel_distance
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings
-from drawbar.musicgen.codec.spectral import SpectralCodec
+from drawbar.musicgen.codec.bands import BandCodec
 
 
-class _Codebooks:
-    """Moves the codebooks towards what they are assigned (EMA) and revives entries that nothing chooses."""
+def fit_codebooks(
+    folder: Path, material: Material, settings: CodecSettings, say: Callable[[str], None]
+) -> BandCodec:
+    """The codec with its codebooks, read from ``folder/codebooks.pt`` or made from the material and written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    codec = BandCodec(settings.config)
+    made = folder / "codebooks.pt"
+    if made.exists():
+        codec.load(torch.load(made, weights_only=True))
+        return codec
+    began = time.monotonic()
+    heard: list[list[Tensor]] = [[] for _ in range(codec.n_q)]
+    length = round(settings.fit_seconds * codec.sample_rate_hz)
+    for seed in material.seeds()[: settings.fit_pieces]:
+        draw = np.random.default_rng([settings.seed, seed])
+        start = int(draw.integers(0, len(material.audio(seed)) - length))
+        with torch.inference_mode():
+            for band, features in enumerate(
+                codec.features(_audio(material, seed, start, length)[None, None])
+            ):
+                heard[band].append(features[0])
+    for band, parts in enumerate(heard):
+        vectors = torch.cat(parts)
+        book = _k_means(vectors, codec.card, settings.fit_rounds)
+        codec.codebooks[band, :, : codec.widths[band]] = book
+        nearest = codec.distances(vectors, band).amin(-1)
+        codec.slack[band] = settings.stickiness * nearest.median()
+        used = int(
+            (torch.bincount(codec.distances(vectors, band).argmin(-1), minlength=codec.card) > 0).sum()
+        )
+        say(
+            f"codebook {band}: {used} of {codec.card} entries used, mean distance {float(nearest.mean()):.4f}"
+        )
+    torch.save(codec.state_dict(), made.with_suffix(".part"))
+    made.with_suffix(".part").replace(made)
+    say(f"codebooks of {len(vectors)} frames in {(time.monotonic() - began) / 60:.1f} min")
+    return codec
 
-    def __init__(self, codec: SpectralCodec, decay: float) -> None:
-        self.books = codec.quantiser.codebooks
-        self.quantiser = codec.quantiser
-        self.decay = decay
-        n_q, card, latent = self.books.shape
-        self.counts = torch.ones(n_q, card)
-        self.sums = self.books.clone()
-        self.latent = latent
 
-    @torch.no_grad()
-    def fill(self, z: Tensor, rounds: int = 4) -> None:
-        """k-means of ``z [N, latent]``, stage by stage on the rest."""
-        rest = z
-        n_q, card, _ = self.books.shape
-        for k in range(n_q):
-            self.books[k] = rest[torch.randperm(len(rest))[:card]]
-            for _ in range(rounds):
-                chosen = self.quantiser.nearest(rest, k)
-                counts = torch.bincount(chosen, minlength=card).float()
-                sums = torch.zeros(card, self.latent).index_add_(0, chosen, rest)
-                lonely = counts == 0
-                self.books[k] = sums / counts.clamp(min=1)[:, None]
-                if lonely.any():
-                    self.books[k][lonely] = rest[torch.randint(len(rest), (int(lonely.sum()),))]
-            chosen = self.quantiser.nearest(rest, k)
-            self.counts[k] = torch.bincount(chosen, minlength=card).float().clamp(min=0.5)
-            self.sums[k] = self.books[k] * self.counts[k][:, None]
-            rest = rest - self.books[k][chosen]
+@torch.no_grad()
+def _k_means(vectors: Tensor, count: int, rounds: int) -> Tensor:
+    """``vectors [N, D]`` -> centres ``[count, D]``; one that nothing chooses moves to what is far from all."""
+    centres = vectors[torch.randperm(len(vectors))[:count]].clone()
+    for _ in range(rounds):
+        squares = vectors.square().sum(1)
+        distance, chosen = (centres.square().sum(1) - 2 * vectors @ centres.T).min(1)
+        held = torch.bincount(chosen, minlength=count)
+        sums = torch.zeros_like(centres).index_add_(0, chosen, vectors)
+        centres = sums / held.clamp(min=1)[:, None]
+        lonely = torch.nonzero(held == 0)[:, 0]
+        if len(lonely):
+            far = torch.multinomial((distance + squares).clamp(min=0) + 1e-9, len(lonely))
+            centres[lonely] = vectors[far]
+    return centres
 
-    def quantise(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """``z [B, T, latent]`` -> straight-through quantised vectors and the commitment loss; updates the books."""
-        flat = z.detach().reshape(-1, self.latent)
-        rest, total = flat, torch.zeros_like(flat)
-        with torch.no_grad():
-            for k in range(self.books.shape[0]):
-                chosen = self.quantiser.nearest(rest, k)
-                picked = self.books[k][chosen].clone()
-                self._move(k, rest, chosen)
-                total, rest = total + picked, rest - picked
-        quantised = total.reshape(z.shape)
-        commitment = F.mse_loss(z, quantised)
-        return z + (quantised - z).detach(), commitment
 
-    def _move(self, k: int, rest: Tensor, chosen: Tensor) -> None:
-        card = self.books.shape[1]
-        counts = torch.bincount(chosen, minlength=card).float()
-        sums = torch.zeros(card, self.latent).index_add_(0, chosen, rest)
-        self.counts[k].mul_(self.decay).add_(counts, alpha=1 - self.decay)
-        self.sums[k].mul_(self.decay).add_(sums, alpha=1 - self.decay)
-        dead = self.counts[k] < 0.01
-        if dead.any():
-            fresh = rest[torch.randint(len(rest), (int(dead.sum()),))]
-            self.counts[k][dead] = 0.2
-            self.sums[k][dead] = fresh * 0.2
-        self.books[k] = self.sums[k] / self.counts[k][:, None]
-
-    def state(self) -> dict[str, Tensor]:
-        return {"counts": self.counts, "sums": self.sums}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        self.counts.copy_(state["counts"])
-        self.sums.copy_(state["sums"])
+def _audio(material: Material, seed: int, start: int, length: int) -> Tensor:
+    """Samples ``[length]`` of a piece, float32."""
+    return torch.from_numpy(
+        np.asarray(material.audio(seed)[start : start + length], dtype=np.float32) / 32767.0
+    )
 
 
 def _spectral_loss(made: Tensor, real: Tensor) -> Tensor:
@@ -110,12 +110,12 @@ def _clips(material: Material, seeds: list[int], settings: CodecSettings, step: 
     for seed in draw.choice(seeds, settings.batch):
         audio = material.audio(int(seed))
         start = int(draw.integers(0, len(audio) - length))
-        rows.append(np.asarray(audio[start : start + length], dtype=np.float32) / 32767.0)
-    return torch.from_numpy(np.stack(rows))[:, None]
+        rows.append(_audio(material, int(seed), start, length))
+    return torch.stack(rows)[:, None]
 
 
 @torch.inference_mode()
-def codec_distance(codec: SpectralCodec, material: Material, seeds: list[int], seconds: float = 8.0) -> float:
+def codec_distance(codec: BandCodec, material: Material, seeds: list[int], seconds: float = 8.0) -> float:
     """Mean log10-mel distance of the round trip over the first ``seconds`` of each piece."""
     values = []
     for seed in seeds:
@@ -131,65 +131,47 @@ def codec_distance(codec: SpectralCodec, material: Material, seeds: list[int], s
 
 def train_codec(
     folder: Path, material: Material, settings: CodecSettings, say: Callable[[str], None]
-) -> SpectralCodec:
-    """Trains (or goes on training) the codec in ``folder``; the newest checkpoint is ``codec.pt``."""
-    folder.mkdir(parents=True, exist_ok=True)
+) -> BandCodec:
+    """Trains (or goes on training) the codec's synthesis; the newest checkpoint is ``codec.pt``."""
+    codec = fit_codebooks(folder, material, settings, say)
     torch.manual_seed(settings.seed)
-    codec = SpectralCodec(settings.config)
-    books = _Codebooks(codec, settings.ema)
     optimiser = torch.optim.AdamW(
-        codec.parameters(), lr=settings.learning_rate, betas=(0.8, 0.99), weight_decay=1e-3
+        codec.parameters(), lr=settings.learning_rate, betas=(0.8, 0.99), weight_decay=1e-3, fused=True
     )
     checkpoint, first, spent_s = folder / "codec.pt", 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         codec.load(saved["codec"])
-        books.restore(saved["books"])
         optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = int(saved["step"]), float(saved["spent_s"])
-        if "draws" in saved:
-            torch.set_rng_state(saved["draws"])
     began = time.monotonic() - spent_s
-    warm: list[Tensor] = []
+    recent: float | None = None
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
             ramp = min(1.0, (step + 1) / 100)
             group["lr"] = settings.learning_rate * ramp * (0.02 + 0.98 * _cosine(step / settings.steps))
         real = _clips(material, material.seeds(), settings, step)
-        z = codec.latents(real)
-        if step < settings.warm_up:
-            quantised, commitment = z, z.pow(2).mean() * 0.01
-            if step >= settings.warm_up - 20:
-                warm.append(z.detach().reshape(-1, settings.config.latent))
-            if step == settings.warm_up - 1:
-                books.fill(torch.cat(warm))
-        else:
-            quantised, commitment = books.quantise(z)
-        made = codec.synthesise(quantised)
-        loss = _spectral_loss(made[:, 0], real[:, 0])
+        with torch.no_grad():
+            vectors = codec.vectors(codec.encode(real).clone())
+        made = codec.synthesise(vectors)
+        # The first frames begin in the middle of notes that the codec has not heard start.
+        skip = 8 * codec.samples_per_frame
+        loss = _spectral_loss(made[:, 0, skip:], real[:, 0, skip:])
         optimiser.zero_grad(set_to_none=True)
-        (loss + settings.commitment * commitment).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
         optimiser.step()
+        shown = float(loss.detach())
+        recent = shown if recent is None else 0.98 * recent + 0.02 * shown
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            codec.eval()
             distance = codec_distance(codec, material, material.seeds(held_out=True)[:12])
-            record = {"step": step + 1, "loss": round(float(loss.detach()), 4), "distance": round(distance, 4),
-                      "minutes": round((time.monotonic() - began) / 60, 2)}  # fmt: skip
-            say(json.dumps(record))
+            say(json.dumps({"step": step + 1, "loss": round(recent, 4), "distance": round(distance, 4),
+                            "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
             part = folder / "codec.part"
-            torch.save(
-                {"codec": codec.state_dict(), "books": books.state(), "optimiser": optimiser.state_dict(),
-                 "step": step + 1, "spent_s": time.monotonic() - began, "draws": torch.get_rng_state()},
-                part,
-            )  # fmt: skip
+            torch.save({"codec": codec.state_dict(), "optimiser": optimiser.state_dict(),
+                        "step": step + 1, "spent_s": time.monotonic() - began}, part)  # fmt: skip
             part.replace(checkpoint)
-            codec.train()
-        elif (step + 1) % 50 == 0:
-            minutes = (time.monotonic() - began) / 60
-            losses = f"loss {float(loss.detach()):.3f} commitment {float(commitment.detach()):.4f}"
-            say(f"codec step {step + 1}/{settings.steps} {losses} {minutes:.1f} min")
-    return codec.eval()
+    return codec.eval().requires_grad_(False)
 
 
 def _cosine(progress: float) -> float:

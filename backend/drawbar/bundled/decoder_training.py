@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import random
 import time
 from collections.abc import Callable
@@ -18,17 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
+from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import DecoderSettings
 from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
-from drawbar.musicgen.codec.spectral import SpectralCodec
+from drawbar.corpus.composer.chord_names import chord_name
+from drawbar.corpus.composer.timing import BEATS_PER_BAR
+from drawbar.musicgen.codec.bands import BandCodec
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
-
-_BOOK_WEIGHTS = (1.0, 0.8, 0.6, 0.5)
-"""The first codebook carries the music, the last mostly noise: what each one's loss counts."""
 
 
 @dataclass
@@ -53,12 +52,10 @@ class Language:
         return result
 
 
-def encode_material(
-    codec: SpectralCodec, material: Material, folder: Path, say: Callable[[str], None]
-) -> None:
+def encode_material(codec: BandCodec, material: Material, folder: Path, say: Callable[[str], None]) -> None:
     """Writes ``SEED.npy`` (uint16 ``[K, T]``) for every rendered piece that has none yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    seeds = material.seeds() + material.seeds(held_out=True)
+    seeds = material.seeds(held_out=True) + material.seeds()
     for number, seed in enumerate(seeds):
         target = folder / f"{seed}.npy"
         if target.exists():
@@ -74,13 +71,25 @@ def encode_material(
 def excerpt_prompt(
     piece: Piece, concepts: NDArray[np.bool_], start: int, frames: int, rng: random.Random
 ) -> str:
-    """The prompt of an excerpt: only parts heard in at least a quarter of it, only motifs that return inside it."""
+    """The prompt of an excerpt: only parts heard in at least a quarter of it, only motifs that return inside it, and
+    the progression in the order in which the excerpt has it, where it comes round."""
     share = concepts[start : start + frames].mean(axis=0)
     parts = tuple(p for p in piece.parts if share[CONCEPTS.index(p.role)] >= 0.25)
     begin_s, end_s = start / 50, (start + frames) / 50
     motifs = tuple(m for m in piece.motifs if m.start_s >= begin_s and m.end_s <= end_s)
-    heard = dataclasses.replace(piece, parts=parts, motifs=motifs if len(motifs) > 1 else ())
+    heard = dataclasses.replace(
+        piece, parts=parts, motifs=motifs if len(motifs) > 1 else (), loop=_loop_from(piece, begin_s, end_s)
+    )
     return prompt_for(heard, rng)
+
+
+def _loop_from(piece: Piece, begin_s: float, end_s: float) -> tuple[str, ...]:
+    count = len(piece.loop)
+    names = [chord_name(c.root, c.quality) for c in piece.chords if begin_s - 0.01 <= c.start_s < end_s - 0.2]
+    returns = names[count : 2 * count]
+    if not count or sorted(names[:count]) != sorted(piece.loop) or names[: len(returns)] != returns:
+        return ()
+    return tuple(names[:count])
 
 
 def first_notes(piece: Piece) -> Piece:
@@ -90,7 +99,7 @@ def first_notes(piece: Piece) -> Piece:
 
 
 class _Excerpts:
-    """Batches of one shape: many short excerpts or a few long ones, a function of the step alone."""
+    """Batches of one shape that begin with a bar, a function of the step and of the pieces that are there."""
 
     def __init__(
         self, material: Material, tokens: Path, settings: DecoderSettings, *, held_out: bool = False
@@ -112,38 +121,36 @@ class _Excerpts:
             prompts.append(excerpt_prompt(self.pieces[seed], self.concepts[seed], start, 64, rng))
         return torch.from_numpy(np.stack(rows)), prompts
 
-    def batch(self, step: int, *, opening: bool = False) -> tuple[Tensor, list[str]]:
-        """Tokens ``[B, K, T]`` and prompts of one step; ``opening`` asks for a batch of openings."""
+    def batch(self, step: int, *, opening: bool = False, silent: bool = False) -> tuple[Tensor, list[str]]:
+        """Tokens ``[B, K, T]`` and prompts of one step; ``opening`` asks for short ones, ``silent`` for null text."""
         s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
-        roll = s.long_share if opening else rng.random()
+        roll = rng.random()
         frames, count = s.short_frames, s.short_batch
-        if roll < s.long_share:
-            frames, count = s.context_frames, s.batch
-        elif roll < s.long_share + s.opening_share:
+        if not opening and roll < s.long_share:
+            frames, count = s.context_frames, s.long_batch
+        elif opening or roll < s.long_share + s.opening_share:
             frames, count = s.opening_frames, s.opening_batch
         rows, prompts = [], []
         for _ in range(count):
             seed = rng.choice(self.seeds)
-            latest = self.tokens[seed].shape[1] - frames
-            # Short openings of the same first frames would be learnt by heart.
-            first = rng.random() < (0.4 if frames > s.opening_frames else 0.01)
-            start = 0 if first else rng.randint(0, max(0, latest))
+            piece = self.pieces[seed]
+            bar = round(BEATS_PER_BAR * 60 / piece.tempo_bpm * 50)
+            latest = (self.tokens[seed].shape[1] - frames) // bar
+            start = bar * rng.randint(0, max(0, latest))
             rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
-            prompt = excerpt_prompt(self.pieces[seed], self.concepts[seed], start, frames, rng)
-            silent = rng.random() < s.text_dropout or step < s.text_from
-            prompts.append("" if silent else prompt)
+            prompt = excerpt_prompt(piece, self.concepts[seed], start, frames, rng)
+            prompts.append("" if silent or rng.random() < s.text_dropout else prompt)
         return torch.from_numpy(np.stack(rows)), prompts
 
 
 def _book_losses(language: Language, tokens: Tensor, prompts: list[str]) -> Tensor:
-    """Cross-entropy of each codebook in nats ``[K]``."""
+    """Cross-entropy of each codebook at each position in nats ``[K, S]``, mean over the batch."""
     spec = language.decoder.spec
     steps = to_steps(tokens, spec.delays, spec.card, valid_only=True)
     logits = language.logits(steps, prompts)
     targets = targets_for(steps, spec.card)
-    return torch.stack(
-        [F.cross_entropy(logits[:, k].flatten(0, 1), targets[:, k].flatten()) for k in range(spec.n_q)]
-    )
+    losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
+    return losses.view(targets.shape).mean(0)[:, max(spec.delays) : -1]
 
 
 def _text_path(language: Language) -> dict[str, nn.Parameter]:
@@ -177,34 +184,47 @@ def _optimiser(language: Language, settings: DecoderSettings) -> torch.optim.Ada
 
 
 @torch.inference_mode()
-def _validate(language: Language, excerpts: _Excerpts, batches: int = 6) -> list[float]:
-    losses = [_book_losses(language, *excerpts.batch(10_000_000 + n)) for n in range(batches)]
-    return [round(float(x), 4) for x in torch.stack(losses).mean(0)]
+def _validate(language: Language, excerpts: _Excerpts, batches: int = 6) -> dict[str, list[float]]:
+    """Held-out cross-entropy by codebook, and of all together by second of the excerpt: what returns gets easier."""
+    losses, seconds = [], []
+    for number in range(batches):
+        found = _book_losses(language, *excerpts.batch(10_000_000 + number))
+        losses.append(found.mean(1))
+        if found.shape[1] >= excerpts.settings.short_frames - 2:
+            whole = found[:, : (excerpts.settings.short_frames - 2) // 50 * 50].sum(0)
+            seconds.append(whole.view(-1, 50).mean(1))
+    return {
+        "held_out": [round(float(x), 3) for x in torch.stack(losses).mean(0)],
+        "by_second": [round(float(x), 2) for x in torch.stack(seconds).mean(0)],
+    }
 
 
 @torch.inference_mode()
-def _text_gain(language: Language, excerpts: _Excerpts, batches: int = 2) -> list[float]:
-    """How much more a clip's opening is told by its own prompt than by another clip's, in nats per codebook."""
+def _text_gain(language: Language, excerpts: _Excerpts, batches: int = 2) -> float:
+    """How much better openings are told by their own prompts than by other clips', in nats a frame, all codebooks."""
     gains = []
     for number in range(batches):
         tokens, prompts = excerpts.batch(20_000_000 + number, opening=True)
         others = [*prompts[1:], prompts[0]]
         gains.append(_book_losses(language, tokens, others) - _book_losses(language, tokens, prompts))
-    return [round(float(x), 4) for x in torch.stack(gains).mean(0)]
+    return round(float(torch.stack(gains).mean((0, 2)).sum()), 3)
 
 
 def new_language(settings: DecoderSettings) -> Language:
     """Untrained networks of the recipe's sizes."""
     spec = ModelSpec(
         d_model=settings.d_model, n_layers=settings.layers, n_heads=settings.heads, d_ff=settings.d_ff,
+        n_q=len(settings.delays), card=settings.card, delays=settings.delays,
         context_frames=settings.context_frames, text_dim=settings.d_model,
+        change_temperature=settings.change_temperature,
     )  # fmt: skip
     decoder = Decoder(spec)
     with torch.no_grad():
-        # Tokens must be heard over the positions (amplitude 1), and the likeliest next token is the same again.
-        decoder.embed.weight.normal_(std=0.5)
+        # Tokens and positions are about equally loud, and the likeliest next token is the same again.
+        decoder.embed.weight.normal_(std=0.7 / spec.n_q**0.5)
+        plant(decoder, settings.lags)
         books = decoder.embed.weight.view(spec.n_q, spec.card + 1, -1)[:, : spec.card]
-        decoder.head.weight.copy_(0.08 * books.reshape(spec.n_q * spec.card, -1))
+        decoder.head.weight.copy_(0.3 * books.reshape(spec.n_q * spec.card, -1))
     return Language(decoder, make_text_encoder(settings), make_tokenizer())
 
 
@@ -246,14 +266,17 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
 def train_decoder(
     folder: Path, material: Material, tokens: Path, settings: DecoderSettings, say: Callable[[str], None]
 ) -> Language:
-    """Trains (or goes on training); ``decoder.pt`` is the newest checkpoint with the running weight average."""
+    """Trains (or goes on training); ``decoder.pt`` is the newest checkpoint with the running weight average.
+
+    New pieces in ``tokens`` are taken up at each checkpoint, so that training may begin before all are made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     language = new_language(settings)
     modules = language.modules()
-    training = _Excerpts(material, tokens, settings)
     held_out = _Excerpts(material, tokens, settings, held_out=True)
-    checkpoint, first, spent_s = folder / "decoder.pt", 0, 0.0
+    training = _Excerpts(material, tokens, settings)
+    checkpoint, first, spent_s, seen = folder / "decoder.pt", 0, 0.0, 0
     average = {k: v.clone() for k, v in modules.state_dict().items()}
     optimiser = _optimiser(language, settings)
     if checkpoint.exists():
@@ -261,27 +284,27 @@ def train_decoder(
         modules.load_state_dict(saved["weights"])
         average = saved["average"]
         optimiser.load_state_dict(saved["optimiser"])
-        first, spent_s = int(saved["step"]), float(saved["spent_s"])
-    weights = torch.tensor(_BOOK_WEIGHTS)
+        first, spent_s, seen = int(saved["step"]), float(saved["spent_s"]), int(saved["frames"])
+    weights = torch.tensor(settings.book_weights)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None
     for step in range(first, settings.steps):
         if step == settings.text_from:
             _learn_text(language, training, say)
             optimiser = _optimiser(language, settings)
-            average = {k: v.clone() for k, v in modules.state_dict().items()}
         since = step + 1 if step < settings.text_from else step + 1 - settings.text_from
         rate = settings.learning_rate * min(1.0, since / settings.warm_up)
-        progress = step / settings.steps
+        left = (settings.steps - step) / (settings.cool_down * settings.steps)
         for group in optimiser.param_groups:
-            shape = 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress))
-            group["lr"] = rate * shape * group["share"]
-        losses = _book_losses(language, *training.batch(step))
+            group["lr"] = rate * min(1.0, left) * group["share"]
+        batch, prompts = training.batch(step, silent=step < settings.text_from)
+        losses = _book_losses(language, batch, prompts).mean(1)
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimiser.step()
-        decay = min(0.995, (step + 1) / (step + 10))
+        seen += batch.shape[0] * batch.shape[2]
+        decay = min(settings.average, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
@@ -290,12 +313,13 @@ def train_decoder(
             modules.load_state_dict(average)
             held, gain = _validate(language, held_out), _text_gain(language, held_out)
             modules.load_state_dict(live)
-            say(json.dumps({"step": step + 1, "train": [round(float(x), 4) for x in recent],
-                            "held_out": held, "text_gain": gain,
+            say(json.dumps({"step": step + 1, "frames": seen, "pieces": len(training.seeds),
+                            "train": [round(float(x), 3) for x in recent], **held, "text_gain": gain,
                             "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
             part = folder / "decoder.part"
-            torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(),
+            torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(), "frames": seen,
                         "step": step + 1, "spent_s": time.monotonic() - began}, part)  # fmt: skip
             part.replace(checkpoint)
+            training = _Excerpts(material, tokens, settings)
     modules.load_state_dict(average)
     return language

@@ -16,7 +16,7 @@ from drawbar.bundled.material import Material
 from drawbar.corpus import CONCEPTS
 from drawbar.features.profile import ProfileSettings
 from drawbar.musicgen.checkpoint.weights import save_hf
-from drawbar.musicgen.codec.spectral import SpectralCodec
+from drawbar.musicgen.codec.bands import BandCodec
 from drawbar.pipeline import BuildSettings, Progress, SweepSettings, build
 from drawbar.sae import SaeSettings
 
@@ -26,7 +26,7 @@ FACTORS: tuple[str, ...] = tuple(
 """What the detectors listen for: the four roles and the instrument or style of each."""
 
 
-def export_model(folder: Path, language: Language, codec: SpectralCodec, training: dict[str, object]) -> None:
+def export_model(folder: Path, language: Language, codec: BandCodec, training: dict[str, object]) -> None:
     """Writes the Hugging Face layout and ``training.json``; the old folder is replaced only once all is written."""
     fresh = folder.with_name(folder.name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -39,7 +39,7 @@ def export_model(folder: Path, language: Language, codec: SpectralCodec, trainin
 
 
 def round_trips(
-    codec: SpectralCodec, material: Material, tokens: Path, seeds: Sequence[int], seconds: float
+    codec: BandCodec, material: Material, tokens: Path, seeds: Sequence[int], seconds: float
 ) -> Iterator[Example]:
     """Pieces as the codec returns them (audio ``[N]``) with the truth of FACTORS per frame ``[T, C]``."""
     columns = [CONCEPTS.index(name) for name in FACTORS]
@@ -53,7 +53,7 @@ def round_trips(
 
 
 def export_detectors(
-    folder: Path, codec: SpectralCodec, material: Material, tokens: Path, say: Callable[[str], None]
+    folder: Path, codec: BandCodec, material: Material, tokens: Path, say: Callable[[str], None]
 ) -> None:
     """Trains the judges on round trips of composed audio; writes them with their held-out AUROC."""
     last = -1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from drawbar.errors import BadInputError
-from drawbar.musicgen.codec.spectral import SpectralConfig
+from drawbar.musicgen.codec.bands import BandConfig
 from drawbar.sae import SaeSettings
 
 
@@ -13,9 +13,9 @@ from drawbar.sae import SaeSettings
 class CorpusSettings:
     """What is composed and rendered."""
 
-    pieces: int = 1600
+    pieces: int = 12_000
     """Training pieces; their composer seeds are 0 .. pieces - 1."""
-    held_out: int = 240
+    held_out: int = 96
     """Pieces for validation; their seeds start at HELD_OUT_SEED."""
     seconds: float = 30.0
     soundfont: str = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
@@ -23,20 +23,22 @@ class CorpusSettings:
 
 @dataclass(frozen=True)
 class CodecSettings:
-    """Codec training (AdamW, cosine schedule, EMA codebooks)."""
+    """The codec: codebooks by k-means, then its synthesis (AdamW, cosine schedule)."""
 
-    config: SpectralConfig = field(default_factory=SpectralConfig)
-    steps: int = 2000
+    config: BandConfig = field(default_factory=BandConfig)
+    fit_pieces: int = 240
+    """Pieces whose feature vectors make the codebooks."""
+    fit_seconds: float = 10.0
+    """How much of each."""
+    fit_rounds: int = 16
+    stickiness: float = 1.0
+    """A band keeps its code while that is at most so many median distances worse than the nearest."""
+    steps: int = 3000
     batch: int = 6
-    clip_frames: int = 64
-    learning_rate: float = 8e-4
-    warm_up: int = 100
-    """Steps without quantisation, after which k-means fills the codebooks."""
-    ema: float = 0.98
-    """Decay of the codebooks' running means."""
-    commitment: float = 0.25
+    clip_frames: int = 56
+    learning_rate: float = 1e-3
     seed: int = 1
-    checkpoint_every: int = 300
+    checkpoint_every: int = 100
 
 
 @dataclass(frozen=True)
@@ -44,30 +46,42 @@ class DecoderSettings:
     """Music first, then the text alone, then both together."""
 
     d_model: int = 256
-    layers: int = 6
+    layers: int = 5
     heads: int = 4
-    d_ff: int = 1024
+    d_ff: int = 768
+    card: int = 384
+    delays: tuple[int, ...] = (0, 1, 1, 1, 1, 1, 0, 1)
+    """The lowest band and the hi-hats' first, the rest of the frame one step later: it costs one frame."""
+    lags: tuple[tuple[int, ...], ...] = ((96, 128, 160, 320), (384, 512, 256))
+    """Frames after which bars and phrases return at the composer's tempi: a head each, in blocks 0 and 1."""
+    book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
+    """What each codebook's loss counts."""
+    change_temperature: float | None = 0.6
+    """How its tokens are drawn when it plays (see ``Sampler``)."""
     text_layers: int = 2
     context_frames: int = 1500
-    steps: int = 3200
-    text_from: int = 900
+    steps: int = 60_000
+    text_from: int = 800
     """The step at which text comes in; before it every prompt is null."""
-    text_steps: int = 300
+    text_steps: int = 150
     """Steps that the text path trains alone then, on single frames without any context."""
-    text_batch: int = 192
-    text_rate: float = 0.1
+    text_batch: int = 160
+    text_rate: float = 0.2
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
-    short_frames: int = 500
-    short_batch: int = 6
-    long_share: float = 0.12
-    """Share of the steps that train on the whole context instead of short excerpts."""
-    opening_frames: int = 24
-    opening_batch: int = 90
-    opening_share: float = 0.35
+    short_frames: int = 640
+    short_batch: int = 2
+    long_share: float = 0.06
+    """Share of the steps that train on the whole context instead of excerpts of a phrase or two."""
+    long_batch: int = 1
+    opening_frames: int = 32
+    opening_batch: int = 40
+    opening_share: float = 0.2
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
-    batch: int = 2
-    """Excerpts a step when they are as long as the context."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
+    cool_down: float = 0.2
+    """Share of the steps at the end over which the learning rate falls to zero."""
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what ships."""
     warm_up: int = 100
     weight_decay: float = 0.05
     text_dropout: float = 0.15

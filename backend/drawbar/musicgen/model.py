@@ -221,7 +221,7 @@ class Model:
             )
         frames = None if seconds is None else self.spec.frames(seconds)
         settings = GenerationSettings((int(seed),), guidance, frames, twin)
-        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device, self.spec.change_temperature)
         forced = self._prefix(prefix, 1, frames)
 
         kept = None if automation is None else automation.kept
@@ -269,7 +269,7 @@ class Model:
             raise BadInputError(f"{len(each)} steerings for {clips} clips: give one for all, or one per clip")
         frames = self.spec.frames(seconds)
         forced = self._prefix(prefix, clips, frames)
-        sampler = Sampler(self.spec.card, temperature, top_k, self.device)
+        sampler = Sampler(self.spec.card, temperature, top_k, self.device, self.spec.change_temperature)
         results = []
         for first in range(0, clips, batch):
             part = slice(first, min(first + batch, clips))

@@ -37,6 +37,8 @@ class ModelSpec:
     """Frames the model was trained on; longer takes slide a window of this size."""
     text_dim: int = 256
     """Width of the text encoder's states."""
+    change_temperature: float | None = None
+    """How the model's tokens are drawn (see ``Sampler``); a setting of its configuration, None for released models."""
 
     def __post_init__(self) -> None:
         sizes = (self.d_model, self.n_layers, self.n_heads, self.d_ff, self.card, self.n_q, self.text_dim)

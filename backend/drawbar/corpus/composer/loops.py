@@ -1,8 +1,8 @@
 """A seed -> a piece of phrases that return as the very same samples: tempo, notes and swing on the codec's frames.
 
-What a small model can learn first is what comes back. Every note starts and ends on a frame (20 ms), tempi have a whole
-number of frames to the sixteenth, velocities come in steps, and a phrase is written once and laid down again while parts
-come and go. Forms go from plain loops to pieces in which nothing returns (`FORMS`).
+What a small model can learn first is what comes back. Every note starts and ends on a frame (20 ms), tempi have a
+whole number of frames to the sixteenth, velocities come in steps, and a phrase is written once and laid down again
+while parts come and go. Forms go from plain loops to pieces in which nothing returns (`FORMS`).
 """
 
 import random

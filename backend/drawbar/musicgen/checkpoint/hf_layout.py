@@ -80,6 +80,7 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     try:
         books = int(decoder.get("num_codebooks", 4))
         rate = int(audio.get("sampling_rate" if "sampling_rate" in audio else "sample_rate_hz", 32_000))
+        sharper = decoder.get("change_temperature")
         ratios = audio.get("upsampling_ratios", (8, 5, 4, 2))
         frame = int(audio.get("samples_per_frame", 0)) or math.prod(int(ratio) for ratio in ratios)
         # A key that is not there has the value that transformers gives it.
@@ -91,12 +92,13 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
             d_ff=int(decoder.get("ffn_dim", 4096)),
             card=int(decoder.get("vocab_size", 2048)),
             n_q=books,
-            delays=tuple(range(books)),
+            delays=tuple(int(n) for n in decoder.get("delays", range(books))),
             frame_rate_hz=rate / frame,
             sample_rate_hz=rate,
             samples_per_frame=frame,
             context_frames=int(decoder.get("context_frames", CONTEXT_SECONDS * rate // frame)),
             text_dim=int(text.get("d_model", 512)),
+            change_temperature=None if sharper is None else float(sharper),
         )
     except (TypeError, ValueError, ArithmeticError) as error:
         raise CheckpointError(

@@ -115,9 +115,10 @@ def save_hf(
     """Writes a model folder in the Hugging Face MusicGen layout: config.json, model.safetensors, the tokenizer.
 
     ``text_encoder`` is a transformers ``T5EncoderModel``; ``tokenizer`` a tokenizer.json or a folder that holds one;
-    ``codec`` a ``SpectralCodec``, an ``EncodecCodec``'s model or an ``EncodecCodec``. Beyond the released layout,
-    ``decoder.context_frames`` is written, and ``audio_encoder`` may be a ``drawbar_spectral`` section. ``extra`` is
-    stored as ``config.json["drawbar"]``. Files are complete or absent. Raises BadInputError without a tokenizer.
+    ``codec`` one of our own codecs, an ``EncodecCodec``'s model or an ``EncodecCodec``. Beyond the released layout,
+    ``context_frames``, ``delays`` and ``change_temperature`` are written beside the decoder's sizes, and
+    ``audio_encoder`` may be one of our own codecs'. ``extra`` is stored as ``config.json["drawbar"]``. Files are
+    complete or absent. Raises BadInputError without a tokenizer.
     """
     codec = getattr(codec, "model", codec)
     tensors = to_hf(decoder)
@@ -147,6 +148,8 @@ def save_hf(
             "pad_token_id": spec.card,
             "bos_token_id": spec.card,
             "context_frames": spec.context_frames,
+            "delays": list(spec.delays),
+            "change_temperature": spec.change_temperature,
         },
         "drawbar": {"format": 1, **(extra or {})},
     }

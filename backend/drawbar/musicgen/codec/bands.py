@@ -1,12 +1,12 @@
-"""Codec tokens <-> audio, one codebook per frequency band: the embedded model's codec, causal, decodable frame by frame.
+"""Codec tokens <-> audio, one codebook per frequency band: causal, decodable frame by frame.
 
-Analysis needs no training: each band's feature vector holds the amplitudes of the spectrum's peaks on a musical grid of
-oscillators (what is pitched) and short-time energies (what is struck), both compressed; its codebook is a k-means of such
-vectors, so that a code *is* a typical spectrum of its band, and a band changes its code only when the music in it does
-(residual quantisation of the whole spectrum makes every code depend on everything that sounds). A band keeps its code
-while that is nearly as good as the nearest (`slack`). Synthesis: the oscillators take their amplitudes from the codes, a small
-causal network shapes them in time and adds noise and attacks by an inverse STFT (after Vocos, arXiv 2306.00814). A frame's
-samples are complete once the next frame's tokens are known. Knows nothing of training.
+Analysis needs no training: each band's feature vector holds the amplitudes of the spectrum's peaks on a musical grid
+of oscillators (what is pitched) and short-time energies (what is struck), both compressed; its codebook is a k-means
+of such vectors. So a code *is* a typical spectrum of its band, and a band changes its code only when the music in it
+does (residual quantisation of the whole spectrum makes every code depend on everything that sounds). A band keeps its
+code while that is nearly as good as the nearest (`slack`). Synthesis: the oscillators take their amplitudes from the
+codes, a small causal network shapes them in time and adds noise and attacks by an inverse STFT (after Vocos, arXiv
+2306.00814). A frame's samples are complete once the next frame's tokens are known. Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ class BandConfig:
 
     sample_rate_hz: int = 32_000
     samples_per_frame: int = 640
-    card: int = 256
+    card: int = 384
     """Entries per codebook."""
     edges_hz: tuple[float, ...] = (0.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 9600.0, 16000.0)
     """Where the bands begin and end; one codebook each."""
@@ -58,7 +59,7 @@ class BandConfig:
     hops: int = 2
     """Synthesis spectra per frame."""
     noise_from_hz: float = 1200.0
-    """The inverse STFT fades in up to here: below, where it would smear pitch, the oscillators have it to themselves."""
+    """The inverse STFT fades in up to here: below, where it would smear pitch, the oscillators are alone."""
     lowest_hz: float = 27.5
     """The lowest oscillator."""
     octaves: tuple[tuple[int, int], ...] = ((3, 12), (6, 36))
@@ -79,8 +80,9 @@ class BandConfig:
         """Reads the known fields of a ``config.json`` section; others are ignored."""
         known = {f.name for f in fields(cls)}
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-        if "octaves" in given:
-            given["octaves"] = tuple(tuple(pair) for pair in given["octaves"])  # type: ignore[union-attr]
+        octaves = given.get("octaves")
+        if isinstance(octaves, tuple):
+            given["octaves"] = tuple(tuple(pair) for pair in octaves)
         return cls(**given)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, object]:
@@ -99,6 +101,8 @@ class BandCodec(nn.Module):
     short_window: Tensor
     synth_window: Tensor
     noise_gain: Tensor
+    long_probes: Tensor
+    middle_probes: Tensor
 
     def __init__(self, config: BandConfig | None = None) -> None:
         super().__init__()
@@ -107,9 +111,7 @@ class BandCodec(nn.Module):
         self.n_q = len(c.edges_hz) - 1
         self.oscillators = Oscillators(c, self.hop, below_hz=c.tonal_below_hz)
         hz = self.oscillators.hz
-        self._peaks = [
-            torch.nonzero((hz >= low) & (hz < high))[:, 0] for low, high in zip(c.edges_hz, c.edges_hz[1:], strict=False)
-        ]
+        self._peaks = [torch.nonzero((hz >= low) & (hz < high))[:, 0] for low, high in pairwise(c.edges_hz)]
         self._parts = _energy_bins(c)
         self.widths = [len(p) + c.hops * n for p, n in zip(self._peaks, c.energies, strict=True)]
         width = max(self.widths)
@@ -125,8 +127,8 @@ class BandCodec(nn.Module):
         nn.init.zeros_(self.tone_head.weight)
         nn.init.zeros_(self.tone_head.bias)
         below = (hz < c.middle_from_hz).sum()
-        self.register_buffer("_long", _probes(hz[:below], c.long_fft, c), persistent=False)
-        self.register_buffer("_middle", _probes(hz[below:], c.middle_fft, c), persistent=False)
+        self.register_buffer("long_probes", _probes(hz[:below], c.long_fft, c), persistent=False)
+        self.register_buffer("middle_probes", _probes(hz[below:], c.middle_fft, c), persistent=False)
         self.register_buffer("short_window", torch.hann_window(c.short_fft), persistent=False)
         self.register_buffer("synth_window", torch.hann_window(c.synth_fft), persistent=False)
         bins_hz = torch.arange(c.synth_fft // 2 + 1) * (c.sample_rate_hz / c.synth_fft)
@@ -200,18 +202,19 @@ class BandCodec(nn.Module):
         signal = F.pad(audio[:, 0], (0, frames * c.samples_per_frame - audio.shape[2]))
         found = [
             _amplitudes(signal, probes, size, c.samples_per_frame)
-            for probes, size in ((self._long, c.long_fft), (self._middle, c.middle_fft))
+            for probes, size in ((self.long_probes, c.long_fft), (self.middle_probes, c.middle_fft))
         ]
         peaks = _peaks(torch.cat(found, dim=-1), c.peak_floor) ** c.compression
-        pieces = F.pad(signal, (c.short_fft - self.hop, 0)).unfold(-1, c.short_fft, self.hop) * self.short_window
+        pieces = (
+            F.pad(signal, (c.short_fft - self.hop, 0)).unfold(-1, c.short_fft, self.hop) * self.short_window
+        )
         power = torch.fft.rfft(pieces).abs().square() * (3.3 / c.short_fft) ** 2
         result = []
-        for band, (where, parts) in enumerate(zip(self._peaks, self._parts, strict=True)):
+        for where, parts in zip(self._peaks, self._parts, strict=True):
             weight = c.energy_weight if len(where) else 1.0
             energy = torch.stack([power[..., a:b].sum(-1) for a, b in parts], dim=-1) ** (c.compression / 2)
             energy = energy.reshape(signal.shape[0], frames, -1) * weight
             result.append(torch.cat([peaks[..., where], energy], dim=-1))
-            assert result[-1].shape[-1] == self.widths[band]
         return result
 
     def distances(self, features: Tensor, band: int) -> Tensor:
@@ -224,7 +227,8 @@ class BandCodec(nn.Module):
     def vectors(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> the codes' vectors side by side ``[B, T, sum of widths]``."""
         parts = [
-            F.embedding(tokens[:, band], self.codebooks[band, :, :width]) for band, width in enumerate(self.widths)
+            F.embedding(tokens[:, band], self.codebooks[band, :, :width])
+            for band, width in enumerate(self.widths)
         ]
         return torch.cat(parts, dim=-1)
 
@@ -261,7 +265,9 @@ class BandCodec(nn.Module):
         for where, width in zip(self._peaks, self.widths, strict=True):
             levels[..., where] = z[..., at : at + len(where)]
             at += width
-        return levels.clamp(min=0.0).pow(1 / self.config.compression).repeat_interleave(self.config.hops, dim=1)
+        return (
+            levels.clamp(min=0.0).pow(1 / self.config.compression).repeat_interleave(self.config.hops, dim=1)
+        )
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
@@ -274,10 +280,10 @@ def _energy_bins(c: BandConfig) -> list[list[tuple[int, int]]]:
     """Per band the ranges of bins of the short spectrum whose energies are read."""
     bin_hz = c.sample_rate_hz / c.short_fft
     ranges = []
-    for low, high, count in zip(c.edges_hz, c.edges_hz[1:], c.energies, strict=False):
+    for (low, high), count in zip(pairwise(c.edges_hz), c.energies, strict=True):
         low = max(low, bin_hz / 2)
         cuts = [round(low * (high / low) ** (n / count) / bin_hz) for n in range(count + 1)]
-        ranges.append([(a, max(a + 1, b)) for a, b in zip(cuts, cuts[1:], strict=False)])
+        ranges.append([(a, max(a + 1, b)) for a, b in pairwise(cuts)])
     return ranges
 
 
@@ -303,5 +309,7 @@ def _peaks(amplitudes: Tensor, floor: float) -> Tensor:
     beside = F.pad(amplitudes, (1, 1))
     shape = amplitudes.shape
     around = F.max_pool1d(amplitudes.reshape(-1, 1, shape[-1]), 25, 1, 12).reshape(shape)
-    is_peak = (amplitudes >= beside[..., :-2]) & (amplitudes >= beside[..., 2:]) & (amplitudes > floor * around)
+    is_peak = (
+        (amplitudes >= beside[..., :-2]) & (amplitudes >= beside[..., 2:]) & (amplitudes > floor * around)
+    )
     return torch.where(is_peak, amplitudes, torch.zeros_like(amplitudes))

@@ -1,7 +1,8 @@
 """A checkpoint's codec section -> a codec: audio to tokens, tokens to audio, also bit by bit.
 
 Three codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``), the embedded model's
-``bands.BandCodec`` and that of embedded models before December 2026, ``spectral.SpectralCodec``. Knows nothing of the decoder.
+``bands.BandCodec``, and that of embedded models before December 2026, ``spectral.SpectralCodec``. Knows nothing of the
+decoder.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Generation:
         logits = self._guided(self._stepper.logits(x).float())
         if not bool(torch.isfinite(logits).all()):
             return None
-        return self._sampler.draw(logits, seeds, places).cpu()
+        return self._sampler.draw(logits, seeds, places, self._first_branch(steps)).cpu()
 
     def _graph(self, cache: Cache) -> FrameGraph:
         if id(cache) not in self._graphs:
@@ -255,6 +255,10 @@ class Generation:
         pairs = logits.view(-1, 2, self.clips, *logits.shape[1:])
         conditional, null = pairs[:, 0].flatten(0, 1), pairs[:, 1].flatten(0, 1)
         return null + (conditional - null) * self.settings.guidance
+
+    def _first_branch(self, steps: Tensor) -> Tensor:
+        """Rows' column of steps ``[R, K, 1]`` -> tracks' ``[B or 2 B, K]``: the codes that sound now."""
+        return steps.view(-1, self._branches, self.clips, steps.shape[1])[:, 0].flatten(0, 1)
 
     def _places(self, position: int) -> list[tuple[int, int]]:
         """The (frame, codebook) entries that a position predicts."""

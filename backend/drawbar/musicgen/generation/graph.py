@@ -174,7 +174,8 @@ class FrameGraph:
                 self.watch[number].copy_(x)
         logits = self._guided(stepper.logits(x).float())
         self._finite.copy_(torch.isfinite(logits).all().view(1))
-        self._drawn.copy_(self._sampler.draw_keyed(logits, self._bases[1]))
+        present = self._steps[1].view(-1, self._branches, self._clips, spec.n_q)[:, 0].flatten(0, 1)
+        self._drawn.copy_(self._sampler.draw_keyed(logits, self._bases[1], present))
 
     def _guided(self, logits: Tensor) -> Tensor:
         if self._guidance is None:

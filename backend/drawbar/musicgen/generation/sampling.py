@@ -66,11 +66,20 @@ class Noise:
 class Sampler:
     """Settings of the draw. ``temperature`` 0 takes the likeliest token; ``top_k`` 0 keeps every token.
 
+    ``change_temperature`` is for codes that mostly stay as they are: *whether* a code changes is drawn as the model
+    says it, *to what* it changes at this temperature. A lower ``temperature`` alone would freeze such music, since a
+    change is never its likeliest continuation. None leaves the two together.
+
     Raises BadInputError for a negative or not finite setting.
     """
 
     def __init__(
-        self, card: int, temperature: float = 1.0, top_k: int = 250, device: torch.device | str = "cpu"
+        self,
+        card: int,
+        temperature: float = 1.0,
+        top_k: int = 250,
+        device: torch.device | str = "cpu",
+        change_temperature: float | None = None,
     ) -> None:
         if not 0 <= temperature < math.inf:
             raise BadInputError(
@@ -80,25 +89,52 @@ class Sampler:
             raise BadInputError(
                 f"top_k {top_k}: it must be 0 (every token) or the number of tokens to choose from"
             )
+        if change_temperature is not None and not 0 < change_temperature < math.inf:
+            raise BadInputError(
+                f"change_temperature {change_temperature}: it must be a positive number, or None"
+            )
         self.temperature = temperature
+        self.change_temperature = change_temperature
         self.top_k = 0 if top_k >= card else top_k
         self.noise = Noise(card, device)
 
-    def draw(self, logits: Tensor, seeds: Sequence[int], places: Sequence[tuple[int, int]]) -> Tensor:
-        """Logits ``[B, n, card]`` float32 and one seed per row -> tokens ``[B, n]`` for the n ``places``."""
+    def draw(
+        self,
+        logits: Tensor,
+        seeds: Sequence[int],
+        places: Sequence[tuple[int, int]],
+        present: Tensor | None = None,
+    ) -> Tensor:
+        """Logits ``[B, n, card]`` float32 and one seed per row -> tokens ``[B, n]`` for the n ``places``.
+
+        ``present`` ``[B, n]`` are the codes that sound now, which ``change_temperature`` needs (``card``: none does).
+        """
         if self.temperature == 0:
             return logits.argmax(-1)
         same = len(set(seeds)) == 1
         keys = [self.noise.keys(seed, places) for seed in (seeds[:1] if same else seeds)]
-        return self.draw_keyed(logits, torch.tensor(keys, dtype=torch.int64, device=logits.device))
+        return self.draw_keyed(logits, torch.tensor(keys, dtype=torch.int64, device=logits.device), present)
 
-    def draw_keyed(self, logits: Tensor, keys: Tensor) -> Tensor:
+    def draw_keyed(self, logits: Tensor, keys: Tensor, present: Tensor | None = None) -> Tensor:
         """The same with the noise's keys ``[B or 1, n]`` (see ``Noise.keys``): only tensors, nothing waits."""
         if self.temperature == 0:
             return logits.argmax(-1)
         scores = logits / self.temperature if self.temperature != 1 else logits
+        if self.change_temperature is not None and present is not None:
+            scores = _apart(scores, present, self.change_temperature)
         noisy = scores + self.noise.keyed(keys)
         if self.top_k:
             kept = scores.topk(self.top_k, dim=-1)
             return kept.indices.gather(-1, noisy.gather(-1, kept.indices).argmax(-1, keepdim=True))[..., 0]
         return noisy.argmax(-1)
+
+
+def _apart(scores: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """Scores ``[B, n, card]`` -> log-probabilities: staying as likely as before, what it changes to sharper."""
+    entries = torch.arange(scores.shape[-1], device=scores.device)
+    stays = entries == present[..., None]
+    log_all = scores.log_softmax(-1)
+    log_stay = log_all.masked_fill(~stays, 0.0).sum(-1, keepdim=True).clamp(max=-1e-6)
+    sharper = (scores / temperature).masked_fill(stays, -math.inf).log_softmax(-1)
+    changed = sharper + torch.log(-torch.expm1(log_stay))
+    return torch.where(present[..., None] == scores.shape[-1], log_all, torch.where(stays, log_all, changed))
