@@ -66,8 +66,11 @@ def test_a_role_plays_only_in_sections_that_have_it(pieces: list[Piece]) -> None
 def notes_of(piece: Piece, phrase: int) -> list[tuple[int, int, int]]:
     """Frame in the phrase, pitch and velocity of every note that starts in it."""
     length = phrase_frames(piece)
-    placed = [(round(n.start_s * 50), n.pitch, n.velocity) for n in piece.notes]
-    return [(at % length, *rest) for at, *rest in placed if at // length == phrase]
+    return [
+        (round(n.start_s * 50) % length, n.pitch, n.velocity)
+        for n in piece.notes
+        if round(n.start_s * 50) // length == phrase
+    ]
 
 
 @pytest.mark.skipif(not DEFAULT_SOUNDFONT.is_file(), reason="the General MIDI soundfont is not installed")
