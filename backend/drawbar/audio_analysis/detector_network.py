@@ -48,9 +48,13 @@ class DetectorNet(nn.Module):
         self.drop = nn.Dropout(0.2)
         self.head = nn.Conv1d(width, n_factors, 1)
 
+    def embed(self, mel: Tensor) -> Tensor:
+        """``mel`` [B, 80, T] -> what the answers are read from, [B, W, ceil(T / 4)]."""
+        x = self.picture(((mel + 2.0) / 1.5).unsqueeze(1))
+        out: Tensor = self.mix(self.fold(x.flatten(1, 2)))
+        return out
+
     def forward(self, mel: Tensor) -> Tensor:
         """``mel`` [B, 80, T] -> logits [B, C, ceil(T / 4)]."""
-        x = self.picture(((mel + 2.0) / 1.5).unsqueeze(1))
-        x = self.mix(self.fold(x.flatten(1, 2)))
-        out: Tensor = self.head(self.drop(x))
+        out: Tensor = self.head(self.drop(self.embed(mel)))
         return out

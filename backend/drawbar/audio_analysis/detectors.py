@@ -7,7 +7,7 @@ nothing of models.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,18 @@ class Detectors:
         Raises:
             BadInputError: audio that is empty or not finite.
         """
+        return self._over(audio, self._net)
+
+    @torch.inference_mode()
+    def embeddings(self, audio: ArrayLike | Tensor) -> NDArray[np.float32]:
+        """``audio`` [N] or [B, N], 32 kHz -> the net's last layer [S, W] or [B, S, W], for distances of sets.
+
+        Raises:
+            BadInputError: audio that is empty or not finite.
+        """
+        return self._over(audio, self._net.embed)
+
+    def _over(self, audio: ArrayLike | Tensor, answer: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         samples = torch.as_tensor(np.asarray(audio), dtype=torch.float32)
         if samples.ndim not in (1, 2) or not samples.numel() or not torch.isfinite(samples).all():
             raise BadInputError(
@@ -72,9 +84,9 @@ class Detectors:
             )
         flat, size = samples.reshape(-1, samples.shape[-1]), int(_LONG_S * SAMPLE_RATE_HZ)
         pieces = [flat[:, at : at + size] for at in range(0, flat.shape[1], size)]
-        out = torch.cat([self._net(picture(piece)) for piece in pieces], dim=-1).transpose(1, 2)
-        answer: NDArray[np.float32] = out.reshape(*samples.shape[:-1], *out.shape[1:]).numpy()
-        return answer
+        out = torch.cat([answer(picture(piece)) for piece in pieces], dim=-1).transpose(1, 2)
+        found: NDArray[np.float32] = out.reshape(*samples.shape[:-1], *out.shape[1:]).numpy()
+        return found
 
     def curves(self, audio: ArrayLike | Tensor) -> dict[str, NDArray[np.float32]]:
         """Probability of each factor over time, [S] at 12.5 Hz."""

@@ -56,18 +56,17 @@ def tempo(onsets: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _key(chroma: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     means = _around(chroma, _KEY_FRAMES).mean(axis=2).T  # [steps, 12]
-    scores = []
-    for shape in (_MAJOR, _MINOR):
-        profiles = np.stack([np.roll(shape, tonic) for tonic in range(12)])
-        scores.append(_correlations(means, profiles).max(axis=1))
-    return np.maximum(*scores), scores[0] - scores[1]
+    major, minor = (key_correlations(means)[:, mode].max(axis=1) for mode in (0, 1))
+    return np.maximum(major, minor), major - minor
 
 
-def _correlations(rows: NDArray[np.float32], profiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = rows - rows.mean(axis=1, keepdims=True)
-    y = profiles - profiles.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(x, axis=1)[:, None] * np.linalg.norm(y, axis=1)
-    found: NDArray[np.float64] = (x @ y.T) / np.maximum(lengths, 1e-9)
+def key_correlations(chroma: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Chroma [..., 12] -> its correlation with every key's profile, [..., 2, 12]: major and minor, by tonic."""
+    profiles = np.stack([[np.roll(shape, tonic) for tonic in range(12)] for shape in (_MAJOR, _MINOR)])
+    x = chroma - chroma.mean(axis=-1, keepdims=True)
+    y = profiles - profiles.mean(axis=-1, keepdims=True)
+    lengths = np.linalg.norm(x, axis=-1)[..., None, None] * np.linalg.norm(y, axis=-1)
+    found: NDArray[np.float64] = np.einsum("...c,mtc->...mt", x, y) / np.maximum(lengths, 1e-9)
     return found
 
 

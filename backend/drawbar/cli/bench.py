@@ -36,25 +36,51 @@ def _show(result: JsonMapping, rows: Sequence[Sequence[object]], as_json: bool) 
 def bench_model(
     model: ModelOption = "embedded",
     clips: Annotated[
-        int, typer.Option("--clips", min=2, help="How many clips are generated and judged.")
+        int,
+        typer.Option("--clips", "--pieces", min=2, help="How many pieces, and takes from their prompts."),
     ] = 100,
-    seconds: Annotated[float, typer.Option("--seconds", help="How long each is.")] = 8.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=2.5, help="How much of each.")] = 8.0,
     held_out: Annotated[
-        int, typer.Option("--held-out", min=2, help="How many composed pieces are coded.")
+        int, typer.Option("--held-out", min=0, help="How many whole pieces the cross-entropy is taken of.")
     ] = 20,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only pulse, chord change, noise and tone, in a minute or so.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a page in Markdown there, pictures and takes beside it."),
+    ] = None,
     soundfont: FontOption = None,
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
 ) -> None:
-    """Quality of a model: codec distance, cross-entropy, and whether it plays what the prompt says."""
+    """Quality of a model: is it music, does it play what the prompt says, what does the codec alone lose?"""
     from drawbar.bench import model as bench
 
+    if quick and report is not None:
+        raise typer.BadParameter("--quick measures too little for a page: leave one of the two out")
     loaded = load(model, device)
+    if quick:
+        with status(f"generating and measuring {clips} clips of {seconds:g} s"):
+            few = bench.quick(loaded, clips, seconds, soundfont=soundfont)
+        if as_json:
+            out_json(few)
+        else:
+            table((*bench.COLUMNS[:-1], "KS codec", "KS generated"), bench.quick_rows(few))
+        return
     with progress("measuring") as tell:
-        result = bench.run(
+        result, heard = bench.run(
             loaded, clips=clips, seconds=seconds, held_out=held_out, soundfont=soundfont, progress=tell
         )
-    _show(result, bench.rows(result), as_json)
+    if report is not None:
+        from drawbar.bench.model_report import write_report
+
+        for path in write_report(result, heard, report):
+            say(f"wrote {path}")
+    if as_json:
+        out_json(result)
+    else:
+        table(bench.COLUMNS, bench.rows(result))
 
 
 @app.command("steering")
