@@ -20,6 +20,7 @@ from drawbar.bank.listing import build_listing
 from drawbar.bank.migrations import BANK_MIGRATIONS, migrate
 from drawbar.bank.records import BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
+from drawbar.bank.tensors import StoredMark
 from drawbar.errors import BadInputError, BankError
 from drawbar.files.atomic_write import atomic
 from drawbar.files.disk_errors import writing
@@ -42,12 +43,6 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 
 @dataclass(frozen=True)
-class _Mark:
-    size: Annotated[int, Field(ge=0, le=1 << 50)]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-@dataclass(frozen=True)
 class _Manifest:
     """What the manifest must say; it may say more."""
 
@@ -56,7 +51,7 @@ class _Manifest:
     model_name: Annotated[str, Field(max_length=1000)]
     fingerprint: Annotated[str, Field(pattern="^[0-9a-zA-Z_.-]{0,128}$")]
     licence: Annotated[str, Field(max_length=1000)]
-    members: dict[str, _Mark]
+    members: dict[str, StoredMark]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,21 @@
 """A bank folder from anyone -> nothing, or a BankError that says what is wrong with it."""
 
 import hashlib
-import json
 from pathlib import Path
 
+import numpy as np
+
 from drawbar.bank.database import Database
+from drawbar.bank.listing import read_columns
 from drawbar.bank.migrations import BANK_MIGRATIONS, has_schema, migrate, version_of
 from drawbar.bank.records import BINS, BankInfo
 from drawbar.bank.store import DATABASE, DIRECTIONS, EXAMPLES, Bank
-from drawbar.bank.tensors import TensorReader
-from drawbar.errors import BankError
+from drawbar.bank.tensors import StoredMark, TensorReader
+from drawbar.errors import BankError, DrawbarError
+from drawbar.files.reading import typed_json
 
+_ROWS = 4096  # checked at a time
+_MOST_BYTES = 64  # of the list, for each feature
 _NUMBER = "NOT IN ('integer', 'real')"
 _MISSHAPEN = {
     "tags": "SELECT 1 FROM feature, json_each(tags) e WHERE e.type <> 'text'",
@@ -57,6 +62,7 @@ def verify(folder: Path) -> None:
             older.close()
             migrate(database, BANK_MIGRATIONS)
         _check_rows(database)
+        _check_listing(database)
         files = _check_digests(database, folder)
         with Bank.open(folder) as bank:
             info = bank.info
@@ -69,10 +75,10 @@ def verify(folder: Path) -> None:
 
 def _check_digests(database: Database, folder: Path) -> set[str]:
     try:
-        marks = json.loads(database.value("SELECT value FROM meta WHERE name = 'files'"))
-        digests = {str(name): str(mark["sha256"]) for name, mark in marks.items()}
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise _wrong(database, f"it does not say which files belong to it ({error!r})") from error
+        text = database.value("SELECT value FROM meta WHERE name = 'files'") or ""
+        digests = {name: mark.sha256 for name, mark in typed_json(dict[str, StoredMark], text).items()}
+    except ValueError as error:
+        raise _wrong(database, f"it does not say which files belong to it ({error})") from error
     for name, digest in digests.items():
         path = folder / name
         if name not in (DIRECTIONS, EXAMPLES) or not path.is_file() or sha256_of(path) != digest:
@@ -125,6 +131,73 @@ def _check_directions(path: Path, info: BankInfo) -> None:
         kinds = {dtypes[f"{layer}.{name}"] for name in expected} if whole else set()
         if not whole or not kinds <= {"F16", "F32"} or dtypes[f"{layer}.index"] != "I64":
             raise BankError(f"{path}: the rows of layer {layer} do not fit together; fetch the bank again")
+        _check_numbers(path, reader, layer)
+
+
+def _check_numbers(path: Path, reader: TensorReader, layer: str) -> None:
+    """What steering multiplies with is finite, and no direction is empty."""
+    index = reader.all(f"{layer}.index")
+    if len(index) and (index[0] < 0 or (np.diff(index) <= 0).any()):
+        raise BankError(f"{path}: the features of layer {layer} are not in order; fetch the bank again")
+    for name in ("W_dec", "W_enc", "b_enc", "b_dec", "scale", "threshold"):
+        rows = reader.shapes()[f"{layer}.{name}"][0]
+        for first in range(0, rows, _ROWS):
+            part = reader.slice(f"{layer}.{name}", first, min(first + _ROWS, rows)).astype(np.float32)
+            if not np.isfinite(part).all():
+                raise BankError(
+                    f"{path}: {layer}.{name} holds values that are not finite; fetch the bank again"
+                )
+            if name == "W_dec" and (np.abs(part).max(axis=1, initial=0) == 0).any():
+                raise BankError(f"{path}: a direction of layer {layer} has no length; fetch the bank again")
+
+
+def _check_listing(database: Database) -> None:
+    """What search reads, made of the features, can be read and names each of them once."""
+    features = int(database.value("SELECT count(*) FROM feature"))
+    ranks = database.rows("SELECT count(*), coalesce(min(rank), 1), coalesce(max(rank), 0) FROM listing")[0]
+    if ranks != (features, 1, features):
+        raise _wrong(database, "its list does not name every feature once")
+    if int(database.value("SELECT coalesce(sum(length(data)), 0) FROM shape")) > _MOST_BYTES * (
+        features + 64
+    ):
+        raise _wrong(database, "its list is larger than its features can be")
+    kinds = ("int32", "uint16", "uint8", "float32", "int64")
+    for name, dtype, size in database.rows("SELECT name, dtype, length(data) FROM shape"):
+        bits = ":" in name
+        wanted = -(-features // 8) if bits else features * np.dtype(dtype).itemsize if dtype in kinds else -1
+        if size != wanted or (bits and dtype != "uint8"):
+            raise _wrong(database, f"the column {name[:40]!r} of its list cannot be read")
+    columns = read_columns(database)
+    missing = {"layer", "index", "density", "p99", "verdict", "shelf", "alike", "by_label"} - columns.keys()
+    if missing:
+        raise _wrong(database, f"its list lacks {', '.join(sorted(missing))}")
+    verdicts = len(_verdicts(database))
+    for name, end in {"by_label": features, "alike": features, "verdict": verdicts, "shelf": 3}.items():
+        if features and not 0 <= int(columns[name].min()) <= int(columns[name].max()) < end:
+            raise _wrong(database, f"the column {name!r} of its list names what is not there")
+    _check_words(database, features)
+
+
+def _verdicts(database: Database) -> list[str]:
+    try:
+        return typed_json(list[str], database.value("SELECT value FROM meta WHERE name = 'verdicts'") or "")
+    except ValueError as error:
+        raise _wrong(database, f"its verdicts cannot be read ({error})") from error
+
+
+def _check_words(database: Database, features: int) -> None:
+    """The word index is whole; its own check needs to write, so it runs in a copy."""
+    copy = database.copied_to_memory()
+    try:
+        copy.run("INSERT INTO words (words) VALUES ('integrity-check')")
+        copy.run("CREATE VIRTUAL TABLE temp.found USING fts5vocab('main', 'words', 'instance')")
+        first, last = copy.rows("SELECT coalesce(min(doc), 1), coalesce(max(doc), 0) FROM temp.found")[0]
+    except DrawbarError as error:
+        raise _wrong(database, f"its search index is damaged ({error})") from error
+    finally:
+        copy.close()
+    if first < 1 or last > features:
+        raise _wrong(database, "its search index names what is not there")
 
 
 def _check_examples(database: Database, path: Path | None, info: BankInfo) -> None:

@@ -1,7 +1,6 @@
 """A folder -> a bank: what Drawbar knows about the features of one model, read by all, written once."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -29,11 +28,12 @@ from drawbar.bank.records import (
     Sort,
 )
 from drawbar.bank.search import Finder, Query
-from drawbar.bank.tensors import FileMark, TensorReader
+from drawbar.bank.tensors import FileMark, StoredMark, TensorReader
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
 from drawbar.files.atomic_write import put_back
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import typed_json
 
 DATABASE = "bank.sqlite"
 DIRECTIONS = "directions.safetensors"
@@ -368,8 +368,13 @@ class Bank:
     @property
     def _files(self) -> dict[str, FileMark]:
         text = self._database.value("SELECT value FROM meta WHERE name = 'files'")
-        files: dict[str, FileMark] = json.loads(text)
-        return files
+        try:
+            marks = typed_json(dict[str, StoredMark], text or "")
+        except ValueError as error:
+            raise BankError(
+                f"{self.folder} does not say which files belong to it ({error}); fetch it again"
+            ) from error
+        return {name: {"size": mark.size, "sha256": mark.sha256} for name, mark in marks.items()}
 
     def _ready(self) -> None:
         if self._database.writable and self._stale:
@@ -431,7 +436,6 @@ def _set(database: Database, name: str, value: object) -> None:
 
 def _info_of(database: Database) -> BankInfo:
     try:
-        stored = json.loads(database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
-        return BankInfo(**stored | {"layers": tuple(stored["layers"])})
-    except (TypeError, KeyError, ValueError) as error:
+        return typed_json(BankInfo, database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
+    except ValueError as error:
         raise BankError(f"{database.path} does not say what it is ({error}); fetch the bank again") from error

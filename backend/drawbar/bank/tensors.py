@@ -4,12 +4,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 
 from drawbar.errors import BankError
@@ -20,6 +22,14 @@ Array = NDArray[Any]
 FileMark = JsonObject
 _NAMES = {"float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "uint16": "U16", "uint8": "U8"}
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredMark:
+    """How a database names a file of its bank."""
+
+    size: Annotated[int, Field(ge=0, le=1 << 50)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class TensorWriter:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.contrast.contrast import Contrast, ContrastSettings, contrasts
-from drawbar.corpus import AUDIO_SUFFIXES
+from drawbar.corpus import sound_files_in
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError
 from drawbar.musicgen import Model
@@ -57,9 +57,7 @@ def sound_files(words: Sequence[str | Path]) -> list[Path]:
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = [
-                p for p in sorted(path.rglob("*")) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()
-            ]
+            inside = sound_files_in(path)
             if not inside:
                 raise BadInputError(f"{path}: no sound files in this folder; name another, or the files")
             found |= dict.fromkeys(inside)

@@ -8,7 +8,7 @@ from drawbar.corpus.composer.prompt_rules import normalise_prompt
 from drawbar.corpus.composer.prompt_words import PROMPT_WORDS, SYNONYMS
 from drawbar.corpus.composer.render import DEFAULT_SOUNDFONT, SAMPLE_RATE_HZ, Renderer, render_audio
 from drawbar.corpus.dataset import MANIFEST, ManifestRow, read_manifest, split_of, write_corpus
-from drawbar.corpus.recordings import AUDIO_SUFFIXES, Recording, read_table, recordings_in
+from drawbar.corpus.recordings import AUDIO_SUFFIXES, Recording, read_table, recordings_in, sound_files_in
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -39,6 +39,7 @@ __all__ = [
     "read_table",
     "recordings_in",
     "render_audio",
+    "sound_files_in",
     "split_of",
     "write_corpus",
 ]

@@ -13,6 +13,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from drawbar.corpus.wav_header import with_size
 from drawbar.errors import AudioFileError, BadInputError
 
 MIN_SECONDS = 0.1
@@ -105,7 +106,7 @@ def _blocks(path: Path, rate_hz: int, size: int) -> Iterator[Audio]:
 
 def _resampled(path: Path, rate_hz: int) -> Iterator[Audio]:
     try:
-        source = soundfile.SoundFile(str(path))
+        source = soundfile.SoundFile(with_size(path))
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioFileError(
             f"{path}: not a sound file that can be read ({_reason(error)}); "
@@ -123,12 +124,27 @@ def _resampled(path: Path, rate_hz: int) -> Iterator[Audio]:
             return
         stream = soxr.ResampleStream(source.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
         for piece in mono:
-            yield np.asarray(stream.resample_chunk(piece), dtype=np.float32)
-        yield np.asarray(stream.resample_chunk(np.zeros(0, np.float32), last=True), dtype=np.float32)
+            yield _finite(path, stream.resample_chunk(piece))
+        yield _finite(path, stream.resample_chunk(np.zeros(0, np.float32), last=True))
+
+
+def _finite(path: Path, piece: Audio) -> Audio:
+    """Samples that are finite but huge overflow in the resampler's filter."""
+    if not np.isfinite(piece).all():
+        raise AudioFileError(
+            f"{path}: its samples are too large to be resampled; lower its level, or export the file again"
+        )
+    return np.asarray(piece, dtype=np.float32)
 
 
 def _mono(path: Path, source: soundfile.SoundFile) -> Iterator[Audio]:
-    """Channel means [n]; a file that breaks off ends quietly (what came before it is used)."""
+    """Channel means [n]; a file that breaks off ends quietly (what came before it is used).
+
+    Where the channels cancel each other out (one of them is wired the wrong way round, or a studio effect), the louder
+    channel is taken for the whole file: their mean would be silence. The first block with sound decides.
+    """
+    channel: int | None = None
+    heard = source.channels == 1
     buffer = np.empty((max(1, _READ_SAMPLES // source.channels), source.channels), np.float32)
     position, broken = 0, False
     while not broken:
@@ -142,7 +158,11 @@ def _mono(path: Path, source: soundfile.SoundFile) -> Iterator[Audio]:
         if not len(block):
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            mono: Audio = block.mean(axis=1, dtype=np.float32)
+            if not heard and block.any():
+                heard, channel = True, _louder_if_cancelled(block)
+            mono: Audio = (
+                block.mean(axis=1, dtype=np.float32) if channel is None else block[:, channel].copy()
+            )
         finite = np.isfinite(mono)
         if not finite.all():
             at_s = (position + int(np.argmin(finite))) / source.samplerate
@@ -151,6 +171,13 @@ def _mono(path: Path, source: soundfile.SoundFile) -> Iterator[Audio]:
             )
         yield mono
         position += len(block)
+
+
+def _louder_if_cancelled(block: Audio) -> int | None:
+    """The number of the louder channel where the mean of all has less than a ten-thousandth of its power."""
+    power = (block.astype(np.float64) ** 2).mean(axis=0)
+    mean = float((block.mean(axis=1, dtype=np.float64) ** 2).mean())
+    return int(power.argmax()) if mean < 1e-4 * power.max() else None
 
 
 def _read_before_error(source: soundfile.SoundFile, position: int) -> int:

@@ -73,9 +73,20 @@ class Recording:
     """Where in the file the track lies; None is its end."""
 
 
+def sound_files_in(folder: Path) -> list[Path]:
+    """Every sound file below a folder, by name, without hidden files and folders (``._song.wav``, ``.trash``)."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
 def recordings_in(folder: Path) -> list[Recording]:
     """Every sound file below a folder, by name. Raises BadInputError where there is none."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    files = sound_files_in(folder)
     if not files:
         raise BadInputError(f"{folder} has no audio files ({', '.join(AUDIO_SUFFIXES[:6])} ...) in it")
     return [Recording(path.relative_to(folder).as_posix(), path) for path in files]
@@ -105,7 +116,7 @@ def read_table(table: Path, audio: Path | None = None) -> list[Recording]:
             reader.fieldnames = columns
             rows = [{k: (v or "").strip() for k, v in row.items() if isinstance(k, str)} for row in reader]
             found = list(
-                _musiccaps(rows, folder) if "ytid" in columns else _own(table, columns, rows, folder)
+                _musiccaps(table, rows, folder) if "ytid" in columns else _own(table, columns, rows, folder)
             )
     except (csv.Error, ValueError, SyntaxError, IndexError) as error:
         if isinstance(error, BadInputError):
@@ -195,15 +206,14 @@ def _jamendo_licences(table: Path) -> dict[str, str]:
     return {}
 
 
-def _musiccaps(rows: Sequence[dict[str, str]], folder: Path) -> Iterator[Recording]:
+def _musiccaps(table: Path, rows: Sequence[dict[str, str]], folder: Path) -> Iterator[Recording]:
     """Captions of parts of videos; the audio is what somebody has saved under the video's id."""
     files: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in AUDIO_SUFFIXES:
-            files.setdefault(_video(path.stem), []).append(path)
+    for path in sound_files_in(folder):
+        files.setdefault(_video(path.stem), []).append(path)
     for row in rows:
         video, start, end = row["ytid"], float(row["start_s"]), float(row["end_s"])
-        path = next(iter(files.get(video, [])), folder / f"{video}.wav")
+        path = next(iter(files.get(video, [])), None) or _inside(table, folder, f"{video}.wav")
         whole = path.stem == video and _longer_than(path, end)
         evaluation = row.get("is_audioset_eval", "").lower() == "true"
         aspects = ast.literal_eval(row.get("aspect_list") or "[]")

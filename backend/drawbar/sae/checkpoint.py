@@ -7,9 +7,12 @@ Drawbar's site in the metadata. Reads that, and the 5.x files of the paper's aut
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,12 +20,63 @@ from torch import Tensor
 from drawbar.errors import CheckpointError, NotSupportedError, SiteMismatchError
 from drawbar.files.atomic_write import atomic, write_text
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import read_text, shortened, typed_json
 from drawbar.sae.topk import SAE
 
 CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
 SAELENS_VERSION = "6.0.0"  # the layout we write
 _MAX_CONFIG_BYTES = 1 << 20
+
+
+_Count = Annotated[int, Field(ge=1, le=1 << 31)]
+_Layer = Annotated[int, Field(ge=0, le=999_999)]
+
+
+@dataclass(frozen=True)
+class _Own:
+    """What Drawbar adds."""
+
+    fingerprint: str = ""
+    layer: _Layer | None = None
+    k: _Count | None = None
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    drawbar: _Own = _Own()
+    hook_layer: _Layer | None = None
+    hook_name: str | None = None
+
+
+@dataclass(frozen=True)
+class _Kwargs:
+    k: _Count | None = None
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What is read of ``cfg.json``, in SAELens' words; it may hold more."""
+
+    architecture: str = "standard"
+    activation_fn: str | None = None
+    activation_fn_str: str | None = None
+    activation_fn_kwargs: _Kwargs | None = None
+    k: _Count | None = None
+    d_in: _Count | None = None
+    d_sae: _Count | None = None
+    hook_layer: _Layer | None = None
+    hook_name: str | None = None
+    apply_b_dec_to_input: bool | None = None
+    rescale_acts_by_decoder_norm: bool | None = None
+    normalize_activations: str | bool | None = None
+    reshape_activations: str | bool | None = None
+    finetuning_scaling_factor: bool | float | None = None
+    metadata: _Metadata | None = None
+
+    @property
+    def own(self) -> _Own:
+        return self.metadata.drawbar if self.metadata is not None else _Own()
 
 
 def save_sae(folder: str | Path, sae: SAE, *, model_name: str = "", extra: JsonObject | None = None) -> None:
@@ -71,10 +125,9 @@ def load_sae(folder: str | Path, *, fingerprint: str | None = None) -> SAE:
     path = Path(folder)
     config = _read_config(path / CONFIG_FILE)
     weights = _read_weights(path / WEIGHTS_FILE)
-    own = config.get("metadata", {}).get("drawbar", {})
     sae = _build(path, config, weights)
     sae.layer = _layer(path, config)
-    sae.fingerprint = str(own.get("fingerprint", "") or fingerprint or "")
+    sae.fingerprint = config.own.fingerprint or fingerprint or ""
     if fingerprint is not None:
         check_site(sae, fingerprint)
     return sae.requires_grad_(False)
@@ -93,18 +146,13 @@ def check_site(
         )
 
 
-def _read_config(path: Path) -> JsonObject:
+def _read_config(path: Path) -> _Config:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: an SAE folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
-    if path.stat().st_size > _MAX_CONFIG_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size} bytes: too large for a configuration")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON ({error}): copy the folder again") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} holds a {type(config).__name__}, not an object: copy the folder again")
-    return config
+        return typed_json(_Config, read_text(path, _MAX_CONFIG_BYTES))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not JSON of an SAE ({error}): copy the folder again") from error
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
@@ -116,40 +164,53 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged ({error}): copy the folder again") from error
 
 
-def _top_k(path: Path, config: JsonObject, features: int) -> int:
+def _top_k(path: Path, config: _Config, features: int) -> int:
     """k from either layout; anything that is neither TopK nor JumpReLU is refused."""
-    architecture = config.get("architecture", "standard")
-    if architecture == "jumprelu":  # no k in SAELens' own files: then room for 128 features a position
-        return int(config.get("metadata", {}).get("drawbar", {}).get("k", min(64, features)))
-    activation = config.get("activation_fn", config.get("activation_fn_str", "relu"))
-    k = config.get("k") if architecture == "topk" else None
-    if k is None and "topk" in (architecture, activation):
-        k = (config.get("activation_fn_kwargs") or {}).get("k")
-    if not isinstance(k, int):
+    if config.architecture == "jumprelu":  # no k in SAELens' own files: then room for 128 features a position
+        return min(64, features) if config.own.k is None else config.own.k
+    activation = config.activation_fn or config.activation_fn_str
+    k = config.k if config.architecture == "topk" else None
+    if k is None and "topk" in (config.architecture, activation):
+        k = None if config.activation_fn_kwargs is None else config.activation_fn_kwargs.k
+    if k is None:
         raise NotSupportedError(
-            f"{path}: architecture {architecture!r} with activation {activation!r} and k={k!r}; "
-            "only TopK and JumpReLU SAEs are read"
+            f"{path}: architecture {shortened(config.architecture)} with activation {shortened(activation)} and "
+            "no k; only TopK and JumpReLU SAEs are read"
         )
+    if not k <= features:
+        raise CheckpointError(f"{path}: k={k} of {features} features: correct {CONFIG_FILE}")
     return k
 
 
-def _refuse_transforms(path: Path, config: JsonObject) -> None:
+def _refuse_transforms(path: Path, config: _Config) -> None:
     """Transformations of the input or output that would change the activations silently."""
-    for key, allowed in {
-        "normalize_activations": (None, "none", False),
-        "reshape_activations": (None, "none"),
-        "finetuning_scaling_factor": (None, False),
-    }.items():
-        if config.get(key) not in allowed:
+    for key, value, allowed in (
+        ("normalize_activations", config.normalize_activations, (None, "none", False)),
+        ("reshape_activations", config.reshape_activations, (None, "none")),
+        ("finetuning_scaling_factor", config.finetuning_scaling_factor, (None, False)),
+    ):
+        if value not in allowed:
             raise NotSupportedError(
-                f"{path}: {key}={config[key]!r} is not read; fold it into the weights first"
+                f"{path}: {key}={shortened(value)} is not read; fold it into the weights first"
             )
 
 
-def _build(path: Path, config: JsonObject, weights: dict[str, Tensor]) -> SAE:
+def _check_finite(path: Path, weights: dict[str, Tensor]) -> None:
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite: copy the folder again")
+    empty = torch.nonzero(weights["W_dec"].norm(dim=1) == 0).flatten()
+    if len(empty):
+        raise CheckpointError(
+            f"{path}: {len(empty)} of {len(weights['W_dec'])} directions have no length (the first is feature "
+            f"{int(empty[0])}): leave those features out, or train the SAE again"
+        )
+
+
+def _build(path: Path, config: _Config, weights: dict[str, Tensor]) -> SAE:
     _refuse_transforms(path, config)
     names = ["W_enc", "W_dec", "b_enc", "b_dec"]
-    names += ["threshold"] if config.get("architecture") == "jumprelu" else []
+    names += ["threshold"] if config.architecture == "jumprelu" else []
     missing = set(names) - weights.keys()
     if missing:
         raise CheckpointError(f"{path / WEIGHTS_FILE} lacks {', '.join(sorted(missing))}")
@@ -161,12 +222,13 @@ def _build(path: Path, config: JsonObject, weights: dict[str, Tensor]) -> SAE:
     for name, shape in ((name, shapes[name]) for name in names if name in shapes):
         if tuple(w[name].shape) != shape:
             raise CheckpointError(f"{path}: {name} is {tuple(w[name].shape)}, expected {shape}")
-    if (config.get("d_in", width), config.get("d_sae", features)) != (width, features):
+    if (config.d_in or width, config.d_sae or features) != (width, features):
         raise CheckpointError(f"{path}: cfg.json names other sizes than the weights' {width} -> {features}")
-    if config.get("rescale_acts_by_decoder_norm") and config.get("architecture") != "jumprelu":
+    _check_finite(path, {name: w[name] for name in names})
+    if config.rescale_acts_by_decoder_norm and config.architecture != "jumprelu":
         norm = w["W_dec"].norm(dim=1)
         w["W_enc"], w["b_enc"], w["W_dec"] = w["W_enc"] * norm, w["b_enc"] * norm, w["W_dec"] / norm[:, None]
-    apply = bool(config.get("apply_b_dec_to_input", True))
+    apply = config.apply_b_dec_to_input is not False
     k = _top_k(path, config, features)
     sae = SAE(width, features, k, apply_b_dec_to_input=apply, thresholds="threshold" in names)
     with torch.no_grad():
@@ -175,20 +237,16 @@ def _build(path: Path, config: JsonObject, weights: dict[str, Tensor]) -> SAE:
     return sae
 
 
-def _layer(path: Path, config: JsonObject) -> int:
+def _layer(path: Path, config: _Config) -> int:
     """The layer, from our own metadata, ``hook_layer`` or the number in ``hook_name``."""
-    metadata = config.get("metadata", {})
-    for value in (
-        metadata.get("drawbar", {}).get("layer"),
-        config.get("hook_layer"),
-        metadata.get("hook_layer"),
-    ):
-        if isinstance(value, int):
+    metadata = config.metadata or _Metadata()
+    for value in (config.own.layer, config.hook_layer, metadata.hook_layer):
+        if value is not None:
             return value
-    hook = str(config.get("hook_name") or metadata.get("hook_name") or "")
-    found = re.search(r"(?:layers?|blocks|h)\.(\d+)", hook)
+    hook = config.hook_name or metadata.hook_name or ""
+    found = re.search(r"(?:layers?|blocks|h)\.(\d{1,6})(?!\d)", hook)
     if found is None:
         raise CheckpointError(
-            f"{path}: no layer in hook_layer or hook_name ({hook!r}): add it to {CONFIG_FILE}"
+            f"{path}: no layer in hook_layer or hook_name ({shortened(hook)}): add it to {CONFIG_FILE}"
         )
     return int(found[1])

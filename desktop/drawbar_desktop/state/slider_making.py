@@ -110,6 +110,6 @@ class Making:
 def _sounds(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    from drawbar.corpus import AUDIO_SUFFIXES
+    from drawbar.corpus import sound_files_in
 
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    return sound_files_in(path)
