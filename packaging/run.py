@@ -37,6 +37,7 @@ PLAYING = ("drawbar.cli", "drawbar.live.rendering", "drawbar_desktop.app")
 WANTED = ((3, 11), (3, 12))
 DEMO = ROOT / "runs" / "demonstration.wav"
 DEMO_PROMPT = "slow piano in A minor with drums"
+IN_PARALLEL = ("-n", "2", "--dist", "loadgroup")
 CHECKS = (
     ("format", ["ruff", "format", "--check", "."]),
     ("lint", ["ruff", "check", "."]),
@@ -288,8 +289,9 @@ def play() -> int:
 def test(pytest_arguments: "list[str]") -> int:
     """Run every check, even after one failed, and say how long each took."""
     checks = [(name, [str(BIN / words[0]), *words[1:]]) for name, words in CHECKS]
-    checks.append(("tests", [str(PYTHON), "-m", "pytest", *pytest_arguments]))
-    if not pytest_arguments:
+    whole = not pytest_arguments
+    checks.append(("tests", [str(PYTHON), "-m", "pytest", *(IN_PARALLEL if whole else pytest_arguments)]))
+    if whole:
         checks.append(("first command", [str(PYTHON), str(HERE / "bare.py")]))
     results = []
     for name, command in checks:

@@ -17,6 +17,7 @@ from tests.desktop.sound_stage import Floats, SoundStage, find, missing, stretch
 
 SECONDS, RATE, SINK_RATE = 4.0, 32_000, 44_100
 # The rate that ALSA offers by default, so that the server need not resample; and a server that says when it ran dry.
+pytestmark = pytest.mark.xdist_group("display and sound server")
 ALSA = "pcm.!default { type pulse\n handle_underrun 1 }\nctl.!default { type pulse }\n"
 PLAY = """
 import sys

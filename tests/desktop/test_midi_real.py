@@ -8,6 +8,8 @@ import pytest
 from drawbar_desktop.services.midi_ports import SEQUENCER, MidiPorts
 from drawbar_desktop.state.midi import MidiMap
 
+pytestmark = pytest.mark.xdist_group("display and sound server")
+
 
 def virtual_port(name: str) -> object:
     rtmidi = pytest.importorskip(

@@ -12,6 +12,7 @@ from drawbar_desktop.devtools.smoke import smoke_test
 from drawbar_desktop.services.display import why_no_window
 from tests.desktop.fakes import FakeEngine, fake_load
 
+pytestmark = pytest.mark.xdist_group("display and sound server")
 DRIVER = """
 import sys
 sys.path.insert(0, {here!r})

@@ -23,6 +23,7 @@ from drawbar.live.audio_out.portaudio import WARM_S
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.audio_out.sounddevice import BLOCK_S, SoundDeviceOutput
 
+pytestmark = pytest.mark.xdist_group("display and sound server")
 SINK_RATE = 48_000
 PLAY = """
 import sys, threading
