@@ -26,6 +26,7 @@ UNDECLARED = {
 NOT_IMPORTED = {
     "av": "audiocraft imports it, and asks for a version that cannot be built",
     "torchaudio": "audiocraft imports it, and asks for a version that wants another PyTorch",
+    "basic-pitch": "the file of its network is read, its code is not",
     "import-linter": "a command",
     "mypy": "a command",
     "ruff": "a command",
