@@ -77,6 +77,11 @@ def find_bank(name: str | Path, root: Path | None = None) -> Path:
     raise BankError(f"{name} is neither a folder with a bank nor installed (installed: {known})")
 
 
+def open_bank(name: str | Path = "embedded", root: Path | None = None) -> Bank:
+    """``"embedded"``, a folder with a bank, or the name of an installed one -> the bank. Raises BankError."""
+    return Bank.open(paths.embedded_bank_dir() if name == "embedded" else find_bank(name, root))
+
+
 def folder_name(info_name: str, fingerprint: str) -> str:
     """The bank's name as a folder, with the start of its model's fingerprint."""
     slug = re.sub(r"[^a-z0-9]+", "-", info_name.casefold()).strip("-")[:48] or "bank"

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from drawbar.errors import DeviceError
 from drawbar.files.json_object import JsonObject
-from drawbar.live import Engine, NullOutput, Take, TakeSettings, render
+from drawbar.live import Engine, NullOutput, TakeSettings, render
 from drawbar.live.audio_out.limiter import Monitor
 from drawbar.live.playback import Playback
+from drawbar.live.takes.take import Take
 from drawbar.musicgen import Model
 from drawbar.steering import DirectionSource
 

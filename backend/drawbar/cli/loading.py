@@ -30,10 +30,9 @@ def load(name: str, device: str = "cpu", precision: str = "float32") -> "Model":
 
 def open_bank(path: Path | None) -> "Bank":
     """The bank at a path, or the embedded one."""
-    from drawbar.bank import Bank, find_bank
-    from drawbar.paths import embedded_bank_dir
+    from drawbar.bank import library
 
-    bank = Bank.open(find_bank(path) if path is not None else embedded_bank_dir())
+    bank = library.open_bank("embedded" if path is None else path)
     for note in bank.notes:
         say(note)
     return bank
