@@ -73,3 +73,30 @@ def test_a_circle_is_found_however_the_import_is_written(tmp_path: Path, text: s
     known = modules(tmp_path)
     graph = {name: set(imported(path, known)) - {name} for name, path in known.items()}
     assert circle(graph) == ["package.one", "package.two", "package.one"]
+
+
+def named_in(path: Path) -> set[str]:
+    """What a module defines or imports, at its top level or for type checkers."""
+    found = {"__file__", "__name__"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def test_every_imported_name_is_there_in_lazy_packages_too() -> None:
+    """A package with ``__getattr__`` makes a type checker believe in any name."""
+    known = modules(ROOT / "backend") | modules(ROOT / "desktop")
+    offered = {name: named_in(path) for name, path in known.items()}
+    missing = []
+    for path in [*known.values(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in known:
+                for alias in node.names:
+                    if f"{node.module}.{alias.name}" not in known and alias.name not in offered[node.module]:
+                        missing.append(f"{path.relative_to(ROOT)}: {node.module}.{alias.name}")
+    assert missing == []
