@@ -1,6 +1,6 @@
 """Audio -> residuals -> sparse autoencoder -> a slider -> steered sound, in one file.
 
-    python examples/one_file.py                     about a minute on two cores; writes plain.wav and steered.wav
+    python examples/one_file.py                     half a minute on two cores; writes plain.wav and steered.wav
     python examples/one_file.py --music FOLDER      your own recordings instead of music that the model plays
 
 What an organist calls a drawbar is here one feature of the autoencoder: a direction in the model's residual
@@ -90,10 +90,10 @@ def main() -> None:
     """All of it, with a line about each step."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--music", type=Path, help="a folder of sound files; without it the model plays some")
-    ask.add_argument("--clips", type=int, default=24)
-    ask.add_argument("--seconds", type=float, default=8.0)
-    ask.add_argument("--features", type=int, default=1024)
-    ask.add_argument("--steps", type=int, default=300)
+    ask.add_argument("--clips", type=int, default=12)
+    ask.add_argument("--seconds", type=float, default=6.0)
+    ask.add_argument("--features", type=int, default=512)
+    ask.add_argument("--steps", type=int, default=200)
     ask.add_argument(
         "--amount", type=float, default=2.0, help="where the slider stands; negative turns it down"
     )

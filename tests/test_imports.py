@@ -100,3 +100,15 @@ def test_every_imported_name_is_there_in_lazy_packages_too() -> None:
                     if f"{node.module}.{alias.name}" not in known and alias.name not in offered[node.module]:
                         missing.append(f"{path.relative_to(ROOT)}: {node.module}.{alias.name}")
     assert missing == []
+
+
+def test_values_of_any_type_stay_rare() -> None:
+    """A class or a one-line protocol says what goes through a door; ruff's ANN401 watches the signatures."""
+    used = [
+        node
+        for path in [*modules(ROOT / "backend").values(), *modules(ROOT / "desktop").values()]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Name) and node.id == "Any")
+        or (isinstance(node, ast.alias) and node.name == "Any")
+    ]
+    assert len(used) < 300

@@ -7,7 +7,7 @@ they fire at the same moments at different layers (correlation above 0.9). It ne
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from drawbar.bank.database import Database
 from drawbar.bank.records import Feature
 from drawbar.errors import BadInputError
+from drawbar.files.json_object import JsonMapping
 
 COLLINEAR = 0.9
 """Cosine of two directions at one layer (DESIGN: merge, do not orthogonalise)."""
@@ -31,7 +32,7 @@ SELECT f.layer, f.idx, f.neighbours, f.duplicates FROM listing l JOIN feature f 
 class _Bank(Protocol):
     def feature(self, feature: str) -> Feature: ...
 
-    def vectors(self, ids: Sequence[str]) -> Mapping[str, Any]: ...
+    def vectors(self, ids: Sequence[str]) -> JsonMapping: ...
 
 
 @dataclass(frozen=True)
@@ -140,5 +141,5 @@ def _known(bank: _Bank, id: str) -> bool:
 def _above(stored: str, least: float) -> list[str]:
     if stored == "[]":
         return []
-    found: list[Any] = json.loads(stored)
+    found: list[tuple[str, float]] = json.loads(stored)
     return [other for other, value in found if value > least]

@@ -5,7 +5,6 @@ What a method must beat before anyone believes that a feature says something abo
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +32,7 @@ def random_directions(width: int, count: int, seed: int = 0) -> Tensor:
     return torch.nn.functional.normalize(drawn, dim=0)
 
 
-def shuffled_model(model: Model, seed: int = 0) -> Any:
+def shuffled_model(model: Model, seed: int = 0) -> Model:
     """The same model with the entries of every weight matrix in random order: its scale without its sense."""
     decoder = copy.deepcopy(model.decoder)
     generator = torch.Generator().manual_seed(seed)

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -28,7 +27,7 @@ from drawbar.sae import SAE
 GOAL_CPU, GOAL_CUDA, GOAL_BYTES = 1.10, 1.15, 0.20
 
 
-def random_model(shape: str, device: str = "cpu") -> Any:
+def random_model(shape: str, device: str = "cpu") -> Model:
     """A released shape with random weights, without codec and text (speed does not depend on the values)."""
     spec = spec_of(shape)
     with torch.device(device):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -10,7 +10,12 @@ from typer.core import TyperCommand
 from drawbar.cli.loading import load
 from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
 from drawbar.cli.output import line, out_json, progress, say, table
-from drawbar.files.json_object import JsonObject
+from drawbar.files.json_object import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    from drawbar.contrast.contrast import Contrast
+    from drawbar.contrast.examples import Found
+    from drawbar.steering.own import OwnDirection
 
 app = typer.Typer(no_args_is_help=True, help="Sliders of your own: made from examples, listed, removed.")
 
@@ -96,7 +101,7 @@ def from_examples(
     line(found.own.id)
 
 
-def _remarks(found: Any) -> list[str]:
+def _remarks(found: "Found") -> list[str]:
     """What the figures mean for the user."""
     chosen = found.chosen
     words = [
@@ -184,7 +189,7 @@ def remove(name: Annotated[str, typer.Argument(help="A name, or mine/NAME.")]) -
     line(f"removed mine/{OwnDirections().remove(name)}")
 
 
-def _facts(own: Any) -> JsonObject:
+def _facts(own: "OwnDirection") -> JsonObject:
     return {
         "id": own.id,
         "model": own.model_name,
@@ -195,7 +200,7 @@ def _facts(own: Any) -> JsonObject:
     }
 
 
-def _row(row: Any) -> JsonObject:
+def _row(row: "Contrast") -> JsonObject:
     return {
         "layer": row.layer,
         "auroc_difference": row.difference.mean,
@@ -207,7 +212,7 @@ def _row(row: Any) -> JsonObject:
     }
 
 
-def _figure(about: Any, kind: str) -> str:
+def _figure(about: JsonMapping, kind: str) -> str:
     if f"auroc_{kind}" not in about:
         return "-"
     return f"{about[f'auroc_{kind}']:.3f} +- {about[f'spread_{kind}']:.3f}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from drawbar.audio_analysis.clap import load_clap
@@ -172,7 +173,7 @@ def _anchors(bank: Bank, model: Model, clap: str) -> JsonObject:
     for row in bank.search(shelf="named", limit=bank.count() + 1):
         carriers.setdefault(row.label, []).append(row.id)
 
-    def sounds(label: str) -> list[Any]:
+    def sounds(label: str) -> list[NDArray[np.float32]]:
         found = [example for id in carriers[label] for example in bank.examples(id, "top")][:_EXAMPLES]
         tokens = [torch.from_numpy(example.tokens.astype(np.int64))[None] for example in found]
         with torch.inference_mode():

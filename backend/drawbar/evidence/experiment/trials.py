@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from drawbar.bank.tensors import Array
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.files.atomic_write import atomic
 
@@ -156,14 +156,14 @@ class Trials:
             "threads": str(threads),
             "measures": json.dumps(list(measures)),
         }
-        arrays: dict[str, NDArray[Any]] = {
+        arrays: dict[str, Array] = {
             "tokens": np.ascontiguousarray(tokens),
             "values": np.ascontiguousarray(values),
         }
         with atomic(self.path(block)) as part:
             save_file({name: np.ascontiguousarray(x) for name, x in arrays.items()}, part, about)
 
-    def _read(self, block: Block, name: str) -> tuple[NDArray[Any], dict[str, str]]:
+    def _read(self, block: Block, name: str) -> tuple[Array, dict[str, str]]:
         with safe_open(self.path(block), framework="numpy") as file:
             return file.get_tensor(name), dict(file.metadata() or {})
 

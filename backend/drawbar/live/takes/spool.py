@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from drawbar.bank.tensors import Array
 
 
 class Spool:

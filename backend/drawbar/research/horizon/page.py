@@ -6,7 +6,6 @@ inside. Knows nothing of models.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from drawbar.files.json_object import JsonMapping
 from drawbar.markup import Drawing, render
@@ -70,7 +69,7 @@ def _corpus(study: JsonMapping) -> list[tuple[str, str]]:
     ]
 
 
-def _readout(probes: JsonMapping, horizon: str) -> dict[str, Any]:
+def _readout(probes: JsonMapping, horizon: str) -> dict[str, object]:
     those = [one for one in probes["sets"] if one["horizon"] == horizon]
     drawings: list[tuple[int, Drawing]] = []
     for layer in sorted({one["layer"] for one in those}):
@@ -99,7 +98,7 @@ def _interval(found: Mapping[str, float]) -> tuple[float, float, float]:
     return found["value"], found["low"], found["high"]
 
 
-def _feature(study: JsonMapping, feature: JsonMapping) -> dict[str, Any]:
+def _feature(study: JsonMapping, feature: JsonMapping) -> dict[str, object]:
     gate = next(one for one in study["gate"]["features"] if one["id"] == feature["id"])
     rows = [
         (
@@ -121,7 +120,7 @@ def _feature(study: JsonMapping, feature: JsonMapping) -> dict[str, Any]:
     }
 
 
-def _acted(one: JsonMapping) -> dict[str, Any]:
+def _acted(one: JsonMapping) -> dict[str, object]:
     """What ablating and scaling up a feature did, beside the local feature and random ones."""
     drawings: list[tuple[str, Drawing]] = []
     rows: list[tuple[object, ...]] = []

@@ -7,13 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from drawbar.bank.tensors import Array
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
 from drawbar.research.horizon.events import Event
@@ -68,7 +67,7 @@ class Rows:
 
     def save(self, path: Path) -> None:
         """Write the table, whole or not at all."""
-        arrays: dict[str, NDArray[Any]] = {
+        arrays: dict[str, Array] = {
             "held_out": self.held_out.astype(np.uint8),
             "track": self.track,
             "time_s": self.time_s,
