@@ -10,16 +10,16 @@ from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
 from drawbar.paths import user_dir
-from drawbar_desktop.controllers.audition import Listening
-from drawbar_desktop.controllers.blind_test import BlindListening
+from drawbar_desktop.controllers.audition import Audition
+from drawbar_desktop.controllers.blind_test import BlindTestController
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.device_and_model_settings import SCANS_MS, Machinery
-from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.controllers.device_and_model_settings import SCANS_MS, DeviceAndModelSettings
+from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.controllers.rack_actions import RackActions
 from drawbar_desktop.controllers.restoring import Restoring
 from drawbar_desktop.controllers.session import Session, remembered
-from drawbar_desktop.controllers.slider_maker import MakingLink
-from drawbar_desktop.controllers.take_actions import Keeping
+from drawbar_desktop.controllers.slider_maker import SliderMaker
+from drawbar_desktop.controllers.take_actions import TakeActions
 from drawbar_desktop.services.about import about
 from drawbar_desktop.services.interfaces import EnginePort, Load
 from drawbar_desktop.services.jobs import Jobs
@@ -91,20 +91,20 @@ class App:
         self._about = about(log_file)
         self._lost = ""
         self.links = Links(desk, self.jobs)
-        self.playing = Playing(self.links)
+        self.playing = PlaybackController(self.links)
         self.restoring = Restoring(self.links, self.playing)
         self.session = Session(self.links, self.playing, self.restoring, load)
-        self.listening = Listening(self.links, self.playing, self.restoring.restore)
-        self.keeping = Keeping(self.links, self.playing, self.listening.stop)
-        self.blind = BlindListening(self.links, BlindTest())
+        self.listening = Audition(self.links, self.playing, self.restoring.restore)
+        self.keeping = TakeActions(self.links, self.playing, self.listening.stop)
+        self.blind = BlindTestController(self.links, BlindTest())
         self.rack_actions = RackActions(self.links)
-        self.making = MakingLink(self.links, Making(), self.rack_actions.add)
+        self.making = SliderMaker(self.links, Making(), self.rack_actions.add)
         pressed = {
             "play": self.toggle_play,
             "bypass": lambda: desk.transport.bypass.set(not desk.transport.bypass.value),
             "ab": desk.slots.toggle,
         }
-        self.machinery = Machinery(self.links, self.session.reload, pressed, ports)
+        self.machinery = DeviceAndModelSettings(self.links, self.session.reload, pressed, ports)
         self.session.changed.connect(self.machinery.refresh)
         self._connected: list[Callable[[], None]] = []
         self.window = self._build()

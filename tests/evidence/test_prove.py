@@ -1,4 +1,4 @@
-"""The whole way on the embedded model in small: preregister, refer, screen, confirm, judge, write, resume."""
+"""The whole way on the embedded model in small: preregister, play_unsteered, screen, confirm, judge, write, resume."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +11,7 @@ from drawbar.bank import Bank, next_version, verify
 from drawbar.bank.sharing import copy_bank
 from drawbar.errors import BadInputError
 from drawbar.evidence.experiment.preregistration import Preregistration, ProveSettings
-from drawbar.evidence.experiment.stages import Run, confirm, preregister, refer, screen
+from drawbar.evidence.experiment.stages import Run, confirm, play_unsteered, preregister, screen
 from drawbar.evidence.experiment.to_study import Stages, evidence_of, judge
 from drawbar.paths import embedded_bank_dir
 
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def played(run: Run) -> Stages:
     screening, selection = screen(run, processes=1)
-    return Stages(screening, confirm(run, selection, processes=1), refer(run, processes=1))
+    return Stages(screening, confirm(run, selection, processes=1), play_unsteered(run, processes=1))
 
 
 def test_what_is_tested_is_written_down_first(run: Run) -> None:

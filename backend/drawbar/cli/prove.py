@@ -110,7 +110,7 @@ def prove(
         f"{len(selection.survivors)} of {len(run.prereg.candidates)} survive; {len(selection.confirmed)} are confirmed"
     )
     with progress("confirming") as bar:
-        reference = steps.refer(run, processes=processes, told=bar)
+        reference = steps.play_unsteered(run, processes=processes, told=bar)
         confirmation = steps.confirm(run, selection, processes=processes, told=bar)
     amendments(out, amendment)
     played = Stages(screening, confirmation, reference)

@@ -11,7 +11,7 @@ from drawbar.bank.records import Example
 from drawbar.errors import BadInputError, CancelledError, DrawbarError
 from drawbar.live.takes.take import Stored, load_record, stored_tokens
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.services.feature_listener import HeardFile
 from drawbar_desktop.services.loudness import matching_gains_db
 from drawbar_desktop.state.beat_grid import Grid, track_tempo
@@ -25,10 +25,12 @@ Opened = tuple[Floats, tuple[str, ...], Floats]
 """Audio, the heat-map's rows and the heat-map."""
 
 
-class Listening:
+class Audition:
     """Everything that is heard or looked at without being generated."""
 
-    def __init__(self, links: Links, playing: Playing, restore: Callable[[Stored], object]) -> None:
+    def __init__(
+        self, links: Links, playing: PlaybackController, restore: Callable[[Stored], object]
+    ) -> None:
         """`restore` is asked when a dropped file turns out to be a take."""
         self._restore = restore
         self._links, self._playing, self.desk = links, playing, links.desk

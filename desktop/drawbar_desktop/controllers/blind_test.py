@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drawbar.listening_test.session import BlindSession
 
 
-class BlindListening:
+class BlindTestController:
     """Makes the clips of a trial off the window's thread, the next ones while these are heard."""
 
     def __init__(self, links: Links, state: BlindTest) -> None:

@@ -24,7 +24,7 @@ from drawbar_desktop.state.models import (
 SCANS_MS = 2_000
 
 
-class Machinery:
+class DeviceAndModelSettings:
     """What is plugged in, installed and loaded."""
 
     def __init__(

@@ -5,7 +5,7 @@ from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.state.evidence import marks_of, read_card
 
 
-class Calibration:
+class EvidenceMarks:
     """Asks the bank once for every new set of strips."""
 
     def __init__(self, links: Links) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from drawbar.live.takes.take import Stored, Take, TakeSettings
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.evidence_marks import Calibration
+from drawbar_desktop.controllers.evidence_marks import EvidenceMarks
 from drawbar_desktop.services.interfaces import Tokens
 from drawbar_desktop.services.loudness import loudness_lufs, matching_gains_db
 from drawbar_desktop.state.interfaces import SnapshotLike
@@ -30,12 +30,12 @@ class Recalled:
     branch: str
 
 
-class Playing:
+class PlaybackController:
     """Between the desk and the engine while music is made."""
 
     def __init__(self, links: Links) -> None:
         self._links, self.desk = links, links.desk
-        self._calibration = Calibration(links)
+        self._calibration = EvidenceMarks(links)
         self._best: tuple[str, ...] = ()
         self._saved: Take | None = None
         self._spooled_at_s = 0.0

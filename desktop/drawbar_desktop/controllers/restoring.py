@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from drawbar.live.takes.take import Stored, TakeSettings
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.playback import Playing, Recalled
+from drawbar_desktop.controllers.playback import PlaybackController, Recalled
 from drawbar_desktop.state.rack import Strip
 
 
 class Restoring:
     """Takes of the history and files that were dropped."""
 
-    def __init__(self, links: Links, playing: Playing) -> None:
+    def __init__(self, links: Links, playing: PlaybackController) -> None:
         self._links, self._playing, self.desk = links, playing, links.desk
         self._later: Stored | None = None
         """What to restore once a model is loaded."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from drawbar.errors import CancelledError, DrawbarError
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.controllers.restoring import Restoring
 from drawbar_desktop.services.interfaces import Load, Loaded
 from drawbar_desktop.services.model_loading import load, load_embedded
@@ -34,7 +34,7 @@ def remembered(settings: Settings) -> Load:
 class Session:
     """What is loaded, from the first phase to the last."""
 
-    def __init__(self, links: Links, playing: Playing, restoring: Restoring, load: Load) -> None:
+    def __init__(self, links: Links, playing: PlaybackController, restoring: Restoring, load: Load) -> None:
         self._links, self._playing, self._restoring = links, playing, restoring
         self.desk, self.load = links.desk, load
         self.failed: str | None = None

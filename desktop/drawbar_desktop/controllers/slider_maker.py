@@ -8,7 +8,7 @@ from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.state.slider_making import Made, Making
 
 
-class MakingLink:
+class SliderMaker:
     """What the dialog asks for."""
 
     def __init__(self, links: Links, state: Making, add: Callable[[str], object]) -> None:

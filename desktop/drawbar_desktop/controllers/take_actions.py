@@ -4,17 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drawbar_desktop.controllers.context import Links
-from drawbar_desktop.controllers.playback import Playing
+from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.state.export import ExportChoice, ExportOffer, export_take
 from drawbar_desktop.state.recording import Leftover, leftovers, recovered_take
 from drawbar_desktop.state.takes import TakeItem, TakeStore
 from drawbar_desktop.state.undo import Step
 
 
-class Keeping:
+class TakeActions:
     """What can be done with a take besides hearing it and restoring it."""
 
-    def __init__(self, links: Links, playing: Playing, stop: Callable[[], object]) -> None:
+    def __init__(self, links: Links, playing: PlaybackController, stop: Callable[[], object]) -> None:
         """`stop` makes silence when the take that is heard is deleted."""
         self._links, self._playing, self._stop, self.desk = links, playing, stop, links.desk
 

@@ -355,7 +355,7 @@ def screen(run: Run, *, processes: int = 0, told: Tell | None = None) -> tuple[T
     return trials, selection
 
 
-def refer(run: Run, *, processes: int = 0, told: Tell | None = None) -> Trials:
+def play_unsteered(run: Run, *, processes: int = 0, told: Tell | None = None) -> Trials:
     """Play the unsteered takes that quality is compared with."""
     settings = run.prereg.settings
     pairs = _pairs(settings, settings.reference_takes * len(settings.prompts), settings.seed + 2 * _FRESH)

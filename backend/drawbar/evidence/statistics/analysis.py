@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.concept_tests import ConceptTest, concept_rows
 from drawbar.evidence.statistics.controls import Slider, check_controls
-from drawbar.evidence.statistics.measure_slider import SIGNS, Nulls, Played, Takes, Yardstick, play, yardstick
+from drawbar.evidence.statistics.measure_slider import (
+    SIGNS,
+    MeasuredSlider,
+    Nulls,
+    Takes,
+    Yardstick,
+    measure_slider,
+    yardstick,
+)
 from drawbar.evidence.statistics.ranking import benjamini_hochberg
 from drawbar.evidence.statistics.responses import Pool
 from drawbar.evidence.statistics.settings import StatisticsSettings
@@ -69,22 +77,22 @@ def analyse(
             check_controls(slider, how)
     yard, nulls = _yardstick(study), Nulls(study.pools)
     confirmed = [slider for slider in study.sliders if slider.responses is not None]
-    played = {}
+    measured = {}
     for number, slider in enumerate(confirmed):
         tell(f"measuring slider {slider.id}", 0.6 * number / len(confirmed))
-        played[slider.id] = play(slider, nulls, yard, how)
-    q, any_q = _corrected(study.sliders, played)
+        measured[slider.id] = measure_slider(slider, nulls, yard, how)
+    q, any_q = _corrected(study.sliders, measured)
     findings = []
     for number, slider in enumerate(study.sliders):
         tell(f"judging slider {slider.id}", 0.6 + 0.4 * number / len(study.sliders))
-        one = played.get(slider.id)
+        one = measured.get(slider.id)
         findings.append(
             unconfirmed(slider.id, how, dropped=slider.dropped)
             if one is None
             else conclude(one, q[slider.id], any_q[slider.id], yard, how)
         )
-    rows = concept_rows(study.concepts, played, yard, how)
-    null = _null_rate(study, [_own(study.sliders, played), _any(study.sliders, played)], nulls, yard, how)
+    rows = concept_rows(study.concepts, measured, yard, how)
+    null = _null_rate(study, [_own(study.sliders, measured), _any(study.sliders, measured)], nulls, yard, how)
     return Analysis(tuple(findings), summarise(findings, rows, null, _resolution(study, how), study.about))
 
 
@@ -114,17 +122,17 @@ def _yardstick(study: Study) -> Yardstick:
 _Signed = dict[str, dict[int, float]]
 
 
-def _own(sliders: Sequence[Slider], played: Mapping[str, Played]) -> list[float]:
-    return [played[s.id].p(sign) if s.id in played else 1.0 for s in sliders for sign in SIGNS]
+def _own(sliders: Sequence[Slider], measured: Mapping[str, MeasuredSlider]) -> list[float]:
+    return [measured[s.id].p(sign) if s.id in measured else 1.0 for s in sliders for sign in SIGNS]
 
 
-def _any(sliders: Sequence[Slider], played: Mapping[str, Played]) -> list[float]:
-    return [played[s.id].sides[sign].any_p if s.id in played else 1.0 for s in sliders for sign in SIGNS]
+def _any(sliders: Sequence[Slider], measured: Mapping[str, MeasuredSlider]) -> list[float]:
+    return [measured[s.id].sides[sign].any_p if s.id in measured else 1.0 for s in sliders for sign in SIGNS]
 
 
-def _corrected(sliders: Sequence[Slider], played: Mapping[str, Played]) -> tuple[_Signed, _Signed]:
+def _corrected(sliders: Sequence[Slider], measured: Mapping[str, MeasuredSlider]) -> tuple[_Signed, _Signed]:
     found = []
-    for p in (_own(sliders, played), _any(sliders, played)):
+    for p in (_own(sliders, measured), _any(sliders, measured)):
         q = benjamini_hochberg(p).reshape(-1, len(SIGNS))
         found.append(
             {s.id: dict(zip(SIGNS, map(float, row), strict=True)) for s, row in zip(sliders, q, strict=True)}
@@ -152,7 +160,7 @@ def _null_rate(
     for slider in study.held_out:
         if slider.responses is None:
             raise BadInputError(f"{slider.id} is held out but was not played: play it like a candidate")
-        one = play(slider, nulls, yard, settings)
+        one = measure_slider(slider, nulls, yard, settings)
         mine = [one.p(sign) for sign in SIGNS]
         moved = [one.sides[sign].any_p for sign in SIGNS]
         proven += bool((benjamini_hochberg([*mine, *own])[: len(SIGNS)] < settings.q).any())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drawbar.evidence.statistics.effects import Slope, slope_of
-from drawbar.evidence.statistics.measure_slider import SIGNS, Played, Yardstick
+from drawbar.evidence.statistics.measure_slider import SIGNS, MeasuredSlider, Yardstick
 from drawbar.evidence.statistics.ranking import benjamini_hochberg
 from drawbar.evidence.statistics.settings import StatisticsSettings
 
@@ -31,20 +31,22 @@ class ConceptTest:
 
 def concept_rows(
     concepts: Sequence[ConceptTest],
-    played: Mapping[str, Played],
+    measured: Mapping[str, MeasuredSlider],
     yard: Yardstick,
     settings: StatisticsSettings,
 ) -> list[dict[str, object]]:
     """One row per concept, with the slider whose evidence is strongest; JSON values."""
     tests = [(concept, id, sign) for concept in concepts for id in concept.sliders for sign in SIGNS]
-    p = [_p(concept, played.get(id), sign, yard) for concept, id, sign in tests]
+    p = [_p(concept, measured.get(id), sign, yard) for concept, id, sign in tests]
     q = benjamini_hochberg(p)
     found = []
     for concept in concepts:
         own = [n for n, test in enumerate(tests) if test[0] is concept]
-        own.sort(key=lambda n: (q[n], p[n], -_slope(tests[n], played, yard, settings).slope))
-        proven = [n for n in own if q[n] < settings.q and not _contradicted(tests[n], played, yard, settings)]
-        found.append(_row(concept, [*proven, *own], tests, p, q, bool(proven), played, yard, settings))
+        own.sort(key=lambda n: (q[n], p[n], -_slope(tests[n], measured, yard, settings).slope))
+        proven = [
+            n for n in own if q[n] < settings.q and not _contradicted(tests[n], measured, yard, settings)
+        ]
+        found.append(_row(concept, [*proven, *own], tests, p, q, bool(proven), measured, yard, settings))
     return found
 
 
@@ -55,16 +57,18 @@ def _column(concept: ConceptTest, yard: Yardstick) -> int:
     return yard.measures.index(concept.measure)
 
 
-def _p(concept: ConceptTest, played: Played | None, sign: int, yard: Yardstick) -> float:
+def _p(concept: ConceptTest, measured: MeasuredSlider | None, sign: int, yard: Yardstick) -> float:
     column = _column(concept, yard)
-    if played is None or not np.isfinite(yard.sd[column]) or not played.allowed[column]:
+    if measured is None or not np.isfinite(yard.sd[column]) or not measured.allowed[column]:
         return 1.0
-    return float(played.sides[sign].p[column])
+    return float(measured.sides[sign].p[column])
 
 
-def _slope(test: _Test, played: Mapping[str, Played], yard: Yardstick, settings: StatisticsSettings) -> Slope:
+def _slope(
+    test: _Test, measured: Mapping[str, MeasuredSlider], yard: Yardstick, settings: StatisticsSettings
+) -> Slope:
     concept, id, sign = test
-    one = played.get(id)
+    one = measured.get(id)
     nothing = Slope(*(float("nan"),) * 4)
     if one is None:
         return nothing
@@ -73,10 +77,10 @@ def _slope(test: _Test, played: Mapping[str, Played], yard: Yardstick, settings:
 
 
 def _contradicted(
-    test: _Test, played: Mapping[str, Played], yard: Yardstick, settings: StatisticsSettings
+    test: _Test, measured: Mapping[str, MeasuredSlider], yard: Yardstick, settings: StatisticsSettings
 ) -> bool:
     concept, id, sign = test
-    one = played.get(id)
+    one = measured.get(id)
     if concept.second is None or one is None or not one.sides[sign].amounts:
         return False
     column = yard.measures.index(concept.second)
@@ -91,7 +95,7 @@ def _row(
     p: Sequence[float],
     q: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     proven: bool,
-    played: Mapping[str, Played],
+    measured: Mapping[str, MeasuredSlider],
     yard: Yardstick,
     settings: StatisticsSettings,
 ) -> dict[str, object]:
@@ -111,7 +115,7 @@ def _row(
     }
     if ranked:
         best = ranked[0]
-        slope = _slope(tests[best], played, yard, settings)
+        slope = _slope(tests[best], measured, yard, settings)
         row |= {
             "slider": tests[best][1],
             "side": "up" if tests[best][2] > 0 else "down",

@@ -53,7 +53,7 @@ def allowed_measures(measures: tuple[str, ...], sd: Floats, barred: frozenset[st
     return found
 
 
-def play_side(
+def measure_side(
     responses: Responses,
     null: Null,
     shared: npt.NDArray[np.int64],

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from drawbar.errors import BadInputError
 from drawbar.evidence.statistics.controls import Slider
 from drawbar.evidence.statistics.effects import Slope, slope_of
-from drawbar.evidence.statistics.measure_side import Side, allowed_measures, play_side
+from drawbar.evidence.statistics.measure_side import Side, allowed_measures, measure_side
 from drawbar.evidence.statistics.ranking import Null, shared_pairs
 from drawbar.evidence.statistics.responses import Floats, Measured, Pool, Responses
 from drawbar.evidence.statistics.settings import StatisticsSettings
@@ -64,7 +64,7 @@ class Nulls:
 
 
 @dataclass(frozen=True)
-class Played:
+class MeasuredSlider:
     """One slider, measured."""
 
     slider: Slider
@@ -102,7 +102,9 @@ def yardstick(measures: tuple[str, ...], takes: Sequence[Takes]) -> Yardstick:
     return Yardstick(measures, take_sd(values, prompts), take_correlations(values, prompts))
 
 
-def play(slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSettings) -> Played:
+def measure_slider(
+    slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSettings
+) -> MeasuredSlider:
     responses, guards = slider.responses, slider.guards
     if responses is None or guards is None:
         raise BadInputError(f"{slider.id} was not confirmed: it has nothing to measure")
@@ -114,7 +116,7 @@ def play(slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSett
     def side(sign: int, inside: bool) -> Side:
         edge = usable.of(sign) + 1e-9
         amounts = tuple(a for a in responses.side(sign) if (abs(a) <= edge) == inside)
-        return play_side(
+        return measure_side(
             responses,
             null,
             shared,
@@ -138,7 +140,7 @@ def play(slider: Slider, nulls: Nulls, yard: Yardstick, settings: StatisticsSett
     beyond = {
         sign: _beyond(outside[sign], responses, column, yard, settings, target is not None) for sign in SIGNS
     }
-    return Played(
+    return MeasuredSlider(
         slider, responses, usable, sides, allowed, target is not None, column, lean, slopes, beyond, null
     )
 

@@ -20,7 +20,7 @@ from drawbar.evidence.statistics.effects import (
     slope_of,
 )
 from drawbar.evidence.statistics.measure_side import READBACK
-from drawbar.evidence.statistics.measure_slider import SIGNS, Played, Yardstick
+from drawbar.evidence.statistics.measure_slider import SIGNS, MeasuredSlider, Yardstick
 from drawbar.evidence.statistics.preservation import Curve, Matched, area, curve_of, matched
 from drawbar.evidence.statistics.responses import Floats, judge_of
 from drawbar.evidence.statistics.settings import StatisticsSettings
@@ -60,50 +60,50 @@ def unconfirmed(id: str, settings: StatisticsSettings, *, dropped: bool = False)
 
 
 def conclude(
-    played: Played,
+    measured: MeasuredSlider,
     q: Mapping[int, float],
     any_q: Mapping[int, float],
     yard: Yardstick,
     settings: StatisticsSettings,
 ) -> Finding:
     """Verdict and card, given the q per sign: of the slider's own test, and of any measure."""
-    better = played.better
-    unit = float(yard.sd[played.column])
-    second = {s: _second(played, s, yard, settings) for s in SIGNS}
-    doses = dose_effects(played.responses, played.column, unit, settings)
-    others, near = _others(played, yard, settings)
-    curves = {s: _curve(played, s, played.responses.side(s), others, yard) for s in SIGNS}
-    baselines = {s: _baseline(played, s, others, yard, settings) for s in SIGNS}
-    inside = _curve(played, better, played.sides[better].amounts, others, yard)
+    better = measured.better
+    unit = float(yard.sd[measured.column])
+    second = {s: _second(measured, s, yard, settings) for s in SIGNS}
+    doses = dose_effects(measured.responses, measured.column, unit, settings)
+    others, near = _others(measured, yard, settings)
+    curves = {s: _curve(measured, s, measured.responses.side(s), others, yard) for s in SIGNS}
+    baselines = {s: _baseline(measured, s, others, yard, settings) for s in SIGNS}
+    inside = _curve(measured, better, measured.sides[better].amounts, others, yard)
     match = matched(inside, baselines[better])
     sides = {
-        s: _side(played, s, q[s], any_q[s], doses, curves[s], baselines[s], yard, settings) for s in SIGNS
+        s: _side(measured, s, q[s], any_q[s], doses, curves[s], baselines[s], yard, settings) for s in SIGNS
     }
-    verdict = judge(_outcome(played, sides, second), settings)
-    moved = side_effects(played.sides[better].slopes, others, yard.measures)
-    specific = specificity(played.slopes[better].slope, moved)
+    verdict = judge(_outcome(measured, sides, second), settings)
+    moved = side_effects(measured.sides[better].slopes, others, yard.measures)
+    specific = specificity(measured.slopes[better].slope, moved)
     found = card(
-        measure=yard.measures[played.column],
-        label_judged=played.label_judged,
+        measure=yard.measures[measured.column],
+        label_judged=measured.label_judged,
         better=better,
         sides=sides,
         doses=doses,
-        controls=_controls(played, unit, settings),
-        moves=_moves(played, better, yard),
+        controls=_controls(measured, unit, settings),
+        moves=_moves(measured, better, yard),
         sides_moved=moved,
         specificity=specific,
         second=second[better],
-        guards=played.usable.rows,
+        guards=measured.usable.rows,
         matched=match,
-        notes=_notes(played, verdict, near, yard),
+        notes=_notes(measured, verdict, near, yard),
     )
-    slope = played.slopes[better]
-    low = slope.low if played.lean > 0 else -slope.high
+    slope = measured.slopes[better]
+    low = slope.low if measured.lean > 0 else -slope.high
     return Finding(
-        id=played.slider.id,
+        id=measured.slider.id,
         verdict=verdict,
         some_measure=any(any_q[s] < settings.q for s in SIGNS),
-        usable=(0.0 - played.usable.down, played.usable.up),
+        usable=(0.0 - measured.usable.down, measured.usable.up),
         proof=float(low) if np.isfinite(low) else None,
         card=found,
         specificity=specific,
@@ -113,12 +113,12 @@ def conclude(
 
 
 def _outcome(
-    played: Played, sides: Mapping[int, CardSide], second: Mapping[int, JsonMapping | None]
+    measured: MeasuredSlider, sides: Mapping[int, CardSide], second: Mapping[int, JsonMapping | None]
 ) -> Outcome:
     return Outcome(
         confirmed=True,
-        label_judged=played.label_judged,
-        any_usable=any(played.sides[s].amounts for s in SIGNS),
+        label_judged=measured.label_judged,
+        any_usable=any(measured.sides[s].amounts for s in SIGNS),
         sides=tuple(
             SideOutcome(
                 p=sides[s].p,
@@ -126,7 +126,7 @@ def _outcome(
                 any_p=sides[s].moved_p,
                 noticeable=sides[s].noticeable,
                 contradicted=bool((second[s] or {}).get("contradicts")),
-                beyond=played.beyond[s],
+                beyond=measured.beyond[s],
             )
             for s in SIGNS
         ),
@@ -134,7 +134,7 @@ def _outcome(
 
 
 def _side(
-    played: Played,
+    measured: MeasuredSlider,
     sign: int,
     q: float,
     any_q: float,
@@ -144,22 +144,22 @@ def _side(
     yard: Yardstick,
     settings: StatisticsSettings,
 ) -> CardSide:
-    side, slope, column = played.sides[sign], played.slopes[sign], played.column
-    critical = side.null_critical if played.label_judged else side.any_critical
+    side, slope, column = measured.sides[sign], measured.slopes[sign], measured.column
+    critical = side.null_critical if measured.label_judged else side.any_critical
     needed = seeds_needed(
-        played.lean * (slope.slope - float(side.null_centre[column])),
+        measured.lean * (slope.slope - float(side.null_centre[column])),
         slope.error,
-        len(played.responses.seeds),
+        len(measured.responses.seeds),
         float(critical[column]),
-        float(played.null.noise_share[column]),
+        float(measured.null.noise_share[column]),
         settings,
     )
     return CardSide(
         slope=slope,
-        p=played.p(sign),
+        p=measured.p(sign),
         q=q,
-        usable=played.usable.of(sign),
-        noticeable=noticeable_amount(played.lean * slope.slope, played.usable.of(sign), settings),
+        usable=measured.usable.of(sign),
+        noticeable=noticeable_amount(measured.lean * slope.slope, measured.usable.of(sign), settings),
         saturation=saturation(doses, sign),
         seeds_needed=needed,
         moved=None if side.any_column is None else yard.measures[side.any_column],
@@ -171,45 +171,57 @@ def _side(
 
 
 def _others(
-    played: Played, yard: Yardstick, settings: StatisticsSettings
+    measured: MeasuredSlider, yard: Yardstick, settings: StatisticsSettings
 ) -> tuple[npt.NDArray[np.bool_], list[int]]:
-    second = played.slider.second
-    same = [] if second is None else [played.responses.column(second)]
+    second = measured.slider.second
+    same = [] if second is None else [measured.responses.column(second)]
     readback = np.array([judge_of(name) == READBACK for name in yard.measures])
     comparable = np.isfinite(yard.sd) & ~readback
-    return other_measures(played.column, yard.correlations, comparable, same, settings.synonym)
+    return other_measures(measured.column, yard.correlations, comparable, same, settings.synonym)
 
 
 def _curve(
-    played: Played, sign: int, amounts: tuple[float, ...], others: npt.NDArray[np.bool_], yard: Yardstick
+    measured: MeasuredSlider,
+    sign: int,
+    amounts: tuple[float, ...],
+    others: npt.NDArray[np.bool_],
+    yard: Yardstick,
 ) -> Curve | None:
-    return curve_of(played.responses, sign, amounts, played.column, others, yard.sd, played.lean)
+    return curve_of(measured.responses, sign, amounts, measured.column, others, yard.sd, measured.lean)
 
 
 def _baseline(
-    played: Played, sign: int, others: npt.NDArray[np.bool_], yard: Yardstick, settings: StatisticsSettings
+    measured: MeasuredSlider,
+    sign: int,
+    others: npt.NDArray[np.bool_],
+    yard: Yardstick,
+    settings: StatisticsSettings,
 ) -> Curve | None:
     """The difference in means of the same label, inside its own usable range where it has guards."""
-    control = played.slider.controls.get(BASELINE)
-    if control is None or not played.label_judged:
+    control = measured.slider.controls.get(BASELINE)
+    if control is None or not measured.label_judged:
         return None
     amounts = control.responses.side(sign)
     if control.guards is not None:
         edge = usable_range(control.guards, settings.guards, yard.guard_levels).of(sign)
         amounts = tuple(a for a in amounts if abs(a) <= edge + 1e-9)
-    return curve_of(control.responses, sign, amounts, played.column, others, yard.sd)
+    return curve_of(control.responses, sign, amounts, measured.column, others, yard.sd)
 
 
-def _second(played: Played, sign: int, yard: Yardstick, settings: StatisticsSettings) -> JsonObject | None:
+def _second(
+    measured: MeasuredSlider, sign: int, yard: Yardstick, settings: StatisticsSettings
+) -> JsonObject | None:
     """Another judge on the same side: it agrees if its slope has the same sign, and contradicts if its whole interval
     has the other."""
-    measure = played.slider.second
-    if measure is None or not played.label_judged or not played.sides[sign].amounts:
+    measure = measured.slider.second
+    if measure is None or not measured.label_judged or not measured.sides[sign].amounts:
         return None
-    column = played.responses.column(measure)
+    column = measured.responses.column(measure)
     if not np.isfinite(yard.sd[column]):
         return None
-    slope = slope_of(played.responses, played.sides[sign].amounts, column, float(yard.sd[column]), settings)
+    slope = slope_of(
+        measured.responses, measured.sides[sign].amounts, column, float(yard.sd[column]), settings
+    )
     return {
         "judge": judge_of(measure),
         "measure": measure,
@@ -220,20 +232,20 @@ def _second(played: Played, sign: int, yard: Yardstick, settings: StatisticsSett
     }
 
 
-def _controls(played: Played, unit: float, settings: StatisticsSettings) -> JsonObject:
-    slider = played.slider
-    amounts = [a for a in played.responses.amounts if played.null.reaches(abs(a) * slider.scale)]
+def _controls(measured: MeasuredSlider, unit: float, settings: StatisticsSettings) -> JsonObject:
+    slider = measured.slider
+    amounts = [a for a in measured.responses.amounts if measured.null.reaches(abs(a) * slider.scale)]
     norms = sorted({abs(a) * slider.scale for a in amounts})
-    effects = played.null.effects(norms, played.column) / unit
+    effects = measured.null.effects(norms, measured.column) / unit
     levels = {norm: _quantiles(row) for norm, row in zip(norms, effects, strict=True)}
     crowd = [
         dict(zip(("amount", "effect", "low", "high"), (a, *levels[abs(a) * slider.scale]), strict=True))
         for a in amounts
     ]
-    found: JsonObject = {"random directions": {"directions": played.null.directions, "doses": crowd}}
+    found: JsonObject = {"random directions": {"directions": measured.null.directions, "doses": crowd}}
     for kind, control in slider.controls.items():
-        if kind != BASELINE or played.label_judged:
-            found[kind] = shown(slider, control, played.column, unit, settings)
+        if kind != BASELINE or measured.label_judged:
+            found[kind] = shown(slider, control, measured.column, unit, settings)
     return found
 
 
@@ -242,11 +254,11 @@ def _quantiles(effects: Floats) -> list[float]:
     return np.quantile(known, (0.5, *_CROWD)).tolist() if len(known) else [float("nan")] * 3
 
 
-def _moves(played: Played, better: int, yard: Yardstick) -> list[JsonObject]:
+def _moves(measured: MeasuredSlider, better: int, yard: Yardstick) -> list[JsonObject]:
     """What the slider does: the measures that moved most against random directions, each with its own bare p."""
-    side = played.sides[better]
+    side = measured.sides[better]
     places = [
-        n for n in np.flatnonzero(played.allowed) if np.isfinite(side.slopes[n]) and side.moved_p[n] < 1
+        n for n in np.flatnonzero(measured.allowed) if np.isfinite(side.slopes[n]) and side.moved_p[n] < 1
     ]
     places.sort(key=lambda n: (side.moved_p[n], -abs(side.slopes[n])))
     return [
@@ -255,16 +267,16 @@ def _moves(played: Played, better: int, yard: Yardstick) -> list[JsonObject]:
     ]
 
 
-def _notes(played: Played, verdict: Verdict, near: list[int], yard: Yardstick) -> list[str]:
+def _notes(measured: MeasuredSlider, verdict: Verdict, near: list[int], yard: Yardstick) -> list[str]:
     notes = [verdict.why] if verdict.why else []
-    if verdict.name == NOT_SHOWN and not any(played.sides[s].amounts for s in SIGNS):
+    if verdict.name == NOT_SHOWN and not any(measured.sides[s].amounts for s in SIGNS):
         notes.append("tested at no dose")
-    left = [a for s in SIGNS for a in played.sides[s].amounts if a not in played.sides[s].tested]
+    left = [a for s in SIGNS for a in measured.sides[s].amounts if a not in measured.sides[s].tested]
     if left:
         listed = ", ".join(f"{amount:+g}" for amount in left)
         notes.append(f"stronger than the random pool at {listed}: not compared there")
     if near:
         notes.append("no side effect, nearly the same measure: " + ", ".join(yard.measures[n] for n in near))
-    if played.slider.target is not None and not played.label_judged:
-        notes.append(f"{played.slider.target} never varies between unsteered takes: judged by any measure")
+    if measured.slider.target is not None and not measured.label_judged:
+        notes.append(f"{measured.slider.target} never varies between unsteered takes: judged by any measure")
     return notes
