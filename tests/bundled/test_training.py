@@ -1,5 +1,6 @@
 """The recipe: excerpts ask for what is heard in them, and a stopped training goes on to the same weights."""
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,14 @@ import torch
 
 from drawbar.bundled.codec_training import train_codec
 from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
+from drawbar.bundled.export import export_model
+from drawbar.bundled.going_on import go_on_from
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings, DecoderSettings
+from drawbar.bundled.tokens import encode_material
 from drawbar.corpus import CONCEPTS, HELD_OUT_SEED, annotate, compose
+from drawbar.errors import BadInputError
 from drawbar.musicgen.codec.bands import BandConfig
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.spec import ModelSpec
@@ -136,3 +141,28 @@ def test_an_excerpt_is_asked_for_the_progression_in_its_own_order() -> None:
     said = [prompt for prompt in asked if all(name in prompt for name in set(piece.loop))]
     assert said
     assert all(prompt.index(turned[0]) < prompt.index(turned[-1]) for prompt in said)
+
+
+def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, material: Material) -> None:
+    codec = train_codec(tmp_path / "first" / "codec", material, CODEC, quiet)
+    encode_material(codec, material, tmp_path / "tokens", quiet, workers=1)
+    language = train_decoder(tmp_path / "first" / "decoder", material, tmp_path / "tokens", DECODER, quiet)
+    done = {"codec_steps": 6, "codec_minutes": 0.1, "decoder_steps": 3, "decoder_minutes": 0.2, "frames": 99}
+    export_model(tmp_path / "model", language, codec, done)
+    assert go_on_from(tmp_path / "model", tmp_path / "second", DECODER) == 3
+    assert torch.allclose(
+        train_codec(tmp_path / "second" / "codec", material, CODEC, quiet).codebooks,
+        codec.codebooks,
+        atol=1e-3,
+    )
+    lines: list[str] = []
+    again = train_decoder(
+        tmp_path / "second" / "decoder", material, tmp_path / "tokens", DECODER, lines.append
+    )
+    assert [json.loads(line)["step"] for line in lines] == [6]
+    assert json.loads(lines[-1])["frames"] > 99
+    assert torch.isfinite(again.decoder.head.weight).all()
+    with pytest.raises(BadInputError, match="holds a training already"):
+        go_on_from(tmp_path / "model", tmp_path / "second", DECODER)
+    with pytest.raises(BadInputError, match="not a model of this recipe"):
+        go_on_from(tmp_path / "model", tmp_path / "third", replace(DECODER, d_ff=64))

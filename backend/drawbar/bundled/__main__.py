@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 
 from drawbar.bundled.codec_training import codec_distance, train_codec
-from drawbar.bundled.decoder_training import Language, encode_material, train_decoder
+from drawbar.bundled.decoder_training import Language, train_decoder
 from drawbar.bundled.export import export_bank, export_detectors, export_model
+from drawbar.bundled.going_on import go_on_from
 from drawbar.bundled.material import Material, render_material
 from drawbar.bundled.recipe import Recipe, recipe_dict
+from drawbar.bundled.tokens import encode_material
 from drawbar.paths import assets_dir
 
 STAGES = ("material", "codec", "tokens", "decoder", "model", "detectors", "bank")
@@ -61,6 +63,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         "codec_minutes": codec.get("minutes"),
         "decoder_steps": decoder.get("step"),
         "decoder_minutes": decoder.get("minutes"),
+        "frames": decoder.get("frames"),
         "recipe": recipe_dict(recipe),
         "codec": codec,
         "decoder": decoder,
@@ -79,6 +82,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/embedded"), help="the run folder")
     parser.add_argument("--assets", type=Path, default=assets_dir(), help="where the results go")
     parser.add_argument("--pieces", type=int, help="composed pieces (default: the recipe's)")
+    parser.add_argument("--from", dest="origin", type=Path, help="go on from this model folder (assets/next)")
     parser.add_argument("--codec-steps", type=int)
     parser.add_argument("--decoder-steps", type=int)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -91,6 +95,8 @@ def main() -> None:
         recipe = replace(recipe, codec=replace(recipe.codec, steps=args.codec_steps))
     if args.decoder_steps:
         recipe = replace(recipe, decoder=replace(recipe.decoder, steps=args.decoder_steps))
+    if args.origin:
+        go_on_from(args.origin, args.work, recipe.decoder)
     run(recipe, args.work, args.assets, args.stages or list(STAGES))
 
 

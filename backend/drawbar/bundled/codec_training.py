@@ -142,7 +142,8 @@ def train_codec(
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         codec.load(saved["codec"])
-        optimiser.load_state_dict(saved["optimiser"])
+        if "optimiser" in saved:  # not in what was made from a landed model
+            optimiser.load_state_dict(saved["optimiser"])
         first, spent_s = int(saved["step"]), float(saved["spent_s"])
     began = time.monotonic() - spent_s
     recent: float | None = None

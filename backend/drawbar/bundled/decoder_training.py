@@ -24,7 +24,6 @@ from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
 from drawbar.corpus.composer.chord_names import chord_name
 from drawbar.corpus.composer.timing import BEATS_PER_BAR
-from drawbar.musicgen.codec.bands import BandCodec
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
@@ -50,22 +49,6 @@ class Language:
         mask = mask & torch.tensor([bool(p) for p in prompts])[:, None]
         result: Tensor = self.decoder(steps, states, mask)
         return result
-
-
-def encode_material(codec: BandCodec, material: Material, folder: Path, say: Callable[[str], None]) -> None:
-    """Writes ``SEED.npy`` (uint16 ``[K, T]``) for every rendered piece that has none yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    seeds = material.seeds(held_out=True) + material.seeds()
-    for number, seed in enumerate(seeds):
-        target = folder / f"{seed}.npy"
-        if target.exists():
-            continue
-        audio = torch.from_numpy(np.asarray(material.audio(seed), dtype=np.float32) / 32767)[None, None]
-        part = folder / f"{seed}.part.npy"
-        np.save(part, codec.encode(audio)[0].numpy().astype(np.uint16))
-        part.replace(target)
-        if number % 100 == 99:
-            say(f"tokens {number + 1}/{len(seeds)}")
 
 
 def excerpt_prompt(
@@ -283,7 +266,8 @@ def train_decoder(
         saved = torch.load(checkpoint, weights_only=True)
         modules.load_state_dict(saved["weights"])
         average = saved["average"]
-        optimiser.load_state_dict(saved["optimiser"])
+        if "optimiser" in saved:  # not in what was made from a landed model
+            optimiser.load_state_dict(saved["optimiser"])
         first, spent_s, seen = int(saved["step"]), float(saved["spent_s"]), int(saved["frames"])
     weights = torch.tensor(settings.book_weights)
     began = time.monotonic() - spent_s

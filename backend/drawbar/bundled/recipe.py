@@ -13,7 +13,7 @@ from drawbar.sae import SaeSettings
 class CorpusSettings:
     """What is composed and rendered."""
 
-    pieces: int = 12_000
+    pieces: int = 6_000
     """Training pieces; their composer seeds are 0 .. pieces - 1."""
     held_out: int = 96
     """Pieces for validation; their seeds start at HELD_OUT_SEED."""
