@@ -147,7 +147,13 @@ def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, ma
     codec = train_codec(tmp_path / "first" / "codec", material, CODEC, quiet)
     encode_material(codec, material, tmp_path / "tokens", quiet, workers=1)
     language = train_decoder(tmp_path / "first" / "decoder", material, tmp_path / "tokens", DECODER, quiet)
-    done = {"codec_steps": 6, "codec_minutes": 0.1, "decoder_steps": 3, "decoder_minutes": 0.2, "frames": 99}
+    done: dict[str, object] = {
+        "codec_steps": 6,
+        "codec_minutes": 0.1,
+        "decoder_steps": 3,
+        "decoder_minutes": 0.2,
+        "frames": 99,
+    }
     export_model(tmp_path / "model", language, codec, done)
     assert go_on_from(tmp_path / "model", tmp_path / "second", DECODER) == 3
     assert torch.allclose(
