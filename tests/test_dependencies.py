@@ -28,8 +28,10 @@ NOT_IMPORTED = {
     "torchaudio": "audiocraft imports it, and asks for a version that wants another PyTorch",
     "basic-pitch": "the file of its network is read, its code is not",
     "import-linter": "a command",
+    "laion-clap": "its checkpoints are read, its code asks the network when imported",
     "mypy": "a command",
     "ruff": "a command",
+    "torchvision": "laion-clap imports it",
     "pytest-qt": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
 }

@@ -32,6 +32,7 @@ ALSO = [
     "PySide6.QtWidgets",
     "audiocraft.models.musicgen",
     "essentia.standard",
+    "laion_clap.hook",
     "torchaudio.functional",
     "torchvision.transforms",
     "transformers.models.musicgen.modeling_musicgen",
@@ -69,7 +70,7 @@ def test_every_locked_package_imports_in_one_process() -> None:
         wanted |= modules_of(found)
     if absent:
         pytest.skip(f"only part of the lock is installed (no {absent[0]}); run: packaging/run.py setup --all")
-    assert {"audiocraft", "torch", "torchaudio", "torchvision", "sounddevice", "av"} <= wanted
+    assert {"audiocraft", "laion_clap", "torch", "torchaudio", "torchvision", "sounddevice", "av"} <= wanted
     first = ["torch"] if sys.platform == "win32" else []  # there its DLLs do not load after Qt's
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WHOLE_CARD],
