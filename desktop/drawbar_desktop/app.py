@@ -325,10 +325,9 @@ class App:
             words = "Too slow for this device: fewer sliders, or switch \u201cBypass ready\u201d off"
         self.desk.notices.set_phase(f"{words}: {snapshot.message}" if failed else words, failed=failed)
         self.desk.notices.output.set(_output_words(snapshot))
-        lost = snapshot.message if not failed and "without sound" in snapshot.message else ""
-        if lost and lost != self._lost:
-            self.machinery.device_lost(lost)
-        self._lost = lost
+        if snapshot.device_lost and snapshot.device_lost != self._lost:
+            self.machinery.device_lost(snapshot.device_lost)
+        self._lost = snapshot.device_lost
 
     def _keep_hearing(self) -> None:
         if self.desk.hearing.on.value and (self.playing.busy or self.transport.player.value):

@@ -202,6 +202,7 @@ class FakeSnapshot:
     latency_ms: float = 0.0
     underruns: int = 0
     message: str = ""
+    device_lost: str = ""
     output_name: str = "Null output (no sound device was found)"
     output_reason: str = ""
     amounts: dict[str, float] = field(default_factory=dict)
@@ -318,9 +319,9 @@ class FakeEngine:
         """Pretend that the take broke."""
         self._snapshot = replace(self._snapshot, state="error", message=message)
 
-    def lose_device(self, message: str) -> None:
+    def lose_device(self, reason: str) -> None:
         """Pretend that the sound card was pulled out."""
-        self._snapshot = replace(self._snapshot, message=message)
+        self._snapshot = replace(self._snapshot, device_lost=reason)
 
     def snapshot(self) -> FakeSnapshot:
         if self._real_time and self._snapshot.state == "playing":

@@ -266,8 +266,8 @@ def test_a_lost_device_is_said_and_others_are_offered(
 ) -> None:
     monkeypatch.setattr("drawbar.live.list_devices", lambda: ["Headphones", "Speakers"])
     app.toggle_play()
-    engine.lose_device("Speakers is gone. The take goes on without sound; choose a device in the audio menu.")
-    wait(qtbot, app, lambda: "gone" in app.window.banner.words)
+    engine.lose_device("Lautsprecher weg.")  # whatever the words, and in any language
+    wait(qtbot, app, lambda: "Lautsprecher weg." in app.window.banner.words)
     assert app.transport.playing.value
     app.window.banner.answer(1)
     assert ("output", "Headphones") in engine.calls

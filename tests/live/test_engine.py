@@ -202,9 +202,15 @@ def test_a_lost_device_does_not_end_the_take(studio: Any) -> None:
     room.model.at_frame = {40: lambda: setattr(room.output, "failed", "the USB headset stopped.")}
     take = room.play(SETTINGS)
     assert take.complete
-    assert "USB headset" in room.engine.snapshot().message
+    assert room.engine.snapshot().device_lost == "the USB headset stopped."
     assert room.engine.output is not room.output
     assert room.engine.snapshot().played_s == pytest.approx(2.0, abs=0.01)
+
+    room.play(SETTINGS)
+    assert room.engine.snapshot().device_lost, "it is still gone in the next take"
+    room.engine.set_output(None, "null")
+    room.engine.wait()
+    assert room.engine.snapshot().device_lost == ""
 
 
 def test_a_device_that_does_not_start_is_told(studio: Any) -> None:

@@ -22,6 +22,8 @@ SETTINGS = TakeSettings("", seed=4, seconds=1.0)
         (MemoryError(), DeviceError, "smaller model"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB"), DeviceError, "memory ran out"),
         (RuntimeError("DefaultCPUAllocator: out of memory"), DeviceError, "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 EB"), DeviceError, "memory"),
+        (RuntimeError("MPS backend out of memory"), DeviceError, "memory"),
         (RuntimeError("CUDA error: unspecified launch failure\nmore"), DeviceError, "play on the CPU"),
         (OSError(28, "No space left on device"), DeviceError, "No space left"),
         (KeyError("residual"), WorkerError, "KeyError"),

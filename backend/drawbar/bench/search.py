@@ -158,9 +158,10 @@ def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> JsonObject:
             rows = [_one("open and first page", lambda: bank.find(Query(), limit=limit))]
             if features <= 200_000:
                 rows += [_one("the same, naive: read all rows and compare", lambda: _scan(bank, "dru"))]
-            rows += _measure(bank, limit)
+            judged = _measure(bank, limit)
             hostile = _times_ms(bank, [Query(text) for text in _HOSTILE], limit)
-            rows += [_row("quotes, operators, emoji, 10 kB of text", hostile)]
+            judged += [_row("quotes, operators, emoji, 10 kB of text", hostile)]
+            rows += judged
             rows += [
                 _one("a page far down", lambda: bank.find(Query("s"), limit=limit, offset=features // 10))
             ]
@@ -172,8 +173,7 @@ def run(features: int = 100_000, limit: int = 100, seed: int = 0) -> JsonObject:
         "features": features,
         "rows": rows,
         "target_p95_ms": target,
-        "reached": target is None
-        or all(row["p95_ms"] <= target for row in rows if "keystroke" in row["what"] or "kB" in row["what"]),
+        "reached": target is None or all(row["p95_ms"] <= target for row in judged),
         "bank_mb": size / 1e6,
         "built_s": built_s,
         "peak_memory_mb": _peak_mb(),

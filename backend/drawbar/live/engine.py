@@ -71,6 +71,8 @@ class Snapshot:
     message: str = ""
     error: str = ""
     """In state "error" the kind of it, as in `drawbar.errors` (``NotFiniteError``, ...); the message says the rest."""
+    device_lost: str = ""
+    """Why the chosen device is gone; takes then go on without sound. Empty as long as there is one, or none was."""
     output_name: str = ""
     output_reason: str = ""
     """Why this output and no better one."""
@@ -253,6 +255,7 @@ class Engine:
             underruns=output.underruns if output is not None else 0,
             message=message,
             error=type(self.error).__name__ if self.error is not None else "",
+            device_lost=self._sound.lost,
             output_name=output.name if output is not None else "",
             output_reason=output.reason if output is not None else "",
             amounts=self.controls.amounts(),

@@ -67,8 +67,8 @@ class DeviceAndModelSettings:
         self._links.settle("device")
         self._links.tell(f"Output: {name or 'the device of the system'}")
 
-    def device_lost(self, message: str) -> None:
-        """The take goes on without sound; say so and offer what there is."""
+    def device_lost(self, reason: str) -> None:
+        """The take goes on without sound; say why and offer what there is."""
         from drawbar.live import list_devices
 
         def found(names: list[str] | None, error: Exception | None) -> None:
@@ -76,7 +76,7 @@ class DeviceAndModelSettings:
             self.desk.transport.devices.set(there)
             self._links.ask(
                 "device",
-                message,
+                f"{reason} The take goes on without sound; choose a device.",
                 ("The system's device", lambda: self.choose_device("")),
                 *((name, partial(self.choose_device, name)) for name in there[:2]),
                 sign="volume-off",

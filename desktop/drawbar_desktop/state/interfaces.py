@@ -120,6 +120,11 @@ class SnapshotLike(Protocol):
     def message(self) -> str: ...
 
     @property
+    def device_lost(self) -> str:
+        """Why the chosen device is gone; empty while there is one."""
+        ...
+
+    @property
     def output_name(self) -> str: ...
 
     @property

@@ -16,6 +16,8 @@ class ChosenOutput:
     def __init__(self, clock: Clock, output: Output | None = None, device_rate_hz: int | None = None) -> None:
         """Without ``output`` the best one is opened; ``device_rate_hz`` then insists on a device rate."""
         self.output = output
+        self.lost = ""
+        """Why what was chosen is gone; takes go on in silence until another is chosen. Empty while all is well."""
         self._clock = clock
         self._device: str | int | None = None
         self._device_rate_hz = device_rate_hz
@@ -29,6 +31,7 @@ class ChosenOutput:
     def choose(self, device: str | int | None) -> None:
         """Another device; the old one is given back."""
         self.close()
+        self.lost = ""
         self._device = device
 
     def second(self, sample_rate_hz: int) -> Output:
@@ -42,6 +45,7 @@ class ChosenOutput:
         log.warning("output lost: %s", message)
         rate_hz = self.output.sample_rate_hz if self.output is not None else 32_000
         self.close()
+        self.lost = message
         self.output = NullOutput(rate_hz, clock=self._clock, reason=message)
         self.output.start()
         return self.output
