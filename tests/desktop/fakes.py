@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawbar.bank.kinds import KINDS
-from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram, Label, Quantiles
+from drawbar.bank.records import Example, Facets, Feature, FeatureRow, Histogram, Label, Page, Quantiles
+from drawbar.bank.search import Query
 from drawbar.errors import BadInputError
 from drawbar.live.takes.take import Take, TakeSettings
 from drawbar_desktop.services.feature_listener import HeardFile
 from drawbar_desktop.services.interfaces import Loaded
+from drawbar_desktop.state.interfaces import BankPort
 
 RATE = 32_000
 LABELS = (
@@ -87,16 +89,16 @@ class FakeBank:
         self.shelves: dict[str, set[str]] = {}
         self.own: dict[str, list[tuple[str, str]]] = {}
 
-    def _match(self, text: str, filters: dict[str, Any]) -> list[FeatureRow]:
-        rows = [r for r in self.rows if text.lower() in f"{r.label} {r.id}".lower()]
-        shelf = filters.get("shelf")
+    def _match(self, query: Query) -> list[FeatureRow]:
+        rows = [r for r in self.rows if query.text.lower() in f"{r.label} {r.id}".lower()]
+        shelf = query.shelf
         rows = [r for r in rows if (r.id in self.hidden) == (shelf == "hidden")]
-        if "author" in filters:
-            rows = [r for r in rows if r.label_author == filters["author"]]
-        if "kind" in filters:
-            rows = [r for r in rows if any(r.label.startswith(w) for w in KINDS[filters["kind"]])]
-        if "max_density" in filters:
-            rows = [r for r in rows if r.density < filters["max_density"]]
+        if query.author is not None:
+            rows = [r for r in rows if r.label_author == query.author]
+        if query.kind is not None:
+            rows = [r for r in rows if any(r.label.startswith(w) for w in KINDS[query.kind])]
+        if query.max_density is not None:
+            rows = [r for r in rows if r.density < query.max_density]
         if shelf in ("hidden", None):
             return rows
         if shelf in self.shelves:
@@ -109,14 +111,10 @@ class FakeBank:
             rows = [r for r in rows if r.shelf == shelf]
         return rows
 
-    def search(
-        self, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Any
-    ) -> list[FeatureRow]:
-        self.searches += 1
-        return self._match(text, filters)[offset : offset + limit]
-
-    def count(self, text: str = "", **filters: Any) -> int:
-        return len(self._match(text, filters))
+    def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
+        self.searches += limit > 0
+        rows = self._match(query)
+        return Page(rows[offset : offset + limit], len(rows))
 
     def nearest(self, text: str, limit: int = 5) -> list[FeatureRow]:
         return self.rows[:limit]
@@ -367,11 +365,11 @@ class FakeEngine:
 class FakeEar:
     """Hears the first features of the bank, in falling order."""
 
-    def __init__(self, bank: "FakeBank") -> None:
+    def __init__(self, bank: BankPort) -> None:
         self._bank = bank
 
     def hear(self, tokens: NDArray[np.uint16]) -> tuple[Sequence[str], NDArray[np.float32]]:
-        rows = self._bank.rows[:6]
+        rows = self._bank.find(Query(), limit=6).rows
         strengths = (0.9, 0.6, 0.4, 0.3, 0.2, 0.1)
         return [r.id for r in rows], np.array(
             [r.p99 * s for r, s in zip(rows, strengths, strict=True)], np.float32
@@ -385,10 +383,15 @@ class FakeEar:
         frames = len(audio) // 640
         heat = np.abs(np.sin(np.arange(frames) / 9))[None] * np.ones((3, 1))
         tokens = np.zeros((4, frames), np.uint16)
-        return HeardFile(audio, tokens, tuple(r.id for r in self._bank.rows[:3]), heat.astype(np.float32))
+        return HeardFile(
+            audio,
+            tokens,
+            tuple(r.id for r in self._bank.find(Query(), limit=3).rows),
+            heat.astype(np.float32),
+        )
 
 
-def fake_load(engine: FakeEngine | None = None, bank: FakeBank | None = None) -> Any:
+def fake_load(engine: FakeEngine | None = None, bank: BankPort | None = None) -> Any:
     """A loader that is done at once."""
     bank = bank or FakeBank()
 

@@ -4,11 +4,12 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
+from drawbar.bank.records import Page
+from drawbar.bank.search import Query
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack, Value
 from drawbar_desktop.state.taper import detent, to_amount, to_position
 from drawbar_desktop.state.transport import format_time
@@ -201,9 +202,9 @@ def test_doubles_are_offered_as_one_but_on_shelves_that_somebody_filled() -> Non
     asked: list[bool] = []
 
     class Asked(FakeBank):
-        def count(self, text: str = "", **filters: Any) -> int:
-            asked.append(bool(filters.pop("fold", False)))
-            return super().count(text, **filters)
+        def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
+            asked.append(query.fold)
+            return super().find(query, limit=limit, offset=offset)
 
     library = Library()
     library.open(Asked())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,8 @@ class Hub:
         self.ignore_ranges = False
         self.corrupt = ""
         """A file whose bytes arrive changed."""
+        self.slow_s = 0.0
+        """What each 64 kB of a body waits for."""
         self.status = 0
         """Answers everything with this."""
         self.url = ""
@@ -134,7 +137,9 @@ def serving() -> Iterator[Hub]:
                 hub.cut = None
                 self.close_connection = True
             else:
-                self.wfile.write(content)
+                for start in range(0, len(content), 1 << 16):
+                    time.sleep(hub.slow_s)
+                    self.wfile.write(content[start : start + (1 << 16)])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

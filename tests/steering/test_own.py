@@ -1,12 +1,15 @@
 """Directions of one's own: kept safely, tied to their model, found and played as features are."""
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from drawbar.bank import Query
+from drawbar.bank.records import Sort
+from drawbar.bank.search import Filters
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.steering import OwnDirections, Palette, directions_for, directions_from_bank
@@ -109,6 +112,45 @@ def test_the_shelf_mine_holds_them_and_a_text_finds_them(palette: Palette, store
     page = palette.find(Query(text="grit", shelf="all"), limit=1)
     assert (page.rows[0].id, page.total) == ("mine/more grit", palette.count("grit", shelf="all"))
     assert palette.search("grit", verdict="proven") == palette._bank.search("grit", verdict="proven")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query("grit", **given)
+        for given in (
+            *({"sort": sort} for sort in get_args(Sort)),
+            {"fold": True},
+            {"shelf": "all"},
+            {"layer": 1},
+            {"author": "me"},
+            {"verdict": "untested"},
+            {"shelf": "mine", "fold": True, "sort": "label"},
+        )
+    ],
+)
+def test_whatever_does_not_speak_against_an_own_direction_leaves_it_in(
+    palette: Palette, store: OwnDirections, query: Query
+) -> None:
+    store.save(own())
+    page = palette.find(query, limit=5)
+    assert page.rows[0].id == "mine/more grit"
+    assert page.total == 1 + palette._bank.find(query, limit=0).total
+
+
+@pytest.mark.parametrize(
+    "given", [{"layer": 3}, {"author": "truth"}, {"verdict": "proven"}, {"kind": "rhythm"}, {"shelf": "proven"},
+              {"min_density": 0.0}, {"max_density": 1.0}]
+)  # fmt: skip
+def test_a_filter_that_it_does_not_pass_leaves_an_own_direction_out(
+    palette: Palette, store: OwnDirections, given: Any
+) -> None:
+    store.save(own())
+    assert all(not row.id.startswith("mine/") for row in palette.search("grit", **given))
+
+
+def test_every_part_of_a_query_is_a_filter_that_can_be_given_by_name() -> None:
+    assert {field.name for field in fields(Query)} == {"text"} | Filters.__annotations__.keys()
 
 
 def test_pages_go_on_from_own_directions_to_the_banks(palette: Palette, store: OwnDirections) -> None:

@@ -6,7 +6,7 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ from drawbar.files.scratch import ScratchFolder
 SUFFIX = ".drawbank"
 MAX_BYTES = 16 * 1024**3
 """Unpacked; more is refused."""
+
+Progress = Callable[[int, int], None]
+"""Called with bytes unpacked and bytes in all; what it raises (CancelledError) ends the work and leaves nothing."""
 
 _MANIFEST = "manifest.json"
 _MEMBERS = (DATABASE, DIRECTIONS, EXAMPLES)
@@ -150,7 +153,9 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
     return contents
 
 
-def import_bank(bundle: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
+def import_bank(
+    bundle: Path, folder: Path, max_bytes: int = MAX_BYTES, progress: Progress | None = None
+) -> Path:
     """Unpack ``bundle`` into the new ``folder``; nothing is left behind unless every check passes.
 
     Checked before unpacking: member names, sizes, limits. While unpacking: sizes and digests. Then the
@@ -164,13 +169,21 @@ def import_bank(bundle: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
         raise BankError(
             f"{folder.parent} has less room than the {contents.size} bytes of {bundle}; make room"
         )
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, contents.size)
+
     with ScratchFolder(folder.parent) as beside:
         unpacked = beside / "bank"
         unpacked.mkdir()
         with _opened(bundle) as archive, writing(folder):
             for name, (size, digest) in contents.members.items():
                 with (unpacked / name).open("wb") as target:
-                    _unpack(f"{bundle}: {name}", archive, name, target, size, digest)
+                    _unpack(f"{bundle}: {name}", archive, name, target, size, digest, tell)
         _accept(bundle, unpacked, contents)
         unpacked.replace(folder)
     return folder
@@ -190,7 +203,13 @@ def _opened(bundle: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _unpack(
-    what: str, archive: zipfile.ZipFile, name: str, target: IO[bytes], size: int, digest: str
+    what: str,
+    archive: zipfile.ZipFile,
+    name: str,
+    target: IO[bytes],
+    size: int,
+    digest: str,
+    tell: Callable[[int], None],
 ) -> None:
     """Copy at most ``size`` bytes; a member that is longer, shorter or different is refused."""
     seen, left = hashlib.sha256(), size
@@ -209,6 +228,7 @@ def _unpack(
             left -= len(piece)
             seen.update(piece)
             target.write(piece)  # outside the block above: a full disk is not the archive's fault
+            tell(len(piece))
     if left != 0 or seen.hexdigest() != digest:
         raise BankError(f"{what} is not what its {_MANIFEST} says (size or digest); fetch it again")
 

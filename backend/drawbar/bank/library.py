@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from drawbar import paths
-from drawbar.bank.bundle import import_bank, read_bundle
+from drawbar.bank.bundle import Progress, import_bank, read_bundle
 from drawbar.bank.edits import UserEdits
 from drawbar.bank.records import BankInfo, parse_id
 from drawbar.bank.store import DATABASE, DIRECTIONS, Bank
@@ -88,22 +88,35 @@ def folder_name(info_name: str, fingerprint: str) -> str:
     return f"{slug}-{fingerprint[:8]}"
 
 
+def installed_as(bundle: Path, root: Path | None = None) -> Path | None:
+    """The folder of the installed bank that ``bundle`` would upgrade (same name and model); None without one.
+
+    Raises BankError for a bundle that cannot be read.
+    """
+    folder = _place(bundle, root)
+    return folder if (folder / DATABASE).is_file() else None
+
+
 def install_bank(
-    bundle: Path, root: Path | None = None, *, edits: Path | None = None
+    bundle: Path,
+    root: Path | None = None,
+    *,
+    edits: Path | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Installed, Carried]:
     """Check and unpack ``bundle``; a bank of the same name and model is upgraded, with the user's edits.
 
-    Nothing changes unless every check passes. Raises BankError.
+    ``progress`` hears of the bytes unpacked; what it raises (CancelledError) ends the installing. Nothing changes
+    unless every check passes. Raises BankError.
     """
-    root = paths.installed_banks_dir() if root is None else root
-    contents = read_bundle(bundle)
-    folder = root / folder_name(contents.name, contents.fingerprint)
+    folder = _place(bundle, root)
+    root = folder.parent
     root.mkdir(parents=True, exist_ok=True)
     lock = Lock(root / f".{folder.name}.installing-lock", f"installing {bundle.name}", wait_s=_WAIT_S)
     with lock, ScratchFolder(root) as scratch:
         clear_abandoned(root)
         put_back(folder)
-        fresh = import_bank(bundle, scratch / folder.name)
+        fresh = import_bank(bundle, scratch / folder.name, progress=progress)
         carried = Carried(0, ())
         if (folder / DATABASE).is_file():
             with Bank.open(folder, edits=edits) as old, Bank.open(fresh, edits=edits) as new:
@@ -112,6 +125,12 @@ def install_bank(
         with Bank.open(folder, edits=edits) as bank:
             size = sum(file.stat().st_size for file in folder.iterdir())
             return Installed(folder.name, folder, bank.info, bank.count(), size, bank.published), carried
+
+
+def _place(bundle: Path, root: Path | None) -> Path:
+    contents = read_bundle(bundle)
+    root = paths.installed_banks_dir() if root is None else root
+    return root / folder_name(contents.name, contents.fingerprint)
 
 
 def remove_bank(name: str, root: Path | None = None) -> Path:

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
+from typing import TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,20 @@ class Query:
             raise BadInputError(f"kind {self.kind!r} must be one of {', '.join(KINDS)}")
         if self.sort not in get_args(Sort):
             raise BadInputError(f"sort {self.sort!r} must be one of {', '.join(get_args(Sort))}")
+
+
+class Filters(TypedDict, total=False):
+    """The parts of a :class:`Query` but for its text, as keyword arguments."""
+
+    layer: int | None
+    author: str | None
+    verdict: str | None
+    shelf: str | None
+    min_density: float | None
+    max_density: float | None
+    sort: Sort
+    kind: str | None
+    fold: bool
 
 
 class Finder:

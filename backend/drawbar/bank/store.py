@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from drawbar import paths
 from drawbar.bank import reading, writing
@@ -25,9 +25,8 @@ from drawbar.bank.records import (
     LabelRecord,
     LayerDirections,
     Page,
-    Sort,
 )
-from drawbar.bank.search import Finder, Query
+from drawbar.bank.search import Filters, Finder, Query
 from drawbar.bank.tensors import FileMark, StoredMark, TensorReader
 from drawbar.bank.words import key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
@@ -125,44 +124,18 @@ class Bank:
     # Reading
 
     def search(
-        self,
-        text: str = "",
-        *,
-        layer: int | None = None,
-        author: str | None = None,
-        verdict: str | None = None,
-        shelf: str | None = None,
-        min_density: float | None = None,
-        max_density: float | None = None,
-        kind: str | None = None,
-        fold: bool = False,
-        sort: Sort = "score",
-        limit: int = 100,
-        offset: int = 0,
+        self, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Unpack[Filters]
     ) -> list[FeatureRow]:
         """Features whose labels, tags and authors have words that start like those of ``text``, any text.
 
-        ``fold`` offers one of those that are the same slider (collinear, or firing together).
+        ``filters`` are the other parts of a `Query`: layer, author, verdict, shelf, min_density, max_density, kind,
+        fold and sort.
         """
-        query = Query(text, layer, author, verdict, shelf, min_density, max_density, sort, kind, fold)
-        return self.find(query, limit=limit, offset=offset).rows
+        return self.find(Query(text, **filters), limit=limit, offset=offset).rows
 
-    def count(
-        self,
-        text: str = "",
-        *,
-        layer: int | None = None,
-        author: str | None = None,
-        verdict: str | None = None,
-        shelf: str | None = None,
-        min_density: float | None = None,
-        max_density: float | None = None,
-        kind: str | None = None,
-        fold: bool = False,
-    ) -> int:
+    def count(self, text: str = "", **filters: Unpack[Filters]) -> int:
         """How many features ``search`` would find without a limit."""
-        query = Query(text, layer, author, verdict, shelf, min_density, max_density, kind=kind, fold=fold)
-        return self.find(query, limit=0).total
+        return self.find(Query(text, **filters), limit=0).total
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
         """``search`` and ``count`` in one."""

@@ -5,17 +5,33 @@ either loses its core. A quantised model is one that is short of time, and takes
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 
+def spare_one_core() -> int:
+    """What work beside the window and the output computes with: the cores but one, or fewer where torch says so."""
+    return min(torch.get_num_threads(), max(1, (os.cpu_count() or 2) - 1))
+
+
 def playing_threads(model: object) -> int:
     """The cores but one, or fewer where torch has been told so; all of them for a quantised model."""
     if str(getattr(model, "precision", "")).startswith("int"):
         return torch.get_num_threads()
-    return min(torch.get_num_threads(), max(1, (os.cpu_count() or 2) - 1))
+    return spare_one_core()
+
+
+def leave_one_core() -> None:
+    """The calling thread computes with the cores but one, so that a window stays awake while a model loads.
+
+    On Linux only, where the count is the calling thread's: elsewhere it may be the whole process's, and a quantised
+    model wants all.
+    """
+    if sys.platform.startswith("linux"):
+        torch.set_num_threads(spare_one_core())
 
 
 @contextmanager

@@ -1,18 +1,34 @@
 """A bank and directions of the user's own -> one thing to search and to read, as a bank is.
 
-Own directions stand on the shelf ``mine`` and answer to their names. Everything else is the bank's.
+Both answer the same `Query`. Own directions stand on the shelf ``mine`` and answer to their names; what they are
+asked for by id, they say themselves; everything else is the bank's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Unpack
 
 import numpy as np
 
-from drawbar.bank import Feature, FeatureRow, Histogram, Label, Page, Quantiles, Query
-from drawbar.bank.words import key_of, wanted, words_of
+from drawbar.bank import (
+    Bank,
+    BankInfo,
+    Example,
+    Feature,
+    FeatureRow,
+    Histogram,
+    Label,
+    Page,
+    Quantiles,
+    Query,
+)
+from drawbar.bank.kinds import KINDS
+from drawbar.bank.records import Facets
+from drawbar.bank.search import Filters
+from drawbar.bank.words import Wanted, key_of, wanted, words_of
 from drawbar.errors import BadInputError
 from drawbar.steering.own import PREFIX, OwnDirection, OwnDirections, is_own
 
@@ -20,57 +36,85 @@ MINE = "mine"
 """The shelf of own directions."""
 
 
-class Palette:
-    """A bank with a shelf ``mine``; what is not defined here goes to the bank."""
+class OwnSource:
+    """Own directions of one model, searched by the query that a bank is searched by."""
 
-    def __init__(self, bank: Any, site: str | None = None, store: OwnDirections | None = None) -> None:
+    def __init__(self, store: OwnDirections, site: str | None) -> None:
         """``site``: only the directions of this model's fingerprint are listed; all of them without one."""
-        self._bank, self._site, self.store = bank, site, store or OwnDirections()
+        self.store, self._site = store, site
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._bank, name)
+    def all(self) -> list[OwnDirection]:
+        """In alphabetical order."""
+        return self.store.all(self._site)
+
+    def find(self, query: Query) -> list[FeatureRow]:
+        """All on the shelf ``mine``; elsewhere those that a text names.
+
+        What a direction has (layer, author, verdict, words of a kind) can be filtered by. How often it fires is not
+        known, so that a filter by density leaves it out; an order and the folding of doubles leave none out.
+        """
+        if query.shelf not in (None, "all", MINE) or (query.shelf != MINE and not query.text.strip()):
+            return []
+        if (query.min_density, query.max_density) != (None, None):
+            return []
+        asked = wanted(query.text.strip().removeprefix(PREFIX))
+        return [row for row in map(_row, self.all()) if _fits(row, query) and _named(row, asked)]
+
+
+class Palette:
+    """A bank with a shelf ``mine``."""
+
+    def __init__(self, bank: Bank, site: str | None = None, store: OwnDirections | None = None) -> None:
+        """``site``: only the directions of this model's fingerprint are listed; all of them without one."""
+        self._bank = bank
+        self.store = store or OwnDirections()
+        self._own = OwnSource(self.store, site)
+
+    @property
+    def info(self) -> BankInfo:
+        """The bank's."""
+        return self._bank.info
+
+    @property
+    def folder(self) -> Path:
+        """The bank's."""
+        return self._bank.folder
+
+    @property
+    def identity(self) -> str:
+        """The bank's."""
+        return self._bank.identity
+
+    def close(self) -> None:
+        """Close the bank."""
+        self._bank.close()
 
     def search(
-        self, text: str = "", *, shelf: str | None = None, limit: int = 100, offset: int = 0, **filters: Any
+        self, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Unpack[Filters]
     ) -> list[FeatureRow]:
         """As `Bank.search`; a text finds own directions by name, before the bank's features."""
-        own = self._matching(text, shelf, filters)
-        rows = own[offset : offset + limit]
-        if shelf == MINE and not self._has_shelf():
-            return rows
-        left = limit - len(rows)
-        if left > 0:
-            rows += self._bank.search(
-                text, shelf=shelf, limit=left, offset=max(0, offset - len(own)), **filters
-            )
-        return rows
+        return self.find(Query(text, **filters), limit=limit, offset=offset).rows
 
-    def count(self, text: str = "", *, shelf: str | None = None, **filters: Any) -> int:
-        filters.pop("sort", None)
-        own = len(self._matching(text, shelf, filters))
-        if shelf == MINE and not self._has_shelf():
-            return own
-        return own + int(self._bank.count(text, shelf=shelf, **filters))
+    def count(self, text: str = "", **filters: Unpack[Filters]) -> int:
+        """How many ``search`` would find without a limit."""
+        return self.find(Query(text, **filters), limit=0).total
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
-        given = {
-            "layer": query.layer,
-            "author": query.author,
-            "verdict": query.verdict,
-            "min_density": query.min_density,
-            "max_density": query.max_density,
-        }
-        rows = self.search(
-            query.text, shelf=query.shelf, limit=limit, offset=offset, sort=query.sort, **given
-        )
-        return Page(rows, self.count(query.text, shelf=query.shelf, **given))
+        """``search`` and ``count`` in one: own directions first, then the bank's features."""
+        limit, offset = max(limit, 0), max(offset, 0)
+        own = self._own.find(query)
+        rows = own[offset : offset + limit]
+        page = self._bank.find(query, limit=limit - len(rows), offset=max(0, offset - len(own)))
+        return Page(rows + page.rows, len(own) + page.total)
 
-    def facets(self) -> Any:
+    def nearest(self, text: str, limit: int = 5) -> list[FeatureRow]:
+        """The bank's labels most like ``text``."""
+        return self._bank.nearest(text, limit)
+
+    def facets(self) -> Facets:
         """The bank's, and how many directions are the user's own."""
         found = self._bank.facets()
-        mine = len(self._own())
+        mine = len(self._own.all())
         if not mine:
             return found
         shelves = {**found.shelves, MINE: found.shelves.get(MINE, 0) + mine}
@@ -81,20 +125,17 @@ class Palette:
         if is_own(text.strip()):
             return _row(self.store.load(text.strip()))
         key = key_of(text)
-        named = next((own for own in self._own() if key and key_of(own.name) == key), None)
-        found: FeatureRow = _row(named) if named is not None else self._bank.resolve(text)
-        return found
+        named = next((own for own in self._own.all() if key and key_of(own.name) == key), None)
+        return _row(named) if named is not None else self._bank.resolve(text)
 
     def row(self, feature: str) -> FeatureRow:
         """One row. Raises BadInputError for an unknown id."""
-        found: FeatureRow = _row(self.store.load(feature)) if is_own(feature) else self._bank.row(feature)
-        return found
+        return _row(self.store.load(feature)) if is_own(feature) else self._bank.row(feature)
 
     def feature(self, feature: str) -> Feature:
         """One page. Raises BadInputError for an unknown id."""
         if not is_own(feature):
-            page: Feature = self._bank.feature(feature)
-            return page
+            return self._bank.feature(feature)
         own = self.store.load(feature)
         row = _row(own)
         about = Label(own.name, "me", "examples", row.label_score, {"phrase": phrase(own)})
@@ -113,9 +154,9 @@ class Palette:
             shelves=(MINE,),
         )
 
-    def examples(self, feature: str, bin: str | None = None) -> list[Any]:
+    def examples(self, feature: str, bin: str | None = None) -> list[Example]:
         """The bank's; an own direction keeps none."""
-        return [] if is_own(feature) else list(self._bank.examples(feature, bin))
+        return [] if is_own(feature) else self._bank.examples(feature, bin)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         """As `Bank.vectors`, in the order of ``ids``. Raises BadInputError."""
@@ -154,31 +195,12 @@ class Palette:
         """As the bank's. Raises BadInputError for an own direction."""
         self._edited(feature).shelve(feature, shelf, on)
 
-    def _edited(self, feature: str) -> Any:
+    def _edited(self, feature: str) -> Bank:
         if is_own(feature):
             raise BadInputError(
                 f"{feature} is your own direction: it has the name that you gave it, and its own shelf"
             )
         return self._bank
-
-    def _own(self) -> list[OwnDirection]:
-        return self.store.all(self._site)
-
-    def _has_shelf(self) -> bool:
-        """Whether the user has a shelf of that name in the bank as well."""
-        return MINE in self._bank.facets().shelves
-
-    def _matching(self, text: str, shelf: str | None, filters: dict[str, Any]) -> list[FeatureRow]:
-        """Own directions on the shelf ``mine``; elsewhere only those that a text names."""
-        if shelf not in (None, "all", MINE) or (shelf != MINE and not text.strip()):
-            return []
-        narrowing = {k: v for k, v in filters.items() if v is not None and k not in ("sort", "layer")}
-        if narrowing:
-            return []
-        layer = filters.get("layer")
-        asked = wanted(text.removeprefix(PREFIX))
-        rows = [_row(own) for own in self._own() if layer in (None, own.layer)]
-        return [row for row in rows if all(any(w.fits(word) for word in words_of(row.label)) for w in asked)]
 
     def _shift(self, own: OwnDirection) -> Any:
         """What the bank takes off the residual of that layer before it reads it; zeros where it has no such layer."""
@@ -187,6 +209,23 @@ class Palette:
             if one:
                 return self._bank.vectors([one[0].id])["b_dec"][own.layer]
         return np.zeros(len(own.vector), np.float32)
+
+
+def _fits(row: FeatureRow, query: Query) -> bool:
+    """Whether a direction passes the filters."""
+    words = words_of(row.label)
+    return (
+        query.layer in (None, row.layer)
+        and query.author in (None, row.label_author)
+        and query.verdict in (None, row.verdict)
+        and (query.kind is None or any(w.startswith(kind) for w in words for kind in KINDS[query.kind]))
+    )
+
+
+def _named(row: FeatureRow, asked: Sequence[Wanted]) -> bool:
+    """Whether its name has every word that is asked for; it answers to no number."""
+    words = words_of(row.label)
+    return all(want.layer is None and any(map(want.fits, words)) for want in asked)
 
 
 def phrase(own: OwnDirection) -> str:

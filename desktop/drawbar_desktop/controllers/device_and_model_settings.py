@@ -1,12 +1,13 @@
 """Devices, MIDI ports, models and banks that come and go -> the settings' pages, the engine, the desk."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from drawbar.bank.library import Carried, Installed, install_bank, installed_as
+from drawbar.bank.licences import normal_licence
 from drawbar.errors import CancelledError
-from drawbar.paths import user_dir
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.services.interfaces import Load, Loaded
 from drawbar_desktop.services.midi_ports import MidiPorts
@@ -14,6 +15,7 @@ from drawbar_desktop.services.model_loading import load
 from drawbar_desktop.state.midi import Move
 from drawbar_desktop.state.models import (
     BankEntry,
+    FoundModel,
     ModelEntry,
     bank_entries,
     free_memory_bytes,
@@ -39,6 +41,7 @@ class DeviceAndModelSettings:
         self.desk, self._machine = links.desk, links.desk.machine
         self.ports = ports if ports is not None else MidiPorts()
         self._cancel = threading.Event()
+        self._found: tuple[FoundModel, ...] = ()
 
     # -- devices --------------------------------------------------------------------------------------
 
@@ -51,7 +54,8 @@ class DeviceAndModelSettings:
 
         self._links.jobs.run(list_devices, found)
         loaded, settings = self._links.loaded, self.desk.settings
-        self._machine.models.set(model_entries(settings["models"], loaded.folder if loaded else None))
+        self._list_models(self._found)
+        self._links.jobs.run(self._look_for_models, self._models_found)
         self._machine.banks.set(bank_entries(settings["banks"], self.desk.library.bank))
         free = free_memory_bytes()
         name = f"Loaded: {loaded.name}." if loaded is not None else "Nothing is loaded."
@@ -157,30 +161,83 @@ class DeviceAndModelSettings:
         self.desk.settings.remember("models", str(folder), 20)
         self.refresh()
 
-    def fetch_model(self, name: str) -> None:
-        """Download from the Hub; bytes are counted, cancelling keeps what has arrived."""
-        from drawbar_desktop.services.hub_download import fetch
+    def _list_models(self, found: Sequence[FoundModel]) -> None:
+        loaded = self._links.loaded
+        self._machine.models.set(model_entries(found, loaded.folder if loaded else None))
 
-        self._cancel = cancel = threading.Event()
-        folder, jobs, show = (
-            user_dir() / "models" / name.replace("/", "--"),
-            self._links.jobs,
-            self._machine.download,
+    def _look_for_models(self) -> tuple[FoundModel, ...]:
+        """What was downloaded, here or by `drawbar model get`, and the user's folders."""
+        from drawbar.musicgen.checkpoint import hub
+
+        here = [(name, folder) for name in hub.names_in_cache() if (folder := hub.cached(name)) is not None]
+        here += [(folder, Path(folder)) for folder in self.desk.settings["models"]]
+        return tuple(
+            FoundModel(name, folder, normal_licence(hub.licence_of(folder).name)) for name, folder in here
         )
 
-        def tell(count: int) -> None:
-            jobs.post(lambda: show.set((f"downloading, {size_words(count)}", -1.0)))
+    def _models_found(self, found: tuple[FoundModel, ...] | None, error: Exception | None) -> None:
+        if found is not None and found != self._found:
+            self._found = found
+            self._list_models(found)
+
+    def fetch_model(self, name: str) -> None:
+        """Download from the Hub, once its licence is accepted; cancelling keeps what has arrived."""
+        from drawbar.musicgen.checkpoint import hub
+
+        show = self._machine.download
+        if show.value is not None:
+            self._links.tell("one download at a time: wait for the other, or cancel it")
+            return
+
+        def look() -> hub.Listing | None:
+            return None if hub.cached(name) is not None else hub.listing(name)
+
+        def found(there: hub.Listing | None, error: Exception | None) -> None:
+            show.set(None)
+            if error is not None:
+                self._links.tell(str(error))
+            elif there is None:
+                self._links.tell(f"{name} is here already")
+                self.refresh()
+            elif (
+                there.licence.free
+                or normal_licence(there.licence.name) in self.desk.settings["accepted_licences"]
+            ):
+                self._download(name)
+            else:
+                self._links.ask(
+                    "licence",
+                    f"{name}: {there.licence.terms}",
+                    ("Accept and download", partial(self._download, name)),
+                    ("Not now", lambda: None),
+                )
+
+        show.set((f"asking for {name}", -1.0))
+        self._links.jobs.run(look, found)
+
+    def _download(self, name: str) -> None:
+        from drawbar.musicgen.checkpoint import hub
+
+        self._cancel = cancel = threading.Event()
+        jobs, show = self._links.jobs, self._machine.download
+        shown = -1
+
+        def tell(done: int, total: int, file: str) -> None:
+            nonlocal shown
+            if cancel.is_set():
+                raise CancelledError(f"fetching {name} was cancelled; what has arrived is kept")
+            share = done / max(total, 1)
+            if shown != (shown := int(200 * share)):
+                words = f"{file}: {size_words(done)} of {size_words(total)}"
+                jobs.post(lambda: show.set((words, share)))
 
         def fetched(path: Path | None, error: Exception | None) -> None:
             show.set(None)
-            if path is None:
-                self._links.tell(str(error))
-            else:
-                self.add_model(path)
-                self._links.tell(f"{name} is on the list")
+            self._links.tell(str(error) if path is None else f"{name} is on the list")
+            self.refresh()
 
-        show.set((f"asking for {name}", -1.0))
-        jobs.run(lambda: fetch(name, folder, tell, cancel), fetched)
+        show.set((f"downloading {name}", -1.0))
+        jobs.run(lambda: hub.fetch(name, tell), fetched)
 
     def cancel_fetch(self) -> None:
         self._cancel.set()
@@ -199,19 +256,48 @@ class DeviceAndModelSettings:
             self.refresh()
             return
 
-        def install() -> Path:
-            from drawbar.bank.bundle import import_bank
-
-            return import_bank(path, user_dir() / "installed" / path.stem)
-
-        def installed(folder: Path | None, error: Exception | None) -> None:
-            if folder is None:
+        def found(old: Path | None, error: Exception | None) -> None:
+            if error is not None:
                 self._links.tell(f"{path.name} was not installed: {error}")
+            elif old is None:
+                self._install(path)
             else:
-                self.desk.settings.remember("banks", str(folder), 20)
-                self.refresh()
+                self._links.ask(
+                    "bank",
+                    f"{path.name} takes the place of an installed bank; your labels and marks go along",
+                    ("Upgrade", partial(self._install, path)),
+                    ("Keep the old one", lambda: None),
+                )
 
-        self._links.jobs.run(install, installed)
+        self._links.jobs.run(lambda: installed_as(path), found)
+
+    def _install(self, path: Path) -> None:
+        """Unpack a .drawbank; cancelling leaves everything as it was."""
+        self._cancel = cancel = threading.Event()
+        jobs, show = self._links.jobs, self._machine.download
+        shown = -1
+
+        def tell(done: int, total: int) -> None:
+            nonlocal shown
+            if cancel.is_set():
+                raise CancelledError(f"installing {path.name} was cancelled; nothing was changed")
+            share = done / max(total, 1)
+            if shown != (shown := int(200 * share)):
+                jobs.post(lambda: show.set((f"unpacking {path.name}", share)))
+
+        def installed(found: tuple[Installed, Carried] | None, error: Exception | None) -> None:
+            show.set(None)
+            if found is None:
+                self._links.tell(f"{path.name} was not installed: {error}")
+                return
+            bank, carried = found
+            self.desk.settings.remember("banks", str(bank.folder), 20)
+            left = f"; {len(carried.left)} of your edits have no counterpart in it" if carried.left else ""
+            self._links.tell(f"{bank.info.name} is installed{left}")
+            self.refresh()
+
+        show.set((f"checking {path.name}", -1.0))
+        jobs.run(lambda: install_bank(path, progress=tell), installed)
 
     def remove_bank(self, entry: BankEntry) -> None:
         kept = [folder for folder in self.desk.settings["banks"] if folder != str(entry.folder)]

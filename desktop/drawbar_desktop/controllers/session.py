@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from drawbar.bank.search import Query
 from drawbar.errors import CancelledError, DrawbarError
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import PlaybackController
@@ -118,7 +119,9 @@ class Session:
         self.desk.settings.set("welcomed", True)
         bank = loaded.bank
         count = (
-            f"{bank.count(''):,} features" if bank is not None else "none: the model plays, without sliders"
+            f"{bank.find(Query(), limit=0).total:,} features"
+            if bank is not None
+            else "none: the model plays, without sliders"
         )
         output = loaded.engine.snapshot().output_name
         trouble = self.desk.machine.midi_trouble.value

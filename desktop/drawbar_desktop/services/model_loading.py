@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,16 +27,14 @@ def load_embedded(say: Say) -> Loaded:
 def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     """A model by name or folder, with a bank (the embedded one by default)."""
     say("Loading the libraries")
-    import torch
-
     from drawbar.corpus import normalise_prompt
     from drawbar.live import Engine
+    from drawbar.live.threads import leave_one_core
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
     from drawbar.steering import Palette
 
-    if sys.platform.startswith("linux"):
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    leave_one_core()
     say("Loading the model")
     model = load_model(name, device="cpu")
     say("Opening the bank")

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drawbar.bank.records import Example, Facets, Feature
+from drawbar.bank.records import Example, Facets, Feature, Page
+from drawbar.bank.search import Query
 
 Floats = NDArray[np.float32]
 
@@ -60,9 +61,9 @@ class FeatureLike(Protocol):
 class BankPort(Protocol):
     """What the browser and the inspector ask of a bank (`drawbar.bank.Bank`)."""
 
-    def search(self, text: str = "", **filters: Any) -> Sequence[FeatureLike]: ...
-
-    def count(self, text: str = "", **filters: Any) -> int: ...
+    def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
+        """Some rows of a search and how many there are in all."""
+        ...
 
     def feature(self, id: str) -> Feature: ...
 

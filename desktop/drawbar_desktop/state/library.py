@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drawbar.bank.records import Sort
+from drawbar.bank.search import Query
 from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.slider_making import is_mine
@@ -15,7 +17,7 @@ KEPT_PAGES = 24
 
 @dataclass(frozen=True)
 class Shelf:
-    """A filter with a name: `name` is what `bank.search(shelf=...)` takes."""
+    """A filter with a name: `name` is what `Query.shelf` takes."""
 
     name: str
     title: str
@@ -31,7 +33,7 @@ SHELVES = (
 )
 FOLDED = ("all", "proven", "named", "unnamed")
 """Shelves that nobody has filled by hand: of doubles, one is offered."""
-SORTS = (
+SORTS: tuple[tuple[Sort, str], ...] = (
     ("score", "Best evidence first"),
     ("strength", "Strongest label first"),
     ("label", "By label"),
@@ -45,7 +47,7 @@ KINDS = (
     ("timbre", "Timbre"),
     ("dynamics", "Dynamics"),
 )
-"""Shelves by kind of sound: what `bank.search(kind=...)` takes; they narrow every other shelf."""
+"""Shelves by kind of sound: what `Query.kind` takes; they narrow every other shelf."""
 DENSITIES: tuple[tuple[str, float | None, float | None], ...] = (
     ("Any activity", None, None),
     ("Rare: under 1 % of frames", None, 0.01),
@@ -88,7 +90,7 @@ class Library:
         """Which of `DENSITIES`."""
         self.doubles = Value(False)
         """Whether features that are one slider several times over are all listed, not the best of them only."""
-        self.sort = Value("score")
+        self.sort: Value[Sort] = Value("score")
         self.selected: Value[str | None] = Value(None)
         self.count = 0
         self.total = 0
@@ -113,7 +115,7 @@ class Library:
     def open(self, bank: BankPort | None, why_none: str = "") -> None:
         """Show another bank, or none and why there is none."""
         self._bank, self.why_none = bank, why_none
-        self.total = bank.count("") if bank else 0
+        self.total = bank.find(Query(), limit=0).total if bank else 0
         self.selected.set(None)
         self.opened.emit()
         self.refresh()
@@ -123,7 +125,7 @@ class Library:
         if self._quiet:
             return
         self._pages.clear()
-        self.count = self._bank.count(self.text.value, **self._filters()) if self._bank else 0
+        self.count = self._bank.find(self._query(), limit=0).total if self._bank else 0
         self.changed.emit()
 
     def row(self, index: int) -> FeatureLike | None:
@@ -133,9 +135,7 @@ class Library:
         number, offset = divmod(index, PAGE)
         page = self._pages.get(number)
         if page is None:
-            page = self._bank.search(
-                self.text.value, **self._filters(), sort=self.sort.value, limit=PAGE, offset=number * PAGE
-            )
+            page = self._bank.find(self._query(), limit=PAGE, offset=number * PAGE).rows
             self._pages[number] = page
             while len(self._pages) > KEPT_PAGES:
                 self._pages.popitem(last=False)
@@ -151,13 +151,11 @@ class Library:
         if self._bank is None:
             return ()
         found: dict[str, FeatureLike] = {}
-        for filters in ({"shelf": "proven"}, {}):
-            for feature in self._bank.search(
-                "", sort="score", limit=40 * limit, offset=0, fold=True, **filters
-            ):
+        for shelf in ("proven", None):
+            for feature in self._bank.find(Query(shelf=shelf, fold=True), limit=40 * limit).rows:
                 if feature.label and len(found) < limit:
                     found.setdefault(feature.label, feature)
-        for feature in self._bank.search("", sort="score", limit=limit, offset=0, fold=True):
+        for feature in self._bank.find(Query(fold=True), limit=limit).rows:
             if not feature.label and len(found) < limit:
                 found.setdefault(feature.id, feature)
         return tuple(found.values())
@@ -229,23 +227,17 @@ class Library:
             self.refresh()
             self.edited.emit(id)
 
-    def _filters(self) -> dict[str, Any]:
-        filters: dict[str, Any] = {}
-        if not self.doubles.value and self.shelf.value in FOLDED:
-            filters["fold"] = True
-        if self.shelf.value != "all":
-            filters["shelf"] = self.shelf.value
-        for name, value in (
-            ("kind", self.kind.value),
-            ("layer", self.layer.value),
-            ("author", self.author.value),
-            ("verdict", self.verdict.value),
-        ):
-            if value is not None:
-                filters[name] = value
+    def _query(self) -> Query:
         _, low, high = DENSITIES[self.density.value]
-        if low is not None:
-            filters["min_density"] = low
-        if high is not None:
-            filters["max_density"] = high
-        return filters
+        return Query(
+            text=self.text.value,
+            layer=self.layer.value,
+            author=self.author.value,
+            verdict=self.verdict.value,
+            shelf=None if self.shelf.value == "all" else self.shelf.value,
+            min_density=low,
+            max_density=high,
+            sort=self.sort.value,
+            kind=self.kind.value,
+            fold=not self.doubles.value and self.shelf.value in FOLDED,
+        )

@@ -77,14 +77,24 @@ def free_memory_bytes() -> int | None:
         return None
 
 
-def model_entries(folders: Sequence[str], loaded: Path | None) -> tuple[ModelEntry, ...]:
-    """The embedded model and the user's folders."""
-    entries = [_model(embedded_model_dir(), loaded, embedded=True)]
-    entries += [_model(Path(folder), loaded) for folder in folders]
-    return tuple(entries)
+@dataclass(frozen=True)
+class FoundModel:
+    """A model on this machine."""
+
+    name: str
+    """What `load_model` takes."""
+    folder: Path
+    licence: str = ""
 
 
-def _model(folder: Path, loaded: Path | None, *, embedded: bool = False) -> ModelEntry:
+def model_entries(found: Sequence[FoundModel], loaded: Path | None) -> tuple[ModelEntry, ...]:
+    """The embedded model, and those that were found."""
+    embedded = FoundModel("embedded", embedded_model_dir(), "Apache-2.0")
+    return tuple(_model(model, loaded) for model in (embedded, *found))
+
+
+def _model(model: FoundModel, loaded: Path | None) -> ModelEntry:
+    folder = model.folder
     files = [f for pattern in WEIGHTS for f in folder.glob(pattern)] if folder.is_dir() else []
     size = sum(f.stat().st_size for f in files)
     free = free_memory_bytes()
@@ -94,9 +104,8 @@ def _model(folder: Path, loaded: Path | None, *, embedded: bool = False) -> Mode
         trouble = f"no weights in {folder}"
     elif not here and free is not None and size * OVERHEAD > free:
         trouble = f"needs about {size_words(int(size * OVERHEAD))}, {size_words(free)} are free: unload the other first"
-    licence = "Apache-2.0" if embedded else ("CC-BY-NC-4.0" if "musicgen" in folder.name.lower() else "")
-    title = "Embedded model" if embedded else folder.name
-    return ModelEntry(title, folder, "embedded" if embedded else str(folder), size, licence, here, trouble)
+    title = {"embedded": "Embedded model", str(folder): folder.name}.get(model.name, model.name)
+    return ModelEntry(title, folder, model.name, size, model.licence, here, trouble)
 
 
 def bank_entries(folders: Sequence[str], opened: Any) -> tuple[BankEntry, ...]:

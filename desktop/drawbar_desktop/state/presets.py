@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drawbar.bank.search import Query
 from drawbar.files.atomic_write import write_json
 from drawbar_desktop.state.interfaces import BankPort
 from drawbar_desktop.state.json_files import JsonObject, read_json, slug
@@ -151,7 +152,7 @@ def _factory(bank: BankPort) -> list[Preset]:
     for name, wanted in FACTORY:
         strips: dict[str, JsonObject] = {}
         for words, amount in wanted:
-            rows = [r for r in bank.search(words, limit=3, offset=0) if r.id not in strips]
+            rows = [r for r in bank.find(Query(words), limit=3).rows if r.id not in strips]
             if rows:
                 strips[rows[0].id] = {"id": rows[0].id, "label": rows[0].label, "amount": amount}
         if len(strips) >= 2:
