@@ -1,4 +1,8 @@
-"""One command -> everything in assets/: material, codec, tokens, decoder, model folder, detectors, bank."""
+"""One command -> everything in assets/: material, codec, tokens, decoder, model folder, detectors, bank.
+
+The stage ``next`` writes the model as it stands to assets/next instead, so that another machine can go on from it
+(``--from assets/next``) while the model in assets/model and its bank stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +82,9 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
 def main() -> None:
     """Runs the stages named on the command line (all by default); each goes on where it stopped."""
     parser = argparse.ArgumentParser(prog="python -m drawbar.bundled", description=__doc__)
-    parser.add_argument("stages", nargs="*", choices=[*STAGES, []], help="default: all, in this order")
+    parser.add_argument(
+        "stages", nargs="*", choices=[*STAGES, "next", []], help="default: all, in this order"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/embedded"), help="the run folder")
     parser.add_argument("--assets", type=Path, default=assets_dir(), help="where the results go")
     parser.add_argument("--pieces", type=int, help="composed pieces (default: the recipe's)")
@@ -117,20 +123,21 @@ def run(recipe: Recipe, work: Path, assets: Path, stages: list[str]) -> None:
     )
     if "tokens" in stages:
         encode_material(codec, material, tokens, say)
-    if "decoder" in stages or "model" in stages:
+    if {"decoder", "model", "next"} & set(stages):
         steps = recipe.decoder.steps if "decoder" in stages else 0
         language: Language = train_decoder(
             work / "decoder", material, tokens, replace(recipe.decoder, steps=steps), say
         )
-        if "model" in stages:
+        for name in ("model", "next"):
+            if name not in stages:
+                continue
             distance = codec_distance(codec, material, material.seeds(held_out=True))
             say(
                 f"codec log10-mel distance on {len(material.seeds(held_out=True))} held-out pieces: {distance:.4f}"
             )
-            export_model(
-                assets / "model", language, codec, record(work, recipe, say.file.read_text().splitlines())
-            )
-            say(f"model written to {assets / 'model'}")
+            made = record(work, recipe, say.file.read_text().splitlines())
+            export_model(assets / name, language, codec, made)
+            say(f"model written to {assets / name}")
     if "detectors" in stages:
         export_detectors(assets / "detectors", codec, material, tokens, say)
     if "bank" in stages:
