@@ -3,8 +3,10 @@
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models
 
 from drawbar.corpus import PROMPT_WORDS, SYNONYMS, Piece, compose, normalise_prompt, prompt_for
 from drawbar.corpus.composer.chord_names import QUALITY_SPELLINGS, ROOT_SPELLINGS, chord_name
@@ -265,3 +267,15 @@ def test_normalising_a_prompt_changes_nothing_in_it() -> None:
         known, unknown = normalise_prompt(prompt_for(looped(seed), random.Random(seed)))
         assert unknown == []
         assert normalise_prompt(" ".join(known)) == (known, [])
+
+
+def test_a_model_of_before_a_word_says_in_plain_terms_what_it_leaves_out(tmp_path: Path) -> None:
+    old = [word for word in PROMPT_WORDS if not word.startswith(("chord_", "root_", "quality_", "bpm_"))]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: n for n, word in enumerate(["<unk>", *old])}, unk_token="<unk>")
+    )
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    known, unknown = normalise_prompt(
+        "slow piano chords Am F at 94 bpm and zzz", tmp_path / "tokenizer.json"
+    )
+    assert (known, unknown) == (["slow", "piano"], ["a list of chords", "bpm 94", "zzz"])

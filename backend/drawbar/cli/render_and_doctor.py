@@ -134,8 +134,9 @@ def _known_words(prompt: str, model: str) -> str:
     if model != "embedded":
         return prompt
     from drawbar.corpus import normalise_prompt
+    from drawbar.paths import embedded_model_dir
 
-    known, unknown = normalise_prompt(prompt)
+    known, unknown = normalise_prompt(prompt, embedded_model_dir() / "tokenizer.json")
     if unknown:
         say(
             f"the embedded model does not know: {', '.join(unknown)}; "

@@ -42,10 +42,11 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     say("Starting the engine")
     engine = Engine(model, bank)
     embedded = name == "embedded"
+    tokenizer = embedded_model_dir() / "tokenizer.json"
     return Loaded(
         engine=engine,
         bank=Palette(bank, model.fingerprint) if bank is not None else None,
-        unknown_words=(lambda text: normalise_prompt(text)[1]) if embedded else None,
+        unknown_words=(lambda text: normalise_prompt(text, tokenizer)[1]) if embedded else None,
         frame_rate_hz=model.spec.frame_rate_hz,
         sample_rate_hz=model.spec.sample_rate_hz,
         name=model.spec.name,

@@ -6,8 +6,9 @@ tell the window which words are unknown. In patterns, `\\K` keeps what stands be
 
 import functools
 import re
+from pathlib import Path
 
-from tokenizers import Regex, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
 from drawbar.corpus.composer.chord_names import QUALITY_SPELLINGS, ROOT_SPELLINGS, SIMPLIFIED, SLASH_BASS
 from drawbar.corpus.composer.instruments import KEYS
@@ -175,12 +176,32 @@ def prompt_splitter() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Whitespace()
 
 
-def normalise_prompt(text: str) -> tuple[list[str], list[str]]:
-    """Return the known words of `text` in order, and the words that the model does not know."""
+def normalise_prompt(text: str, tokenizer: Path | None = None) -> tuple[list[str], list[str]]:
+    """Return the known words of `text` in order, and the words that the model does not know.
+
+    `tokenizer` is a model's tokenizer.json: one made before a word came in leaves it out, and says so in plain terms.
+    """
     words = [word for word, _ in prompt_splitter().pre_tokenize_str(prompt_normalizer().normalize_str(text))]
-    known = [word for word in words if word in _KNOWN]
-    unknown = [word.replace("_", " ") for word in words if word not in _KNOWN and re.search(r"\w", word)]
-    return known, unknown
+    vocabulary = _KNOWN if tokenizer is None else _KNOWN & _vocabulary(tokenizer)
+    known = [word for word in words if word in vocabulary]
+    unknown = [_plain(word) for word in words if word not in vocabulary and re.search(r"\w", word)]
+    return known, unknown if tokenizer is None else list(dict.fromkeys(unknown))
+
+
+@functools.cache
+def _vocabulary(tokenizer: Path) -> frozenset[str]:
+    return frozenset(Tokenizer.from_file(str(tokenizer)).get_vocab())
+
+
+def _plain(word: str) -> str:
+    """What a word of ours stands for in a prompt."""
+    if word not in _KNOWN:
+        return word.replace("_", " ")
+    return (
+        "a list of chords"
+        if word in (*PLACE_WORDS, *ROOT_WORDS, *QUALITY_WORDS.values())
+        else word.replace("bpm_", "bpm ")
+    )
 
 
 _KNOWN = frozenset(PROMPT_WORDS)
