@@ -40,3 +40,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available() and not torch.backends.mps.is_available():
             pytest.skip("needs a CUDA or Metal device; this machine has none")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="An hour of inputs for tests/fuzz, in place of seconds."
+    )

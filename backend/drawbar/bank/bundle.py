@@ -131,7 +131,7 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
     try:
         with archive.open(_MANIFEST) as member:
             manifest = typed_json(_Manifest, member.read(_MAX_MANIFEST_BYTES))
-    except (ValueError, *_DAMAGED) as error:
+    except (ValueError, OSError, *_DAMAGED) as error:
         raise BankError(f"{bundle}: its {_MANIFEST} cannot be read ({error}); it was not unpacked") from error
     contents = BundleContents(
         manifest.name,

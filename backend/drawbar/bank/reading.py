@@ -12,6 +12,7 @@ from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
 from drawbar.bank.listing import PROVEN
 from drawbar.bank.records import Example, Feature, FeatureRow, Histogram, Label, Quantiles, parse_id
 from drawbar.bank.tensors import TensorReader
+from drawbar.bank.words import clean_text
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
 
@@ -50,6 +51,7 @@ def _row(edits: UserEdits, values: Row) -> FeatureRow:
     feature = f"{layer}/{index}"
     if feature in edits.labels:
         (label, author), score = edits.labels[feature][0], None
+    label, author = clean_text(label), clean_text(author)
     return FeatureRow(
         id=feature,
         layer=layer,
@@ -61,8 +63,8 @@ def _row(edits: UserEdits, values: Row) -> FeatureRow:
         p99=p99,
         shelf=PROVEN if verdict == PROVEN else "named" if label else "unnamed",
         starred=feature in edits.marks[STARRED],
-        verdict=verdict,
-        tags=tuple(json.loads(tags)),
+        verdict=clean_text(verdict),
+        tags=tuple(map(clean_text, json.loads(tags))),
         consistency=consistency,
     )
 
@@ -74,7 +76,8 @@ def read_labels(database: Database, edits: UserEdits, feature: str, number: int)
              ORDER BY method = 'people' DESC, author = 'truth' DESC, score DESC, n"""
     rows = database.rows(sql, (number,))
     return own + [
-        Label(text, author, method, score, json.loads(e)) for text, author, method, score, e in rows
+        Label(clean_text(text), clean_text(author), clean_text(method), score, json.loads(e))
+        for text, author, method, score, e in rows
     ]
 
 
@@ -157,4 +160,12 @@ def _example(
     kept = reader.slice("activations", shares_at, shares_at + frames)
     shares = kept.astype(np.float32) / (255 if kept.dtype == np.uint8 else 1)  # older banks: float16
     tokens = np.ascontiguousarray(reader.slice("tokens", tokens_at, tokens_at + frames).T)
-    return Example(tokens, start, start + frames, shares * np.float32(peak), bin_name, clip, licence)
+    return Example(
+        tokens,
+        start,
+        start + frames,
+        shares * np.float32(peak),
+        bin_name,
+        clean_text(clip),
+        clean_text(licence),
+    )

@@ -28,7 +28,7 @@ from drawbar.bank.records import (
 )
 from drawbar.bank.search import Filters, Finder, Query
 from drawbar.bank.tensors import FileMark, StoredMark, TensorReader
-from drawbar.bank.words import key_of
+from drawbar.bank.words import clean_text, key_of
 from drawbar.errors import BadInputError, BankError, SiteMismatchError
 from drawbar.files.atomic_write import put_back
 from drawbar.files.json_object import JsonMapping, JsonObject
@@ -409,6 +409,8 @@ def _set(database: Database, name: str, value: object) -> None:
 
 def _info_of(database: Database) -> BankInfo:
     try:
-        return typed_json(BankInfo, database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
+        info = typed_json(BankInfo, database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
+        shown = ("name", "model_name", "licence", "corpus", "created")
+        return replace(info, **{name: clean_text(getattr(info, name)) for name in shown})
     except ValueError as error:
         raise BankError(f"{database.path} does not say what it is ({error}); fetch the bank again") from error

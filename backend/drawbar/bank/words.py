@@ -28,9 +28,15 @@ class Wanted:
         return word == self.word if self.whole else word.startswith(self.word)
 
 
+_TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Turn the direction of what follows, so that a label can disguise the text beside it."""
+
+
 def clean_text(text: str) -> str:
-    """``text`` as it can be stored: one line, no control characters, no lone surrogates."""
-    valid = text.encode("utf-8", "ignore").decode("utf-8")
+    """``text`` as it can be stored and shown: one line, no control characters, no lone surrogates."""
+    if text.isascii() and text.isprintable() and "  " not in text and text.strip() == text:
+        return text
+    valid = _TURNING.sub("", text.encode("utf-8", "ignore").decode("utf-8"))
     return " ".join("".join(c if unicodedata.category(c) != "Cc" else " " for c in valid).split())
 
 

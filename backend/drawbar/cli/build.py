@@ -1,6 +1,5 @@
 """`drawbar build`: a bank, one stage of it, or what it would take."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,6 @@ import typer
 from drawbar.cli.options import FontOption, JsonFlag, folder_to_write
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
-from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -131,20 +129,11 @@ def _given(
 ) -> tuple[JsonObject, dict[str, object]]:
     """The settings of the file, and what the argument means: a file, a corpus, or the run's folder."""
     if what.lower().endswith((".toml", ".json")) and config is None:
-        return _read(Path(what)), {"corpus": corpus, "out": out}
-    given = _read(config) if config is not None else {}
+        return read_config(Path(what)), {"corpus": corpus, "out": out}
+    given = read_config(config) if config is not None else {}
     if corpus is None and not given.get("corpus"):
         return given, {"corpus": what, "out": out}
     return given, {"corpus": corpus, "out": out or what}
-
-
-def _read(path: Path) -> JsonObject:
-    if path.suffix.lower() != ".toml":
-        return read_config(path)
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not a readable TOML file ({error})") from error
 
 
 def _numbers(text: str | None) -> list[int]:

@@ -6,6 +6,7 @@ Results go to stdout, everything else (progress, notes) to stderr. Nothing heavy
 import dataclasses
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -14,15 +15,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+_STEERING = ("Cc", "Cf", "Cs")
 notes = Console(stderr=True, highlight=False)
 
 
 def say(text: str) -> None:
-    notes.print(text, markup=False, soft_wrap=True)
+    notes.print(harmless(text), markup=False, soft_wrap=True)
 
 
 def line(text: str) -> None:
-    typer.echo(text)
+    typer.echo(harmless(text))
+
+
+def harmless(text: str) -> str:
+    """``text`` for a terminal: what would steer it (escape sequences out of a file's label, say) becomes U+FFFD."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in _STEERING else "\ufffd" for c in text)
 
 
 def out_json(value: object) -> None:
@@ -58,7 +67,7 @@ def cell(value: object) -> str:
     """A value as a table shows it; what is missing or not finite is a dash."""
     if isinstance(value, float):
         return f"{value:.3f}" if math.isfinite(value) else "-"
-    return "-" if value is None else str(value)
+    return "-" if value is None else harmless(str(value))
 
 
 @contextmanager

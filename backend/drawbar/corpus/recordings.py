@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drawbar.errors import BadInputError
+from drawbar.files.reading import shortened
 
 AUDIO_SUFFIXES = (
     ".wav",
@@ -122,7 +123,7 @@ def read_table(table: Path, audio: Path | None = None) -> list[Recording]:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(
-            f"{table}: a row cannot be read ({error}); see the layouts it may have"
+            f"{table}: a row cannot be read ({shortened(str(error), 200)}); see the layouts it may have"
         ) from error
     return _checked(table, found)
 
@@ -133,11 +134,13 @@ def _checked(table: Path, found: Sequence[Recording]) -> list[Recording]:
     seen: set[str] = set()
     for recording in found:
         if recording.id in seen:
-            raise BadInputError(f"{table}: two tracks are called {recording.id!r}; give each its own id")
+            raise BadInputError(
+                f"{table}: two tracks are called {shortened(recording.id)}; give each its own id"
+            )
         seen.add(recording.id)
         if recording.end_s is not None and recording.end_s <= recording.start_s:
             raise BadInputError(
-                f"{table}: {recording.id} ends at {recording.end_s} s, before it starts; correct the row"
+                f"{table}: {shortened(recording.id)} ends at {recording.end_s} s, before it starts; correct the row"
             )
     return list(found)
 
@@ -148,13 +151,13 @@ def _own(
     at = {key: next((n for n in names if n in columns), "") for key, names in _NAMES.items()}
     if not at["path"]:
         raise BadInputError(
-            f"{table}: its columns are {', '.join(columns) or 'none'}; one must be called path "
+            f"{table}: its columns are {shortened(', '.join(columns), 200) or 'none'}; one must be called path "
             "(or it must be a table of MTG-Jamendo or MusicCaps)"
         )
     for row in rows:
         split = row.get(at["split"], "").lower()
         if split not in SPLITS:
-            raise BadInputError(f"{table}: split {split!r}; write train, valid, test or nothing")
+            raise BadInputError(f"{table}: split {shortened(split)}; write train, valid, test or nothing")
         name = row[at["path"]]
         yield Recording(
             id=row.get(at["id"]) or name,
@@ -247,5 +250,7 @@ def _longer_than(path: Path, seconds: float) -> bool:
 def _inside(table: Path, folder: Path, name: str) -> Path:
     path = Path(os.path.normpath(folder / name))
     if not path.is_relative_to(folder):
-        raise BadInputError(f"{table} names {name!r}, which lies outside {folder}; give that folder as audio")
+        raise BadInputError(
+            f"{table} names {shortened(name)}, which lies outside {folder}; give that folder as audio"
+        )
     return path

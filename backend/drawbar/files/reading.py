@@ -4,11 +4,16 @@ Every function raises ValueError (OSError where a file cannot be opened); caller
 """
 
 import json
+import os
+import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+
+from drawbar.files.json_object import JsonObject
 
 T = TypeVar("T")
 
@@ -43,6 +48,19 @@ def json_value(text: str | bytes) -> Any:
     return value
 
 
+def toml_value(text: str) -> JsonObject:
+    """TOML -> plain values; deep nesting is refused."""
+    if re.search(rf"(?:[\[{{]\s*){{{MAX_DEPTH + 1}}}|(?:[\w\"']+\s*\.\s*){{{MAX_DEPTH + 1}}}", text):
+        _too_deep()
+    try:
+        value = tomllib.loads(text)
+    except RecursionError:
+        _too_deep()
+    if depth_of(value) > MAX_DEPTH:
+        _too_deep()
+    return value
+
+
 def depth_of(value: object) -> int:
     """How deep lists and objects are nested; stops counting past `MAX_DEPTH`."""
     level, depth = [value], 0
@@ -68,10 +86,12 @@ def typed(kind: type[T], value: object) -> T:
     try:
         # Through JSON's rules: strict types, but a list where a tuple is wanted.
         wanted: Any = kind
-        checked: T = _adapter(wanted).validate_json(json.dumps(value), strict=True)
+        checked: T = _adapter(wanted).validate_json(json.dumps(value, default=_path), strict=True)
         return checked
     except TypeError as error:  # a date out of YAML, say
-        raise ValueError(f"{str(error).partition(' is not')[0]} is no plain value") from error
+        raise ValueError(
+            f"{str(error).partition(' is not')[0]} is no plain value: write a text or a number"
+        ) from error
     except ValidationError as error:
         raise ValueError(one_line(error)) from error
 
@@ -83,7 +103,9 @@ def one_line(error: ValidationError) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "missing":
         return f"{shortened(place)} is missing{more}"
-    reason = first["msg"].replace("Input should be", "should be").removeprefix("Value error, ")
+    if first["type"] == "value_error":  # a record's own check, in its own words
+        return shortened(first["msg"].removeprefix("Value error, "), 400)
+    reason = first["msg"].replace("Input should be", "should be")
     return f"{shortened(place) + ': ' if place else ''}{reason}, not {shortened(first['input'])}{more}"
 
 
@@ -100,6 +122,12 @@ def _repr(value: object) -> str:
         return repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits
         return f"a {type(value).__name__} too long to show"
+
+
+def _path(value: object) -> str:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"a {type(value).__name__} is not one")
 
 
 @cache

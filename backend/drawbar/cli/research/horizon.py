@@ -1,6 +1,5 @@
 """`drawbar study horizon`, `positive`, `null` and `drawbar report horizon`: the long-horizon study and its page."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,6 @@ import typer
 from drawbar.cli.options import JsonFlag, file_to_write, folder_to_write
 from drawbar.cli.output import line, notes, out_json, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
-from drawbar.errors import BadInputError
 
 if TYPE_CHECKING:
     from drawbar.pipeline.progress import Progress
@@ -158,13 +156,7 @@ def _labels(run: Path) -> dict[str, str]:
 def _settings(path: Path, out: Path | None) -> "HorizonSettings":
     from drawbar.research.horizon.study.settings import HorizonSettings
 
-    if path.suffix.lower() == ".toml":
-        try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInputError(f"{path}: not a readable TOML file ({error})") from error
-    else:
-        given = read_config(path)
+    given = read_config(path)
     if out is not None or "out" not in given:
         given["out"] = out or Path("runs") / path.stem
     given["out"] = Path(given["out"])
