@@ -86,7 +86,7 @@ def test_a_device_without_an_end_is_not_read_into_memory() -> None:
         read_config(Path("/dev/zero"))
 
 
-ODD = (
+ODD: tuple[object, ...] = (
     -1,
     10**40,
     1.5,

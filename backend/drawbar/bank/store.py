@@ -410,7 +410,13 @@ def _set(database: Database, name: str, value: object) -> None:
 def _info_of(database: Database) -> BankInfo:
     try:
         info = typed_json(BankInfo, database.value("SELECT value FROM meta WHERE name = 'info'") or "{}")
-        shown = ("name", "model_name", "licence", "corpus", "created")
-        return replace(info, **{name: clean_text(getattr(info, name)) for name in shown})
+        return replace(
+            info,
+            name=clean_text(info.name),
+            model_name=clean_text(info.model_name),
+            licence=clean_text(info.licence),
+            corpus=clean_text(info.corpus),
+            created=clean_text(info.created),
+        )
     except ValueError as error:
         raise BankError(f"{database.path} does not say what it is ({error}); fetch the bank again") from error

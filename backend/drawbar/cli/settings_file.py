@@ -38,7 +38,7 @@ def settings_from(kind: type[Settings], given: Mapping[str, object]) -> Settings
         return typed(kind, _known(kind, given))
     except BadInputError:
         raise
-    except (ValueError, ArithmeticError) as error:  # a record's own checks may divide by what they check
+    except (ValueError, ArithmeticError, LookupError) as error:  # of a record's own checks, too
         raise BadInputError(f"settings that do not fit: {error}") from error
 
 

@@ -126,7 +126,7 @@ def _repr(value: object) -> str:
 
 def _path(value: object) -> str:
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
+        return str(os.fspath(value))
     raise TypeError(f"a {type(value).__name__} is not one")
 
 
