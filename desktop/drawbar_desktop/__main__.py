@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     if not given:
         return _window(None)
+    if len(given) == 1 and Path(given[0]).suffix and Path(given[0]).is_file():
+        return _window(None, Path(given[0]))
     if given[0] == "--smoke-test":
         if len(given) != 2:
             sys.stderr.write(
@@ -50,7 +52,7 @@ def _run(given: list[str]) -> int:
     return int(command_line(given) or 0)
 
 
-def _window(shot: Path | None) -> int:
+def _window(shot: Path | None, file: Path | None = None) -> int:
     from drawbar_desktop.services.display import why_no_window
 
     why = why_no_window()
@@ -65,7 +67,7 @@ def _window(shot: Path | None) -> int:
         return smoke_test(shot)
     from drawbar_desktop.app import run
 
-    return run()
+    return run(file=file)
 
 
 if __name__ == "__main__":

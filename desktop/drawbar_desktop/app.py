@@ -4,9 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
-from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from drawbar.paths import user_dir
@@ -21,15 +20,16 @@ from drawbar_desktop.controllers.session import Session, remembered
 from drawbar_desktop.controllers.slider_maker import SliderMaker
 from drawbar_desktop.controllers.take_actions import TakeActions
 from drawbar_desktop.services.about import about
+from drawbar_desktop.services.crashes import RunningMark, catch_crashes, tail
 from drawbar_desktop.services.interfaces import EnginePort, Load
 from drawbar_desktop.services.jobs import Jobs
-from drawbar_desktop.services.logs import start_log
+from drawbar_desktop.services.logs import catch_exceptions, start_log
 from drawbar_desktop.services.midi_ports import MidiPorts
+from drawbar_desktop.services.one_window import FirstWindow, hand_over
 from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
 from drawbar_desktop.state.blind_test import BlindTest
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.interfaces import SnapshotLike
-from drawbar_desktop.state.observable import subscriptions
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.slider_making import Making
 from drawbar_desktop.style.theme import DARK, LIGHT, apply_theme
@@ -37,7 +37,6 @@ from drawbar_desktop.widgets.common.accessible import install
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.window import MainWindow
 
-ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 PLOT_MS, TEXT_MS, SAVE_MS, HEAR_MS = 33, 200, 1_000, 2_000
 STATES = {
     "idle": "Ready",
@@ -63,16 +62,32 @@ def make_application(argv: list[str] | None = None, settings: Settings | None = 
     return app
 
 
-def run(load: Load | None = None) -> int:
-    """Open the window and stay until it is closed."""
+def run(load: Load | None = None, file: Path | None = None) -> int:
+    """Open the window, with a file to begin with, and stay until it is closed; a window that is open takes over."""
     home = user_dir()
+    if hand_over(home, file):
+        return 0
     desk = Desk(home)
     application = make_application(settings=desk.settings)
-    app = App(load or remembered(desk.settings), desk, log_file=start_log(home))
-    sys.excepthook = app.caught(sys.excepthook)
+    mark = RunningMark(home)
+    crashed, log_file = mark.left_behind(), start_log(home)
+    app = App(load or remembered(desk.settings), desk, log_file=log_file)
+    catch_exceptions(app.tell_uncaught)
+    if log_file is not None:
+        catch_crashes(log_file)
+        with app.links.told():
+            mark.set(log_file)
+    first = FirstWindow(home, app.come_forward)
     app.window.show()
     app.start()
-    return application.exec()
+    if crashed is not None:
+        app.offer_log(crashed)
+    if file is not None:
+        app.listening.open_later(file)
+    result = application.exec()
+    first.close()
+    mark.clear()
+    return result
 
 
 class App:
@@ -88,8 +103,8 @@ class App:
     ) -> None:
         self.jobs = Jobs()
         self.desk = desk = desk if desk is not None else Desk()
-        self._about = about(log_file)
         self._lost = ""
+        self._failure: tuple[int, str] | None = None
         self.links = Links(desk, self.jobs)
         self.playing = PlaybackController(self.links)
         self.restoring = Restoring(self.links, self.playing)
@@ -106,8 +121,10 @@ class App:
         }
         self.machinery = DeviceAndModelSettings(self.links, self.session.reload, pressed, ports)
         self.session.changed.connect(self.machinery.refresh)
-        self._connected: list[Callable[[], None]] = []
-        self.window = self._build()
+        self.window = MainWindow(
+            desk, self._make_actions(), about(log_file), self.machinery, self.blind, self.making
+        )
+        self.window.restore_places(desk.settings["window"], list(desk.settings["splitters"]))
         self._timers = [
             self._timer(ms, call)
             for ms, call in (
@@ -180,58 +197,44 @@ class App:
             load_preset=rack.load_preset,
             choose_device=machinery.choose_device,
             refresh_devices=machinery.refresh,
-            set_theme=self.set_theme,
+            set_theme=self._set_theme,
             closing=self.close,
         )
 
-    def _build(self) -> MainWindow:
-        with subscriptions() as connected:
-            window = MainWindow(
-                self.desk, self._make_actions(), self._about, self.machinery, self.blind, self.making
-            )
-        self._connected = connected
-        window.restore_places(self.desk.settings["window"], list(self.desk.settings["splitters"]))
-        return window
-
-    def set_theme(self, name: str) -> None:
-        """Another theme: the widgets hold no truth, so the window is simply built again."""
+    def _set_theme(self, name: str) -> None:
         self.desk.settings.set("theme", name)
         application = QApplication.instance()
-        if not isinstance(application, QApplication):
-            return
-        old = self.window
-        self.desk.settings.set("window", old.places()[0])
-        self.desk.settings.set("splitters", old.places()[1])
-        for disconnect in self._connected:
-            disconnect()
-        old.forget()
-        old.close()
-        old.deleteLater()
-        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        apply_theme(application, LIGHT if name == "light" else DARK)
-        self.window = self._build()
-        self.window.show()
-        if self.library.bank is not None:
-            self.library.opened.emit()
-        self.window.settings.open_at("Appearance")
-        self.poll_text()
+        if isinstance(application, QApplication):
+            apply_theme(application, LIGHT if name == "light" else DARK)
 
     def _timer(self, ms: int, call: Callable[[], object]) -> QTimer:
         timer = QTimer(interval=ms)
         timer.timeout.connect(call)
         return timer
 
-    def caught(self, before: ExceptHook) -> ExceptHook:
-        """An exception hook that shows what nobody caught, after the log has it."""
+    def tell_uncaught(self, words: str, details: str) -> None:
+        """A card for what nobody caught; from any thread."""
+        self.jobs.post(lambda: self.desk.notices.broke.emit(words, details))
 
-        def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-            import traceback
+    def come_forward(self, file: Path | None) -> None:
+        """The program was started again: this window is the one, with the file that was asked for."""
+        window = self.window
+        window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+        window.show()
+        window.raise_()
+        window.activateWindow()
+        if file is not None:
+            self.listening.open_later(file)
 
-            before(kind, error, trace)
-            details = "".join(traceback.format_exception(kind, error, trace))
-            self.desk.notices.broke.emit(f"{kind.__name__}: {error}", details)
-
-        return hook
+    def offer_log(self, log_file: Path) -> None:
+        """The last window never ended as it should."""
+        self.links.ask(
+            "crash",
+            "Drawbar ended unexpectedly last time. Its log says what happened.",
+            ("Show the log", lambda: self.desk.notices.broke.emit(str(log_file), tail(log_file))),
+            ("Not now", lambda: None),
+            sign="alert-circle-outline",
+        )
 
     # -- from start to end ----------------------------------------------------------------------------
 
@@ -316,8 +319,11 @@ class App:
             return
         snapshot = engine.snapshot()
         self.playing.poll_text(snapshot)
+        self.restoring.adopt()
+        self.listening.adopt()
         self.blind.poll()
         failed = snapshot.state == "error"
+        self._tell_failure(snapshot)
         words = STATES.get(snapshot.state, snapshot.state)
         if self.transport.player.value and not self.playing.busy:
             words = "Playing " + (self.timeline.title or "a take")
@@ -328,6 +334,16 @@ class App:
         if snapshot.device_lost and snapshot.device_lost != self._lost:
             self.machinery.device_lost(snapshot.device_lost)
         self._lost = snapshot.device_lost
+
+    def _tell_failure(self, snapshot: SnapshotLike) -> None:
+        """A take that ended with an error says so in the middle of the window, once."""
+        failure = (snapshot.take_id, snapshot.message) if snapshot.state == "error" else None
+        if failure is not None and failure != self._failure:
+            self.links.ask(
+                "failed", f"The take stopped: {snapshot.message}", ("Play again", self.playing.begin),
+                sign="alert-circle-outline",
+            )  # fmt: skip
+        self._failure = failure
 
     def _keep_hearing(self) -> None:
         if self.desk.hearing.on.value and (self.playing.busy or self.transport.player.value):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from drawbar.errors import DrawbarError
 from drawbar.live.takes.take import TakeSettings
 from drawbar_desktop.app import App
 from drawbar_desktop.controllers.session import remembered
-from drawbar_desktop.services.logs import start_log
+from drawbar_desktop.services.logs import catch_exceptions, start_log
 from drawbar_desktop.services.model_loading import load_embedded
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.desk import Desk
@@ -828,11 +829,18 @@ def test_the_window_remembers_rack_prompt_mappings_and_places(app: App, ids: lis
 def test_the_theme_changes_at_once_and_gestures_still_work(qtbot: Any, app: App, ids: list[str]) -> None:
     from drawbar_desktop.style.theme import DARK, LIGHT, P, apply_theme
 
-    old = app.window
-    app.set_theme("light")
+    app.actions.open_settings("Appearance")
+    theme, icon = app.window.settings.theme, app.window.transport.lock.icon()
+    before = icon.pixmap(16, 16).toImage()
+    theme.setFocus()
     try:
+        for key in (Qt.Key.Key_F4, Qt.Key.Key_Down, Qt.Key.Key_Return):
+            target = theme.view() if theme.view().isVisible() else theme
+            qtbot.keyClick(target, key)
         assert P.palette is LIGHT
-        assert app.window is not old
+        assert app.desk.settings["theme"] == "light"
+        assert theme.isVisible(), "the window that was asked is the one that changed"
+        assert icon.pixmap(16, 16).toImage() != before, "an icon that a widget keeps follows the theme"
         assert set(app.window.rack.strips) == set(ids)
         app.window.settings.dismiss()
         app.rack.set_amount(ids[0], 1.0)
@@ -1176,18 +1184,18 @@ def test_drop_outs_are_counted_in_the_read_out_and_marked(app: App, engine: Fake
 def test_what_nobody_caught_lies_in_the_log_and_on_a_card_that_names_it(
     qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = sys.excepthook
+    before = sys.excepthook, threading.excepthook
     log = start_log(tmp_path)
     assert log is not None
     app = App(fake_load(FakeEngine(), FakeBank()), Desk(tmp_path / "home"), log_file=log)
     try:
-        hook = app.caught(sys.excepthook)
-        try:
-            raise KeyError("residual 3")
-        except KeyError as error:
-            hook(type(error), error, error.__traceback__)
+        catch_exceptions(app.tell_uncaught)
+        thread = threading.Thread(target=lambda: {"": 0}["residual 3"])
+        thread.start()
+        thread.join()
+        app.jobs.drain()
     finally:
-        sys.excepthook = before
+        sys.excepthook, threading.excepthook = before
         for handler in [h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler)]:
             logging.getLogger().removeHandler(handler)
             handler.close()

@@ -192,3 +192,24 @@ def test_names_and_numbers_are_written_for_people() -> None:
     assert amount_text(-0.5) == "\u22120.5"
     assert figure(None) == "\u2013"
     assert figure(float("nan")) == "\u2013"
+
+
+def test_the_users_own_labels_stay_out_of_the_report_unless_asked_for(
+    proven: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
+    with Bank.open(proven) as bank:
+        sliders = report.collect(bank).sliders
+        bank.add_label(sliders[0].id, "my secret nickname")
+        bank.hide(sliders[1].id)
+
+    def words(*more: str) -> str:
+        out = tmp_path / "report.html"
+        assert cli.main(["report", "evidence", str(proven), "-o", str(out), "--no-audio", *more]) == 0
+        return out.read_text(encoding="utf-8")
+
+    usual = words()
+    assert "my secret nickname" not in usual
+    assert sliders[0].label in usual
+    assert sliders[1].id in usual
+    assert "my secret nickname" in words("--own-labels")

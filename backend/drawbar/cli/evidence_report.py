@@ -1,6 +1,7 @@
 """`drawbar report evidence`: a proven bank as a page to read and play, as counts, or as a Markdown table."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from drawbar.bank import Bank
 
 
-def bank_of(where: str) -> "Bank":
-    """``embedded`` (or nothing), a bank's folder, or an installed bank's name -> the bank, open for reading."""
+def bank_of(where: str, edits: Path | None = None) -> "Bank":
+    """``embedded`` (or nothing), a bank's folder, or an installed bank's name -> the bank, open for reading.
+
+    ``edits`` is the folder of the user's own labels, stars and hidden features, where it is not the usual one.
+    """
     from drawbar.bank import Bank, find_bank
     from drawbar.paths import embedded_bank_dir
 
-    return Bank.open(embedded_bank_dir() if where in ("", "embedded") else find_bank(where))
+    return Bank.open(embedded_bank_dir() if where in ("", "embedded") else find_bank(where), edits=edits)
 
 
 def report_evidence(
@@ -31,6 +35,9 @@ def report_evidence(
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="With clips to play.")] = True,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of a clip.")] = 8.0,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the headline table instead.")] = False,
+    own_labels: Annotated[
+        bool, typer.Option("--own-labels", help="With your own labels; what you have hidden stays hidden.")
+    ] = False,
     model: ModelOption = "embedded",
     device: DeviceOption = "cpu",
     as_json: JsonFlag = False,
@@ -38,7 +45,7 @@ def report_evidence(
     """What each slider was shown to do: a page with plots and sounds, or the counts."""
     from drawbar.evidence import report
 
-    with bank_of(bank) as opened:
+    with TemporaryDirectory() as nothing, bank_of(bank, None if own_labels else Path(nothing)) as opened:
         content = report.collect(opened)
         if as_json:
             out_json(content.counts)

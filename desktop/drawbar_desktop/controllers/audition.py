@@ -38,6 +38,7 @@ class Audition:
         self._tokens: NDArray[np.uint16] | None = None
         self._starting = False
         self._example = False
+        self._later: Path | None = None
         self._cancel = threading.Event()
         self._compared: tuple[str, str] | None = None
         self.desk.timeline.loop.changed.connect(lambda _: self._loop_changed())
@@ -59,6 +60,8 @@ class Audition:
         if not now and desk.transport.player.value:
             desk.history.playing.set(None)
         desk.transport.player.set(now)
+        if not now:
+            self._playing.hush(False)
         if now and desk.timeline.title:
             desk.timeline.show_position(engine.player.position_s)
 
@@ -75,6 +78,7 @@ class Audition:
         gain_db += self.desk.transport.gain_db.value
         audio = self._audio * np.float32(10 ** (gain_db / 20)) if gain_db else self._audio
         self._example, self._starting = False, True
+        self._playing.hush(self._playing.busy)
 
         def begun(_: object, error: Exception | None) -> None:
             self._starting = False
@@ -195,6 +199,18 @@ class Audition:
         self._links.jobs.run(gains, ready)
 
     # -- files ----------------------------------------------------------------------------------------
+
+    def open_later(self, path: Path) -> None:
+        """A file that was asked for at the start: as if it were dropped, as soon as a model is there."""
+        self._later = path
+        self.adopt()
+
+    def adopt(self) -> None:
+        """A model is there: open what was asked for meanwhile."""
+        path = self._later
+        if path is not None and self._links.loaded is not None:
+            self._later = None
+            self.drop(path)
 
     def drop(self, path: Path) -> None:
         """A file was dropped: Drawbar's own offers its settings, any sound shows what fires in it."""

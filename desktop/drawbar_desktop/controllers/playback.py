@@ -11,13 +11,14 @@ from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.evidence_marks import EvidenceMarks
 from drawbar_desktop.services.interfaces import Tokens
 from drawbar_desktop.services.loudness import loudness_lufs, matching_gains_db
-from drawbar_desktop.state.interfaces import SnapshotLike
+from drawbar_desktop.state.interfaces import Floats, SnapshotLike
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
 
 WATCHED = 10
 SOUNDING = ("playing", "finishing")
 MEASURED_S = 8.0
+SILENT_DB = -120.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Recalled:
     automation: Stored | None
     stacking: str
     branch: str
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A take that was asked for and does not play yet."""
+
+    seconds: float | None
 
 
 class PlaybackController:
@@ -41,7 +49,8 @@ class PlaybackController:
         self._spooled_at_s = 0.0
         self._slot_since = 0
         self._twin_gains_db = (0.0, 0.0)
-        self._measuring = False
+        self._measuring = self._hushed = False
+        self._coming: Coming | None = None
         self.recalled: Recalled | None = None
         """The take that was restored last."""
         desk = self.desk
@@ -114,14 +123,17 @@ class PlaybackController:
         played = recalled.automation if recalled is not None and exact else None
         stored = played if played is not None else self._lanes(loaded.frame_rate_hz)
         automation = loaded.automation(stored) if stored is not None else None
-        desk.timeline.start(seconds)
         self._slot_since, self._twin_gains_db = 0, (0.0, 0.0)
         desk.slots.loudness.clear()
+        loaded.engine.player.fade()
+        self.hush(False)
         loaded.engine.set_bypass(transport.bypass.value)
         self.send_gain()
         transport.remember_prompt()
         with self._links.told():
             loaded.engine.play(settings, automation, prefix)
+            self._coming = Coming(seconds)
+            self._links.settle("failed")
             if desk.recorder is not None:
                 bank = desk.library.bank
                 about = {
@@ -166,7 +178,7 @@ class PlaybackController:
             return
         recorder = desk.recorder
         spool = recorder.detach() if recorder is not None else None
-        heat = None if desk.timeline.title else (desk.timeline.ids, np.array(desk.timeline.heat))
+        heat = self._heat()
 
         def save() -> TakeItem:
             item = store.add(take, heat=heat)
@@ -176,10 +188,14 @@ class PlaybackController:
 
         def saved(item: TakeItem | None, error: Exception | None) -> None:
             if item is None:
-                self._links.tell(
-                    f"The take could not be saved: {error}. It will be offered again at the next start"
+                self._links.ask(
+                    "unsaved",
+                    f"The take could not be saved: {error}. It is offered again at the next start.",
+                    ("Try again", lambda: self._links.jobs.run(save, saved)),
+                    sign="content-save-alert-outline",
                 )
             else:
+                self._links.settle("unsaved")
                 desk.history.put(item)
                 desk.history.selected.set(item.id)
 
@@ -195,9 +211,16 @@ class PlaybackController:
             return
         self._saved = take
         with self._links.told():
-            desk.history.store.add(take, heat=(desk.timeline.ids, np.array(desk.timeline.heat)))
+            desk.history.store.add(take, heat=self._heat())
             if desk.recorder is not None:
                 desk.recorder.end()
+
+    def _heat(self) -> tuple[tuple[str, ...], Floats]:
+        """The heat-map of the take that has just ended, whatever the timeline shows meanwhile."""
+        engine, timeline = self._links.engine, self.desk.timeline
+        if engine is None or not timeline.title:
+            return timeline.ids, np.array(timeline.heat)
+        return timeline.heat_of(engine.trace)
 
     # -- polling --------------------------------------------------------------------------------------
 
@@ -206,7 +229,8 @@ class PlaybackController:
         engine, desk = self._links.engine, self.desk
         if engine is None:
             return
-        if not desk.timeline.title:
+        self._show_coming(snapshot)
+        if not desk.timeline.title and self._coming is None:
             desk.timeline.update(snapshot, engine.trace)
         if snapshot.state in SOUNDING:
             for id in desk.lanes.ids():
@@ -219,12 +243,24 @@ class PlaybackController:
         engine, desk = self._links.engine, self.desk
         if engine is None:
             return
+        self._show_coming(snapshot)
         desk.transport.update(snapshot)
         if desk.recorder is not None and desk.recorder.recording and snapshot.state in SOUNDING:
             self._spool(snapshot)
         self.keep_take()
         if snapshot.state in ("done", "error") and desk.recorder is not None and desk.recorder.recording:
             desk.recorder.end()
+
+    def _show_coming(self, snapshot: SnapshotLike) -> None:
+        """A take that was asked for takes the timeline when it plays; one that fails before leaves what is there."""
+        coming = self._coming
+        if coming is None:
+            return
+        if snapshot.state in (*SOUNDING, "done"):
+            self._coming = None
+            self.desk.timeline.start(coming.seconds)
+        elif snapshot.state == "error":
+            self._coming = None
 
     def _spool(self, snapshot: SnapshotLike) -> None:
         now, recorder, engine = time.monotonic(), self.desk.recorder, self._links.engine
@@ -235,10 +271,19 @@ class PlaybackController:
 
     # -- loudness -------------------------------------------------------------------------------------
 
+    def hush(self, on: bool) -> None:
+        """Fade the take that is being made out (an old one is heard) or in again; it goes on either way."""
+        if on != self._hushed:
+            self._hushed = on
+            self.send_gain()
+
     def send_gain(self) -> None:
         """The monitor's gain, with what makes the comparison equally loud."""
         engine, desk = self._links.engine, self.desk
         if engine is None:
+            return
+        if self._hushed:
+            engine.set_gain_db(SILENT_DB)
             return
         offset = 0.0
         if desk.transport.match_loudness.value:

@@ -17,10 +17,11 @@ class Restoring:
         """What to restore once a model is loaded."""
 
     def adopt(self) -> None:
-        """Something was loaded: restore what was asked for meanwhile."""
+        """A model is there and nothing plays: restore what was asked for meanwhile."""
+        if self._later is None or self._links.loaded is None or self._playing.busy:
+            return
         later, self._later = self._later, None
-        if later is not None:
-            self.restore(later)
+        self.restore(later)
 
     def recall(self, id: str) -> None:
         """Prompt, seed, sliders and automation of a take, exactly."""
@@ -34,6 +35,10 @@ class Restoring:
         if self._links.loaded is None:
             self._later = record
             self._links.tell("Its settings come back as soon as the model is there")
+            return
+        if self._playing.busy:
+            self._later = record
+            self._links.tell("Its settings come back when the take that plays has ended. Space ends it now")
             return
         desk, settings = self.desk, record["settings"]
         assert isinstance(settings, TakeSettings)

@@ -91,7 +91,7 @@ class _Tour:
         self.take_picture("keys")
         app.window.overlay.dismiss()
         size = app.window.size()
-        app.set_theme("light" if desk.settings["theme"] == "dark" else "dark")
+        app.actions.set_theme("light" if desk.settings["theme"] == "dark" else "dark")
         app.window.resize(size)  # a platform without a screen forgets it
         app.window.settings.dismiss()
         app.actions.play_take(desk.history.shown()[0].id)

@@ -37,6 +37,13 @@ class ExportChoice:
     with_gain: bool = False
     """Apply the monitor's gain."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What will be written."""
+        sound = self.path.with_suffix(f".{self.ending}")
+        stem = (sound.with_name(f"{sound.stem}-bypassed{sound.suffix}"),) if self.bypassed else ()
+        return (sound, *stem, sound.with_suffix(".json"))
+
 
 def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db: float = 0.0) -> list[Path]:
     """Write what was chosen -> the files. Raises BadInputError, OSError."""

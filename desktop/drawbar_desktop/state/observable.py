@@ -1,24 +1,10 @@
 """A value and who wants to know -> calls on change; setters compare before they emit."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_open: list[list[Callable[[], None]]] = []
-
-
-@contextmanager
-def subscriptions() -> Iterator[list[Callable[[], None]]]:
-    """What is connected inside the block -> the functions that disconnect it, to drop a whole window at once."""
-    made: list[Callable[[], None]] = []
-    _open.append(made)
-    try:
-        yield made
-    finally:
-        _open.remove(made)
 
 
 class Event(Generic[P]):
@@ -35,8 +21,6 @@ class Event(Generic[P]):
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
 
-        for made in _open:
-            made.append(disconnect)
         return disconnect
 
     def emit(self, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -143,6 +143,12 @@ class Timeline:
         self.audio_s = self._samples / self.sample_rate_hz
         self._tail = np.concatenate([self._tail, audio])[-2 * self.sample_rate_hz :]
 
+    def heat_of(self, trace: TraceLike) -> tuple[tuple[str, ...], Floats]:
+        """The heat-map of a take that is not shown, as it would be: rows and activations `[R, T]`."""
+        ids, raw = trace.activations(0)
+        scale = np.array([self._scales.get(id, 0.0) or 1.0 for id in ids], np.float32)
+        return tuple(ids), np.asarray(raw, np.float32).reshape(len(ids), -1) / scale[:, None]
+
     def _take_heat(self, snapshot: SnapshotLike, trace: TraceLike) -> bool:
         known = self._heat.count
         # Frames that were not heard yet may have been decided again.

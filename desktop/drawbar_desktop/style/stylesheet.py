@@ -168,4 +168,10 @@ QPushButton#switch[tone="cool"]:checked { background: $cool; border-color: $cool
 #tag[tone="good"] { color: $good; border-color: $good; }
 #tag[tone="cool"] { color: $cool; border-color: $cool; }
 #learning { border: 1px dashed $accent; }
+#alarm { font-size: 11px; color: $warn; }
+QComboBox#plainMenu { border: 0; background: transparent; color: $text_soft; min-height: 22px;
+    padding: 0 20px 0 2px; font-size: 11px; }
+QComboBox#plainMenu:focus { color: $accent_bright; }
+#fileList { background: $well; border: 1px dashed $line_strong; border-radius: 6px; padding: 4px; }
+#fileList:focus { border-color: $accent; }
 """

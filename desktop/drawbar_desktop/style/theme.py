@@ -1,10 +1,11 @@
 """Design tokens -> colours, type, spacing, icons and the style sheet; nothing else names a colour."""
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from string import Template
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPalette
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
 from drawbar.paths import assets_dir
@@ -131,17 +132,29 @@ class _Current:
     def __init__(self) -> None:
         self.palette = DARK
 
-    def __getattr__(self, token: str) -> str:
-        value: str = getattr(self.palette, token)
-        return value
+    def __getattr__(self, token: str) -> "Token":
+        return Token(getattr(self.palette, token), token)
+
+
+class Token(str):
+    """A colour that knows its name, so that what keeps it can ask for it again in another theme."""
+
+    __slots__ = ("token",)
+    token: str
+
+    def __new__(cls, color: str, token: str) -> "Token":
+        """The colour as it is now."""
+        result = super().__new__(cls, color)
+        result.token = token
+        return result
 
 
 P = _Current()
 
 
-def use_palette(palette: Palette) -> None:
-    """Paint with another palette from now on."""
-    P.palette = palette
+def now(color: str) -> str:
+    """A colour in the palette that is in use now."""
+    return getattr(P, color.token) if isinstance(color, Token) else color
 
 
 class SPACE:
@@ -194,27 +207,54 @@ def font(size_px: int = TYPE.body, weight: QFont.Weight = QFont.Weight.Normal, s
 
 def icon(name: str, *, on: str | None = None, color: str | None = None) -> QIcon:
     """An icon of Material Design Icons: soft when idle, bright under the pointer, `on` when checked."""
+    return QIcon(
+        _ThemeIcon(name, (color or P.text_soft, color or P.text, on or color or P.accent, P.line_strong))
+    )
+
+
+class _ThemeIcon(QIconEngine):
+    """Draws with the palette of the moment, so that a button keeps its icon when the theme changes."""
+
+    def __init__(self, name: str, colors: tuple[str, str, str, str]) -> None:
+        super().__init__()
+        self._name, self._colors = name, colors
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        """Idle, active, on or disabled."""
+        idle, active, on, disabled = map(now, self._colors)
+        _drawn(self._name, idle, active, on, disabled).paint(
+            painter, rect, Qt.AlignmentFlag.AlignCenter, mode, state
+        )
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        """The same as a picture."""
+        result = QPixmap(size)
+        result.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(result)
+        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        painter.end()
+        return result
+
+
+@lru_cache(maxsize=512)
+def _drawn(name: str, idle: str, active: str, on: str, disabled: str) -> QIcon:
     import qtawesome
 
-    idle = color or P.text_soft
     result: QIcon = qtawesome.icon(
-        f"mdi6.{name}",
-        color=idle,
-        color_active=color or P.text,
-        color_on=on or color or P.accent,
-        color_disabled=P.line_strong,
+        f"mdi6.{name}", color=idle, color_active=active, color_on=on, color_disabled=disabled
     )
     return result
 
 
 def apply_theme(app: QApplication, palette: Palette = DARK) -> None:
-    """Fusion, our palette, our font and our style sheet."""
-    use_palette(palette)
-    if "Inter" not in QFontDatabase.families():
+    """Fusion, our font, our palette and our style sheet; later calls only change the colours."""
+    P.palette = palette
+    if not app.property("themed"):
         for file in sorted((assets_dir() / "fonts").glob("*.otf")):
             QFontDatabase.addApplicationFont(str(file))
-    app.setStyle(QStyleFactory.create("Fusion"))
-    app.setFont(font())
+        app.setStyle(QStyleFactory.create("Fusion"))
+        app.setFont(font())
+        app.setProperty("themed", True)
     app.setPalette(_qpalette(palette))
     app.setStyleSheet(style_sheet(palette))
 

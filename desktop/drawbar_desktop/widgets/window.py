@@ -245,10 +245,6 @@ class MainWindow(QMainWindow):
         self.setFocus()
         super().mousePressEvent(event)
 
-    def forget(self) -> None:
-        """Another window takes over: closing this one ends nothing."""
-        self.commands = Actions()
-
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the engine first."""
         self.commands.closing()

@@ -109,11 +109,6 @@ class Browser(QFrame):
         self.sort.setAccessibleName("Order")
         self.sort.currentIndexChanged.connect(lambda i: self._library.sort.set(SORTS[i][0]))
         self.sort.setObjectName("plainMenu")
-        self.sort.setStyleSheet(
-            f"QComboBox {{ border: 0; background: transparent; color: {P.text_soft}; min-height: 22px;"
-            " padding: 0 20px 0 2px; font-size: 11px; }"
-            f"QComboBox:focus {{ color: {P.accent_bright}; }}"
-        )
         return self.sort
 
     def _chips(self) -> QWidget:

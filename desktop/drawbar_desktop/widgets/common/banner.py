@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from drawbar_desktop.state.notices import Question
-from drawbar_desktop.style.theme import SPACE, P, icon
-from drawbar_desktop.widgets.common.basics import button, clear, label
+from drawbar_desktop.style.theme import SPACE, P
+from drawbar_desktop.widgets.common.basics import Sign, button, clear, label
 
 
 class Banner(QFrame):
@@ -18,16 +18,20 @@ class Banner(QFrame):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(SPACE.m, 5, SPACE.s, 5)
         self._row.setSpacing(SPACE.s)
+        self._open: list[Question] = []
         self.key = ""
         self.words = ""
         self.hide()
 
     def ask(self, question: Question) -> None:
-        """Show words and answers; each answer closes it."""
+        """Show words and answers; each answer closes it. An older question comes back when this one is settled."""
+        self._open = [other for other in self._open if other.key != question.key] + [question]
+        self._show(question)
+
+    def _show(self, question: Question) -> None:
         clear(self._row)
         self.key, self.words = question.key, question.words
-        picture = QLabel()
-        picture.setPixmap(icon(question.sign, color=P.accent_bright).pixmap(16, 16))
+        picture = Sign(question.sign, P.accent_bright, 16)
         text = label(question.words, "bannerText", wrap=True)
         self._row.addWidget(picture)
         self._row.addWidget(text, 1)
@@ -46,9 +50,14 @@ class Banner(QFrame):
             widget.click()  # type: ignore[attr-defined]
 
     def close_for(self, key: str) -> None:
-        if key == self.key:
+        self._open = [other for other in self._open if other.key != key]
+        if key != self.key:
+            return
+        self.key = self.words = ""
+        if self._open:
+            self._show(self._open[-1])
+        else:
             self.hide()
-            self.key = self.words = ""
 
     def _answer(self, call: Callable[[], object]) -> None:
         key = self.key

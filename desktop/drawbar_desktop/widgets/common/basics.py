@@ -8,6 +8,7 @@ from PySide6.QtGui import (
     QColor,
     QFocusEvent,
     QFontMetrics,
+    QIcon,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -168,10 +169,28 @@ def Tag(text: str, *, accent: bool = False, tip: str = "", tone: str = "") -> QL
     return result
 
 
+class Sign(QLabel):
+    """An icon that is only looked at; it follows the theme."""
+
+    def __init__(self, name: str = "", color: str = "", px: int = 15) -> None:
+        super().__init__()
+        self._icon, self._px = QIcon(), px
+        if name:
+            self.show_sign(name, color)
+
+    def show_sign(self, name: str, color: str) -> None:
+        self._icon = icon(name, color=color)
+        self.setPixmap(self._icon.pixmap(self._px, self._px))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and not self._icon.isNull():
+            self.setPixmap(self._icon.pixmap(self._px, self._px))
+
+
 def badge(name: str, tip: str, px: int = 15) -> QLabel:
     """A small accent-coloured sign with a tooltip."""
-    result = QLabel()
-    result.setPixmap(icon(name, color=P.accent).pixmap(px, px))
+    result = Sign(name, P.accent, px)
     result.setToolTip(tip)
     result.setAccessibleName(tip)
     return result

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from drawbar_desktop.style.theme import SPACE, P, icon
-from drawbar_desktop.widgets.common.basics import label
+from drawbar_desktop.style.theme import SPACE, P
+from drawbar_desktop.widgets.common.basics import Sign, label
 
 
 class EmptyState(QWidget):
@@ -21,8 +21,7 @@ class EmptyState(QWidget):
         on_click: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
-        picture = QLabel()
-        picture.setPixmap(icon(icon_name, color=P.text_faint).pixmap(36, 36))
+        picture = Sign(icon_name, P.text_faint, 36)
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.line = label(line, "heading", wrap=True)
         self.hint = label(hint, "small", wrap=True)

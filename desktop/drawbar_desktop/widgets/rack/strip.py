@@ -4,7 +4,7 @@ from functools import partial
 
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QDrag, QMouseEvent
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.lanes import Lanes
 from drawbar_desktop.state.library import Library
@@ -14,6 +14,7 @@ from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.basics import (
     ElidedLabel,
     Item,
+    Sign,
     Tag,
     button,
     learnable,
@@ -70,8 +71,8 @@ class StripWidget(QFrame):
         self.mode = button("add", "quiet", "How it acts")
         self.mode.setStyleSheet("min-height: 18px; max-height: 18px; padding: 0 6px; font-size: 11px;")
         self.mode.clicked.connect(self._choose_mode)
-        self._alike = QLabel()
-        self._lane_mark = QLabel()
+        self._alike = Sign()
+        self._lane_mark = Sign()
 
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 8, 10, 9)
@@ -110,8 +111,7 @@ class StripWidget(QFrame):
         tags.setSpacing(SPACE.xs)
         tags.addWidget(Tag(f"L{strip.feature.layer}", tip=f"Layer {strip.feature.layer}, feature {self.id}"))
         name, tone, tip = VERDICTS.get(strip.feature.verdict, VERDICTS["untested"])
-        self.badge = QLabel()
-        self.badge.setPixmap(icon(name, color=getattr(P, tone)).pixmap(15, 15))
+        self.badge = Sign(name, getattr(P, tone))
         self.badge.setToolTip(tip)
         self.badge.setAccessibleName(tip)
         tags.addWidget(self.badge)
@@ -138,7 +138,7 @@ class StripWidget(QFrame):
         if others:
             names = ", ".join(feature_title(self._rack.strip(o).feature) for o in others if o in self._rack)
             tip = f"Much the same way as {names}: their amounts add up. Keep one, or halve both."
-            self._alike.setPixmap(icon("call-merge", color=P.warn).pixmap(15, 15))
+            self._alike.show_sign("call-merge", P.warn)
             self._alike.setToolTip(tip)
             self._alike.setAccessibleName(tip)
         self.show_lane()
@@ -148,7 +148,7 @@ class StripWidget(QFrame):
         on = self.id in self._lanes
         self._lane_mark.setVisible(on)
         if on:
-            self._lane_mark.setPixmap(icon("vector-polyline", color=P.cool).pixmap(15, 15))
+            self._lane_mark.show_sign("vector-polyline", P.cool)
             self._lane_mark.setToolTip("An automation lane moves this slider in the next take")
 
     def show_selected(self, selected: str | None) -> None:

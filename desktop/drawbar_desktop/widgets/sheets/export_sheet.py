@@ -24,6 +24,7 @@ class ExportSheet(Sheet):
         self._about = label("", "small", wrap=True)
         self.path = QLineEdit()
         self.path.setAccessibleName("File")
+        self.path.textChanged.connect(lambda _: self._forget())
         browse = button("Choose \u2026")
         browse.clicked.connect(self._browse)
         self.format = Menu()
@@ -51,6 +52,10 @@ class ExportSheet(Sheet):
         grid.addWidget(self.heard, 3, 1)
         self.body.addWidget(self._about)
         self.body.addLayout(grid)
+        self._replacing: ExportChoice | None = None
+        """What was asked about: another name asks again."""
+        self._exists = label("", "alarm", wrap=True)
+        self.body.addWidget(self._exists)
         self.body.addWidget(self.note)
         self.body.addStretch(1)
         self.add_button("Cancel", self.dismiss, "quiet")
@@ -64,7 +69,13 @@ class ExportSheet(Sheet):
         self._about.setText(f"{offer.about}   \u00b7   {format_time(offer.seconds)}")
         self.bypassed.setEnabled(offer.has_twin)
         self.bypassed.setChecked(False)
+        self._forget()
         self.present()
+
+    def _forget(self) -> None:
+        self._replacing = None
+        self._exists.hide()
+        self.go.setText("Export")
 
     def choice(self) -> ExportChoice:
         ending = str(self.format.currentData())
@@ -87,6 +98,13 @@ class ExportSheet(Sheet):
 
     def _export(self) -> None:
         choice = self.choice()
+        there = [path for path in choice.files if path.exists()]
+        if there and self._replacing != choice:
+            self._replacing = choice
+            self._exists.setText(f"{', '.join(path.name for path in there)}: there already. Replace?")
+            self._exists.show()
+            self.go.setText("Replace")
+            return
         self._settings.set("export_format", choice.ending)
         self._files.note(choice.path)
         self.dismiss()

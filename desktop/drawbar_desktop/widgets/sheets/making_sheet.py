@@ -193,10 +193,7 @@ class _Files(QListWidget):
         self.setAccessibleName(_TITLES[side])
         self.setToolTip(f"{_TIPS[side]}.\nDrop files or folders here; Delete takes them off")
         self.setMinimumHeight(150)
-        self.setStyleSheet(
-            f"QListWidget {{ background: {P.well}; border: 1px dashed {P.line_strong}; border-radius: 6px;"
-            f" padding: 4px; }} QListWidget:focus {{ border-color: {P.accent}; }}"
-        )
+        self.setObjectName("fileList")
         state.files_changed.connect(self._fill)
         self._fill()
 

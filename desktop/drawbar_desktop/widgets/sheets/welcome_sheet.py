@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from drawbar_desktop.state.notices import Check
-from drawbar_desktop.style.theme import SPACE, P, icon
-from drawbar_desktop.widgets.common.basics import clear, label
+from drawbar_desktop.style.theme import SPACE, P
+from drawbar_desktop.widgets.common.basics import Sign, clear, label
 from drawbar_desktop.widgets.common.sheet import Sheet
 
 
@@ -38,9 +38,9 @@ class WelcomeSheet(Sheet):
     def greet(self, checks: Sequence[Check]) -> None:
         clear(self._grid)
         for row, (fine, what, finding) in enumerate(checks):
-            sign = QLabel()
+            sign = Sign(px=18)
             name, color = ("check-circle", P.good) if fine else ("alert-circle-outline", P.warn)
-            sign.setPixmap(icon(name, color=color).pixmap(18, 18))
+            sign.show_sign(name, color)
             sign.setAccessibleName("fine" if fine else "attention")
             self._grid.addWidget(sign, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(label(f"{what}: {finding}", "small", wrap=True), row, 1)

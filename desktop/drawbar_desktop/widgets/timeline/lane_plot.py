@@ -20,22 +20,26 @@ class LanePlot:
         self.id: str | None = None
         self._grabbed: int | None = None
         self._stroke: list[tuple[float, float]] = []
-        pen = pg.mkPen(QColor(P.cool), width=2)
-        self.line = pg.PlotCurveItem(pen=pen, antialias=True)
-        self.dots = pg.ScatterPlotItem(
-            size=8, pen=pg.mkPen(QColor(P.well), width=1), brush=pg.mkBrush(QColor(P.cool)), pxMode=True
-        )
-        self.stroke = pg.PlotCurveItem(pen=pg.mkPen(qcolor(P.cool, 0.6), width=2, style=Qt.PenStyle.DotLine))
-        zero = pg.InfiniteLine(0, angle=0, pen=pg.mkPen(QColor(P.line_strong), width=1))
-        self.now = pg.InfiniteLine(
-            0, angle=0, pen=pg.mkPen(qcolor(P.fill, 0.7), width=1, style=Qt.PenStyle.DashLine)
-        )
-        for item in (zero, self.now, self.line, self.stroke, self.dots):
+        self.line = pg.PlotCurveItem(antialias=True)
+        self.dots = pg.ScatterPlotItem(size=8, pxMode=True)
+        self.stroke = pg.PlotCurveItem()
+        self._zero = pg.InfiniteLine(0, angle=0)
+        self.now = pg.InfiniteLine(0, angle=0)
+        for item in (self._zero, self.now, self.line, self.stroke, self.dots):
             plot.addItem(item)
         box.clicked = self.click
         box.double_clicked = self.click
         box.menu_wanted = lambda x, y, _: self.delete_at(x, y)
         box.drag_began, box.dragged, box.drag_ended = self.begin, self.drag, self.end
+
+    def restyle(self) -> None:
+        """The colours of the theme."""
+        self.line.setPen(pg.mkPen(QColor(P.cool), width=2))
+        self.dots.setPen(pg.mkPen(QColor(P.well), width=1))
+        self.dots.setBrush(pg.mkBrush(QColor(P.cool)))
+        self.stroke.setPen(pg.mkPen(qcolor(P.cool, 0.6), width=2, style=Qt.PenStyle.DotLine))
+        self._zero.setPen(pg.mkPen(QColor(P.line_strong), width=1))
+        self.now.setPen(pg.mkPen(qcolor(P.fill, 0.7), width=1, style=Qt.PenStyle.DashLine))
 
     @property
     def title(self) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QFrame, QStackedLayout, QVBoxLayout, QWidget
 
@@ -54,6 +54,7 @@ class TimelineView(QFrame):
     def __init__(self, desk: Desk, actions: Actions) -> None:
         super().__init__()
         self._desk, self._timeline, self._actions = desk, desk.timeline, actions
+        self._built = False
         self._rows: tuple[str, ...] = ()
         self._reach = 0.0
         self._drag_from = 0.0
@@ -62,7 +63,6 @@ class TimelineView(QFrame):
         self.setAcceptDrops(True)
         self.setAccessibleName("Timeline")
         self.plots = pg.GraphicsLayoutWidget()
-        self.plots.setBackground(QColor(P.panel))
         self.plots.ci.layout.setSpacing(3)
         self.plots.ci.layout.setContentsMargins(0, 0, 8, 2)
         self._boxes = [TimeBox() for _ in range(4)]
@@ -99,6 +99,8 @@ class TimelineView(QFrame):
         self._spectrum_timer = QTimer(self, singleShot=True, interval=SPECTRUM_MS)
         self._spectrum_timer.timeout.connect(self._draw_spectrum)
         self.plots.scene().sigMouseMoved.connect(self._point_at)
+        self._restyle()
+        self._built = True
         self._follow()
 
     # -- building -------------------------------------------------------------------------------------
@@ -107,17 +109,13 @@ class TimelineView(QFrame):
         plot = self.plots.addPlot(row=row, col=0, viewBox=box)
         plot.setMenuEnabled(False)
         plot.hideButtons()
-        box.setBackgroundColor(QColor(P.well))
         box.setDefaultPadding(0)
         box.disableAutoRange()
         left, bottom = plot.getAxis("left"), plot.getAxis("bottom")
         left.setWidth(GUTTER)
         for axis in (left, bottom):
-            axis.setPen(pg.mkPen(QColor(P.line)))
-            axis.setTextPen(pg.mkPen(QColor(P.text_soft)))
             axis.setStyle(tickLength=0, tickFont=font(TYPE.caption), tickTextOffset=8)
         bottom.setStyle(tickLength=-4, tickFont=font(TYPE.caption), tickTextOffset=4)
-        bottom.setTextPen(pg.mkPen(QColor(P.text_faint)))
         bottom.setHeight(18)
         return plot
 
@@ -129,34 +127,59 @@ class TimelineView(QFrame):
         self.mel = pg.ImageItem(axisOrder="row-major")
         self.heat = pg.ImageItem(axisOrder="row-major")
         for image, plot in ((self.mel, self.mel_plot), (self.heat, self.heat_plot)):
-            image.setColorMap(heat_colors())
             plot.addItem(image)
         self.mel_plot.setYRange(0, len(self._timeline.mel.centres_hz), padding=0)
         self.heat_plot.invertY(True)
-        self._veil = pg.LinearRegionItem(movable=False, brush=qcolor(P.well, 0.55), pen=pg.mkPen(None))
+        self._veil = pg.LinearRegionItem(movable=False, pen=pg.mkPen(None))
         self._veil.setZValue(5)
         self.heat_plot.addItem(self._veil)
-        edge = pg.mkPen(qcolor(P.accent, 0.8), width=1, style=Qt.PenStyle.DotLine)
-        self.edges = [pg.InfiniteLine(0, angle=90, pen=edge) for _ in self._plots]
-        pen = pg.mkPen(QColor(P.text), width=1.5)
-        self.playheads = [pg.InfiniteLine(0, angle=90, pen=pen) for _ in self._plots]
-        self.bars = [
-            pg.PlotCurveItem(pen=pg.mkPen(qcolor(P.text_soft, 0.28), width=1), connect="pairs")
-            for _ in self._plots
-        ]
+        self.edges = [pg.InfiniteLine(0, angle=90) for _ in self._plots]
+        self.playheads = [pg.InfiniteLine(0, angle=90) for _ in self._plots]
+        self.bars = [pg.PlotCurveItem(connect="pairs") for _ in self._plots]
         for plot, bar, end, line in zip(self._plots, self.bars, self.edges, self.playheads, strict=True):
             for item, z in ((bar, 4), (end, 8), (line, 10)):
                 item.setZValue(z)
                 plot.addItem(item, ignoreBounds=True)
-        self.loop = pg.LinearRegionItem(
-            brush=qcolor(P.cool, 0.14),
-            hoverBrush=qcolor(P.cool, 0.22),
-            pen=pg.mkPen(QColor(P.cool), width=1.5),
-        )
+        self.loop = pg.LinearRegionItem()
         self.loop.setZValue(7)
         self.loop.hide()
         self.loop.sigRegionChangeFinished.connect(self._loop_moved)
         self.wave_plot.addItem(self.loop, ignoreBounds=True)
+
+    def _restyle(self) -> None:
+        """The colours of the theme, for what pyqtgraph draws."""
+        self.plots.setBackground(QColor(P.panel))
+        for box, plot in zip(self._boxes, self._plots, strict=True):
+            box.setBackgroundColor(QColor(P.well))
+            for name, text in (("left", P.text_soft), ("bottom", P.text_faint)):
+                plot.getAxis(name).setPen(pg.mkPen(QColor(P.line)))
+                plot.getAxis(name).setTextPen(pg.mkPen(QColor(text)))
+        for image in (self.mel, self.heat):
+            image.setColorMap(heat_colors())
+        self._veil.setBrush(qcolor(P.well, 0.55))
+        for edge, head, bar in zip(self.edges, self.playheads, self.bars, strict=True):
+            edge.setPen(pg.mkPen(qcolor(P.accent, 0.8), width=1, style=Qt.PenStyle.DotLine))
+            head.setPen(pg.mkPen(QColor(P.text), width=1.5))
+            bar.setPen(pg.mkPen(qcolor(P.text_soft, 0.28), width=1))
+        self.loop.setBrush(qcolor(P.cool, 0.14))
+        self.loop.setHoverBrush(qcolor(P.cool, 0.22))
+        for line in self.loop.lines:
+            line.setPen(pg.mkPen(QColor(P.cool), width=1.5))
+        for curve in self._curves.values():
+            self._color(curve)
+        self.lane.restyle()
+        self.wave.update()
+
+    @staticmethod
+    def _color(curve: pg.PlotCurveItem) -> None:
+        curve.setPen(pg.mkPen(QColor(P.fill_bright), width=1.5))
+        curve.setBrush(pg.mkBrush(qcolor(P.fill, 0.35)))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self._built:
+            self._restyle()
 
     def _follow(self) -> None:
         timeline, desk = self._timeline, self._desk
@@ -256,9 +279,8 @@ class TimelineView(QFrame):
         x = start_s + (np.arange(part.shape[1]) + 0.5) * (end_s - start_s) / part.shape[1]
         for id in wanted:
             if id not in self._curves:
-                curve = pg.PlotCurveItem(
-                    pen=pg.mkPen(QColor(P.fill_bright), width=1.5), brush=pg.mkBrush(qcolor(P.fill, 0.35))
-                )
+                curve = pg.PlotCurveItem()
+                self._color(curve)
                 curve.setZValue(3)
                 self.heat_plot.addItem(curve, ignoreBounds=True)
                 self._curves[id] = curve

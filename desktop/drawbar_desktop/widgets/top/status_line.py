@@ -1,11 +1,11 @@
 """What the engine is doing and what went wrong -> one line at the foot of the window."""
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
+from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from drawbar_desktop.state.notices import Notices, Phase
-from drawbar_desktop.style.theme import SPACE, P, icon
-from drawbar_desktop.widgets.common.basics import ElidedLabel
+from drawbar_desktop.style.theme import SPACE, P
+from drawbar_desktop.widgets.common.basics import ElidedLabel, Sign
 
 TOAST_MS = 5_000
 
@@ -17,7 +17,7 @@ class StatusLine(QFrame):
         super().__init__()
         self.setObjectName("statusLine")
         self._phase = notices.phase.value
-        self._sign = QLabel()
+        self._sign = Sign(px=14)
         self.text = ElidedLabel("", "small")
         self.output = ElidedLabel("", "faint")
         self.output.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -50,5 +50,5 @@ class StatusLine(QFrame):
 
     def _show(self, text: str, *, error: bool) -> None:
         name, color = ("alert-circle", P.warn) if error else ("circle-medium", P.accent)
-        self._sign.setPixmap(icon(name, color=color).pixmap(14, 14))
+        self._sign.show_sign(name, color)
         self.text.set_text(text)
