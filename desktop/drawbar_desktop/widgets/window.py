@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import (
     QCloseEvent,
     QContextMenuEvent,
@@ -41,9 +41,13 @@ from drawbar_desktop.widgets.timeline.timeline_view import TimelineView
 from drawbar_desktop.widgets.top.status_line import StatusLine
 from drawbar_desktop.widgets.top.transport_bar import TransportBar
 
+USUAL, LEAST = QSize(1440, 900), QSize(1160, 660)
+RACK_H, RACK_USUAL_H, TIMELINE_H = 250, 360, 150
+"""Heights in pixels: below the first a fader is no fader; with the second it can be set to a tenth."""
+
 
 class MainWindow(QMainWindow):
-    """Browser, rack and inspector side by side, transport above, timeline below."""
+    """Browser, rack and inspector side by side, the timeline below the rack, the transport above all."""
 
     def __init__(
         self, desk: Desk, actions: Actions, about: About, manager: Manager, listener: Listener, maker: Maker
@@ -61,8 +65,9 @@ class MainWindow(QMainWindow):
         self._shown = False
         self.setWindowTitle("Drawbar")
         self.setWindowIcon(QIcon(mark_pixmap(128)))
-        self.setMinimumSize(1160, 660)
-        self.resize(1440, 900)
+        room = self.screen().availableGeometry().size()
+        self.setMinimumSize(room.boundedTo(LEAST))
+        self.resize(room.boundedTo(USUAL))
 
         self.transport = TransportBar(desk, actions)
         self.browser = Browser(desk.library, desk.rack, actions)
@@ -73,21 +78,22 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(desk.notices)
         self.banner = Banner()
 
-        across = _splitter(Qt.Orientation.Horizontal, self.browser, self.rack, self.side)
+        down = _splitter(Qt.Orientation.Vertical, self.rack, self.timeline)
+        down.setStretchFactor(0, 1)
+        across = _splitter(Qt.Orientation.Horizontal, self.browser, down, self.side)
         across.setStretchFactor(1, 1)
-        across.setSizes([318, 790, 318])
+        across.setSizes([290, 790, 300])
         self.browser.setMinimumWidth(240)
         self.side.setMinimumWidth(270)
-        down = _splitter(Qt.Orientation.Vertical, across, self.timeline)
-        down.setStretchFactor(0, 1)
+        self.rack.setMinimumHeight(RACK_H)
+        self.timeline.setMinimumHeight(TIMELINE_H)
         self._across, self._down = across, down
-        self.timeline.setMinimumHeight(170)
 
         middle = QVBoxLayout()
         middle.setContentsMargins(SPACE.s, SPACE.s, SPACE.s, SPACE.xs)
         middle.setSpacing(SPACE.s)
         middle.addWidget(self.banner)
-        middle.addWidget(down, 1)
+        middle.addWidget(across, 1)
         root = QWidget()
         root.setObjectName("root")
         column = QVBoxLayout(root)
@@ -226,18 +232,19 @@ class MainWindow(QMainWindow):
         """Back to where it was; nonsense is ignored."""
         if geometry:
             self.restoreGeometry(QByteArray(base64.b64decode(geometry.encode(), validate=False)))
+            self.resize(self.size().boundedTo(self.screen().availableGeometry().size()))
         if len(sizes) == 5 and all(isinstance(s, int) and 0 < s < 10_000 for s in sizes):
             self._across.setSizes(sizes[:3])
             self._down.setSizes(sizes[3:])
             self._shown = True
 
     def showEvent(self, event: QShowEvent) -> None:
-        """A good third of the height for the timeline the first time, within reason."""
+        """The first time: what the faders need for the rack, and up to a good third for the timeline."""
         super().showEvent(event)
         if not self._shown:
             self._shown = True
-            room = self.height() - self.transport.height()
-            timeline = max(240, min(460, round(room * 0.41)))
+            room = self._down.height()
+            timeline = max(TIMELINE_H, min(460, round(room * 0.41), room - RACK_USUAL_H))
             self._down.setSizes([room - timeline, timeline])
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
