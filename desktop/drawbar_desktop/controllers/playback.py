@@ -259,7 +259,7 @@ class PlaybackController:
         if snapshot.state in (*SOUNDING, "done"):
             self._coming = None
             self.desk.timeline.start(coming.seconds)
-        elif snapshot.state == "error":
+        elif snapshot.state in ("idle", "error"):
             self._coming = None
 
     def _spool(self, snapshot: SnapshotLike) -> None:

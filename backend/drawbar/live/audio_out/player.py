@@ -77,7 +77,7 @@ class Player:
         halt: threading.Event,
     ) -> None:
         monitor = Monitor(output.sample_rate_hz)
-        ramp = np.linspace(1.0, 0.0, round(FADE_S * output.sample_rate_hz), dtype=np.float32)
+        fade = round(FADE_S * output.sample_rate_hz)
         fill = round(FILL_S * output.sample_rate_hz)
         done = start
         while done < len(audio) and not output.failed:
@@ -86,7 +86,8 @@ class Player:
             if count > 0:
                 block = audio[done : done + count]
                 if self._fading.is_set():
-                    output.write(monitor.process(block[: len(ramp)] * ramp[: len(block)]))
+                    ramp = np.linspace(1.0, 0.0, min(fade, len(block)), dtype=np.float32)
+                    output.write(monitor.process(block[: len(ramp)] * ramp))
                     break
                 output.write(monitor.process(block))
                 done += count
