@@ -264,10 +264,6 @@ class FakePlayer:
         self.calls.append(("stop",))
         self.playing = False
 
-    def fade(self) -> None:
-        self.calls.append(("fade",))
-        self.playing = False
-
 
 class FakeEngine:
     """Records every call; plays against the wall clock, or at once with `step`."""

@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+import drawbar.audio_analysis.loudness
+import drawbar.corpus.audio  # noqa: F401
 from drawbar.errors import DrawbarError
 from drawbar.live.takes.take import TakeSettings
 from drawbar_desktop.app import App
@@ -726,6 +728,7 @@ def test_a_dropped_sound_shows_what_fires_and_can_be_continued(
     settings, _, prefix = engine.played
     assert prefix.shape == (4, 100)
     assert settings.seconds == pytest.approx(10.0)
+    poll(app)
     assert app.timeline.title == ""
 
 

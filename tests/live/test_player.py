@@ -35,28 +35,6 @@ def test_a_new_sound_replaces_the_old_and_stop_ends_it() -> None:
     player.stop()
 
 
-def test_a_sound_that_yields_fades_and_ends_by_itself() -> None:
-    class Impatient(SteppedClock):
-        """Asks the player to fade after a second."""
-
-        def wait(self, event: threading.Event, timeout_s: float) -> bool:
-            if self.time_s > 1.0:
-                player.fade()
-            return super().wait(event, timeout_s)
-
-    clock = Impatient()
-    output = NullOutput(clock=clock, record=True)
-    player = Player(lambda: output, clock)
-    player.play(np.full(10_000_000, 0.5, np.float32))
-    assert player.wait(60)
-    heard = output.recorded()
-    sounding = heard[: np.flatnonzero(heard)[-1] + 1]
-    assert 1.0 < len(sounding) / 32_000 < 1.5
-    assert np.abs(np.diff(sounding[100:])).max() < 0.01, "no click"
-    assert sounding[-1] < 0.01
-    player.close()
-
-
 def test_sounds_begun_and_stopped_from_many_threads_at_once_leave_one_or_none() -> None:
     output = NullOutput()
     player = Player(lambda: output)

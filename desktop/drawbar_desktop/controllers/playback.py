@@ -125,8 +125,7 @@ class PlaybackController:
         automation = loaded.automation(stored) if stored is not None else None
         self._slot_since, self._twin_gains_db = 0, (0.0, 0.0)
         desk.slots.loudness.clear()
-        loaded.engine.player.fade()
-        self.hush(False)
+        self.hush(transport.player.value)
         loaded.engine.set_bypass(transport.bypass.value)
         self.send_gain()
         transport.remember_prompt()

@@ -38,10 +38,6 @@ class PlayerPort(Protocol):
 
     def stop(self) -> object: ...
 
-    def fade(self) -> object:
-        """Silence after a short fade; never waits."""
-        ...
-
 
 class EnginePort(Protocol):
     """What the window asks of the engine (`drawbar.live.Engine`)."""

@@ -8,15 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
 from drawbar.live.audio_out.limiter import Monitor
 from drawbar.live.audio_out.output import Output
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.clock import Clock, RealClock
 
 FILL_S = 0.2
-FADE_S = 0.03
 
 
 class Player:
@@ -30,7 +27,7 @@ class Player:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         """Held by whoever begins or ends a sound: the window stops one while a worker thread begins another."""
-        self._halt, self._fading = threading.Event(), threading.Event()
+        self._halt = threading.Event()
         self._start = 0
         self._loop: tuple[int, int] | None = None
 
@@ -51,7 +48,7 @@ class Player:
         with self._lock:
             self.stop()
             self._ready().start()
-            self._halt, self._fading = threading.Event(), threading.Event()
+            self._halt = threading.Event()
             self._start, self._loop = start, loop
             arguments = (self._ready(), audio, start, loop, self._halt)
             self._thread = threading.Thread(
@@ -77,19 +74,13 @@ class Player:
         halt: threading.Event,
     ) -> None:
         monitor = Monitor(output.sample_rate_hz)
-        fade = round(FADE_S * output.sample_rate_hz)
         fill = round(FILL_S * output.sample_rate_hz)
         done = start
         while done < len(audio) and not output.failed:
             end = loop[1] if loop is not None and done < loop[1] else len(audio)
             count = min(fill - output.queued(), output.available(), end - done)
             if count > 0:
-                block = audio[done : done + count]
-                if self._fading.is_set():
-                    ramp = np.linspace(1.0, 0.0, min(fade, len(block)), dtype=np.float32)
-                    output.write(monitor.process(block[: len(ramp)] * ramp))
-                    break
-                output.write(monitor.process(block))
+                output.write(monitor.process(audio[done : done + count]))
                 done += count
                 if loop is not None and done == loop[1]:
                     done = loop[0]
@@ -128,10 +119,6 @@ class Player:
                 self._thread = None
             if self._output is not None:
                 self._output.stop()
-
-    def fade(self) -> None:
-        """Silence after what is queued and a short fade, so that another sound may begin; never waits."""
-        self._fading.set()
 
     def close(self) -> None:
         with self._lock:
