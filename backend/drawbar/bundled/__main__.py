@@ -53,6 +53,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         return found[-1] if found else {}
 
     codec, decoder = last("distance"), last("held_out")
+    pieces = int(str(decoder.get("pieces", recipe.corpus.pieces)))
     curve: list[dict[str, object]] = []
     for line in log_lines:
         if '"held_out"' not in line:
@@ -62,7 +63,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
         curve = [before for before in curve if int(str(before["step"])) < point["step"]] + [point]
     return {
         "trained_on": "composed music (drawbar.corpus) played by FluidR3_GM",
-        "hours_of_music": round(recipe.corpus.pieces * recipe.corpus.seconds / 3600, 2),
+        "hours_of_music": round(pieces * recipe.corpus.seconds / 3600, 2),
         "codec_steps": codec.get("step"),
         "codec_minutes": codec.get("minutes"),
         "decoder_steps": decoder.get("step"),

@@ -9,7 +9,7 @@ from drawbar import cli
 from drawbar.cli.research.horizon import _settings
 from drawbar.errors import BadInputError
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "horizon.toml"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "horizon.toml"
 
 
 def test_the_example_is_a_study() -> None:
