@@ -275,7 +275,5 @@ def test_a_model_of_before_a_word_says_in_plain_terms_what_it_leaves_out(tmp_pat
         models.WordLevel({word: n for n, word in enumerate(["<unk>", *old])}, unk_token="<unk>")
     )
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    known, unknown = normalise_prompt(
-        "slow piano Am F at 94 bpm zzz", tmp_path / "tokenizer.json"
-    )
+    known, unknown = normalise_prompt("slow piano Am F at 94 bpm zzz", tmp_path / "tokenizer.json")
     assert (known, unknown) == (["slow", "piano"], ["a list of chords", "bpm 94", "zzz"])
