@@ -204,7 +204,7 @@ def test_what_cannot_be_measured_is_refused_with_a_cure() -> None:
 
 def test_folders_of_saes_are_read_and_another_models_are_refused(tmp_path: Path) -> None:
     settings = SaeSettings(d_sae=8, k=8, steps=77)
-    save_sae(tmp_path / "run" / "sae-1", _sae([0]), extra={"settings": settings.to_dict()})
+    save_sae(tmp_path / "run" / "sae-1", _sae(range(8)), extra={"settings": settings.to_dict()})
     (found,) = concepts.from_folders([tmp_path / "run" / "sae-1"], "f" * 64)
     assert (found.name, found.settings.steps, found.sae.layer) == ("run/sae-1", 77, 1)
     with pytest.raises(SiteMismatchError):
