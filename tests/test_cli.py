@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
 from drawbar import cli
 from drawbar.bench.synthetic import synthetic_bank
@@ -319,3 +320,15 @@ def test_compose_without_a_soundfont_says_how_to_get_one(run: Run, tmp_path: Pat
 def test_a_setting_that_should_be_an_object_and_is_not_is_named() -> None:
     with pytest.raises(BadInputError, match=r"setting sae: 3 must be a JSON object"):
         settings_from(BuildSettings, {"sae": 3})
+
+
+def test_long_work_says_how_far_it_is_where_no_terminal_reads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([0.0, 5.0, 16.0, 16.0, 20.0, 40.0, 40.0])
+    monkeypatch.setattr("drawbar.cli.output.time", types.SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(shared, "notes", Console(stderr=True, highlight=False, force_terminal=False))
+    with shared.progress("playing") as tell:
+        for share in (0.1, 0.25, 0.3, 0.9):
+            tell("playing", share)
+    assert capsys.readouterr().err.splitlines() == ["playing: 25%", "playing: 90%"]

@@ -6,6 +6,7 @@ Results go to stdout, everything else (progress, notes) to stderr. Nothing heavy
 import dataclasses
 import json
 import math
+import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+_LINE_EVERY_S = 15.0
 _STEERING = ("Cc", "Cf", "Cs")
 notes = Console(stderr=True, highlight=False)
 
@@ -72,9 +74,12 @@ def cell(value: object) -> str:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr, told (what is being done, share of it done)."""
+    """A bar on stderr, told (what is being done, share of it done); where no terminal reads it, a line now and then."""
     from rich import progress as parts
 
+    if not notes.is_terminal:
+        yield _lines()
+        return
     with parts.Progress(
         parts.TextColumn("{task.description}", markup=False),
         parts.BarColumn(),
@@ -83,10 +88,22 @@ def progress(what: str) -> Iterator[Callable[[str, float], None]]:
         parts.TimeRemainingColumn(),
         console=notes,
         transient=True,
-        disable=not notes.is_terminal,
     ) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda now, share: bar.update(task, description=now, completed=min(max(share, 0.0), 1.0))
+
+
+def _lines() -> Callable[[str, float], None]:
+    """Says how far it is at most every `_LINE_EVERY_S`: long work is never silent, short work says nothing."""
+    said = time.monotonic()
+
+    def tell(now: str, share: float) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _LINE_EVERY_S:
+            said = time.monotonic()
+            say(f"{now}: {min(max(share, 0.0), 1.0):.0%}")
+
+    return tell
 
 
 def status(what: str) -> AbstractContextManager[object]:
