@@ -11,7 +11,6 @@ codes, a small causal network shapes them in time and adds noise and attacks by 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
@@ -20,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drawbar.errors import BadInputError, CheckpointError
-from drawbar.musicgen.codec.spectral import Block, Oscillators, SpectralStream, checked_tokens, overlap_add
+from drawbar.errors import BadInputError
+from drawbar.musicgen.codec.spectral import Block, FrameCodec, Oscillators, checked_tokens, overlap_add
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class BandConfig:
         return {"model_type": "drawbar_bands", **asdict(self)}
 
 
-class BandCodec(nn.Module):
+class BandCodec(FrameCodec):
     """The embedded codec. Audio is ``[B, 1, N]`` float32 in -1..1, tokens are ``[B, K, T]`` long."""
 
     look_ahead = 1
@@ -106,7 +105,8 @@ class BandCodec(nn.Module):
 
     def __init__(self, config: BandConfig | None = None) -> None:
         super().__init__()
-        self.config = c = config or BandConfig()
+        self.config: BandConfig = config or BandConfig()
+        c = self.config
         self.hop = c.samples_per_frame // c.hops
         self.n_q = len(c.edges_hz) - 1
         self.oscillators = Oscillators(c, self.hop, below_hz=c.tonal_below_hz)
@@ -136,35 +136,6 @@ class BandCodec(nn.Module):
 
     # --- what the Codec protocol asks for -----------------------------------------------------------------
 
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples per second."""
-        return self.config.sample_rate_hz
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples per frame."""
-        return self.config.samples_per_frame
-
-    @property
-    def frame_rate_hz(self) -> float:
-        """Frames per second."""
-        return self.config.sample_rate_hz / self.config.samples_per_frame
-
-    @property
-    def card(self) -> int:
-        """Entries per codebook."""
-        return self.config.card
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the tensors, cast to float32 and sorted by name."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
     @torch.inference_mode()
     def encode(self, audio: Tensor) -> Tensor:
         """Audio ``[B, 1, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``; the tail is zero-padded.
@@ -186,10 +157,6 @@ class BandCodec(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
         return self.synthesise(self.vectors(checked_tokens(tokens, self.n_q, self.card)))
-
-    def stream(self, batch: int = 1) -> SpectralStream:
-        """A fresh incremental decoder for ``batch`` parallel signals."""
-        return SpectralStream(self, batch)
 
     # --- analysis -----------------------------------------------------------------------------------------
 
@@ -268,12 +235,6 @@ class BandCodec(nn.Module):
         return (
             levels.clamp(min=0.0).pow(1 / self.config.compression).repeat_interleave(self.config.hops, dim=1)
         )
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
-        missing, surplus = self.load_state_dict(dict(state), strict=False)
-        if missing or surplus:
-            raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
 
 
 def _energy_bins(c: BandConfig) -> list[list[tuple[int, int]]]:

@@ -76,8 +76,18 @@ class SpectralConfig:
         return {"model_type": "drawbar_spectral", **asdict(self)}
 
 
-class OscillatorGrid(Protocol):
-    """Where a codec's oscillators lie."""
+class CodecSizes(Protocol):
+    """What a codec's settings say of its rates, and where its oscillators lie."""
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples per frame."""
+        ...
+
+    @property
+    def card(self) -> int:
+        """Entries per codebook."""
+        ...
 
     @property
     def sample_rate_hz(self) -> int:
@@ -154,7 +164,7 @@ class Oscillators(nn.Module):
     cosine: Tensor
     sine: Tensor
 
-    def __init__(self, config: OscillatorGrid, hop: int, below_hz: float | None = None) -> None:
+    def __init__(self, config: CodecSizes, hop: int, below_hz: float | None = None) -> None:
         super().__init__()
         steps, octave = [], 0.0
         for octaves, per_octave in config.octaves:
@@ -183,7 +193,65 @@ class Oscillators(nn.Module):
         return real @ self.cosine - imaginary @ self.sine
 
 
-class SpectralCodec(nn.Module):
+class FrameCodec(nn.Module):
+    """What our own codecs have in common: rates, digest, checkpoint, and a stream of frames."""
+
+    config: CodecSizes
+    n_q: int
+    """Codebooks."""
+    hop: int
+    """Samples between two synthesis spectra."""
+    synth_window: Tensor
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples per second."""
+        return self.config.sample_rate_hz
+
+    @property
+    def samples_per_frame(self) -> int:
+        """Samples per frame."""
+        return self.config.samples_per_frame
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.config.sample_rate_hz / self.config.samples_per_frame
+
+    @property
+    def card(self) -> int:
+        """Entries per codebook."""
+        return self.config.card
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the tensors, cast to float32 and sorted by name."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def stream(self, batch: int = 1) -> SpectralStream:
+        """A fresh incremental decoder for ``batch`` parallel signals."""
+        return SpectralStream(self, batch)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
+        missing, surplus = self.load_state_dict(dict(state), strict=False)
+        if missing or surplus:
+            raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[B, K, T]`` -> what the synthesis reads of them ``[B, T, width]``."""
+        raise NotImplementedError
+
+    def spectra(self, z: Tensor, states: list[Tensor] | None, start: int) -> tuple[Tensor, list[Tensor]]:
+        """Vectors from frame ``start`` -> segments ``[B, T * hops, 4 * hop]`` and the blocks' states."""
+        raise NotImplementedError
+
+
+class SpectralCodec(FrameCodec):
     """The embedded codec. Audio is ``[B, 1, N]`` float32 in -1..1, tokens are ``[B, K, T]`` long."""
 
     look_ahead = 1
@@ -195,7 +263,9 @@ class SpectralCodec(nn.Module):
 
     def __init__(self, config: SpectralConfig | None = None) -> None:
         super().__init__()
-        self.config = c = config or SpectralConfig()
+        self.config: SpectralConfig = config or SpectralConfig()
+        c = self.config
+        self.n_q = c.n_q
         self.hop = c.samples_per_frame // c.hops
         short_bins = c.short_fft // 2 + 1
         self.encoder_in = nn.Linear(c.long_bins + c.hops * short_bins, c.encoder_width)
@@ -221,40 +291,6 @@ class SpectralCodec(nn.Module):
 
     # --- what the Codec protocol asks for -----------------------------------------------------------------
 
-    @property
-    def sample_rate_hz(self) -> int:
-        """Samples per second."""
-        return self.config.sample_rate_hz
-
-    @property
-    def samples_per_frame(self) -> int:
-        """Samples per frame."""
-        return self.config.samples_per_frame
-
-    @property
-    def frame_rate_hz(self) -> float:
-        """Frames per second."""
-        return self.config.sample_rate_hz / self.config.samples_per_frame
-
-    @property
-    def n_q(self) -> int:
-        """Codebooks."""
-        return self.config.n_q
-
-    @property
-    def card(self) -> int:
-        """Entries per codebook."""
-        return self.config.card
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the tensors, cast to float32 and sorted by name."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
     @torch.inference_mode()
     def encode(self, audio: Tensor) -> Tensor:
         """Audio ``[B, 1, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``; the tail is zero-padded.
@@ -267,10 +303,6 @@ class SpectralCodec(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
         return self.synthesise(self.vectors(checked_tokens(tokens, self.n_q, self.card)))
-
-    def stream(self, batch: int = 1) -> SpectralStream:
-        """A fresh incremental decoder for ``batch`` parallel signals."""
-        return SpectralStream(self, batch)
 
     # --- the two halves, differentiable -------------------------------------------------------------------
 
@@ -329,12 +361,6 @@ class SpectralCodec(nn.Module):
         magnitude = torch.fft.rfft(pieces).abs() * (8.0 / size)
         return (torch.log10(magnitude + 1e-5) + 2.5) / 1.5
 
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
-        missing, surplus = self.load_state_dict(dict(state), strict=False)
-        if missing or surplus:
-            raise CheckpointError(f"codec tensors missing: {missing or 'none'}; surplus: {surplus or 'none'}")
-
 
 def overlap_add(segments: Tensor, hop: int) -> Tensor:
     """Segments ``[B, J, 4 * hop]`` -> their sum ``[B, (J + 3) * hop]``."""
@@ -354,29 +380,13 @@ def checked_tokens(tokens: Tensor, n_q: int, card: int) -> Tensor:
     return tokens
 
 
-class FrameSynthesis(Protocol):
-    """What a stream needs of a codec that synthesises frame by frame."""
-
-    hop: int
-    """Samples between two synthesis spectra."""
-    synth_window: Tensor
-
-    def vectors(self, tokens: Tensor) -> Tensor:
-        """Tokens ``[B, K, T]`` -> vectors ``[B, T, width]``."""
-        ...
-
-    def spectra(self, z: Tensor, states: list[Tensor] | None, start: int) -> tuple[Tensor, list[Tensor]]:
-        """Vectors from frame ``start`` -> segments ``[B, T * hops, 4 * hop]`` and the blocks' states."""
-        ...
-
-
 _StreamState = tuple[list[Tensor] | None, Tensor, Tensor | None, int, int]
 
 
 class SpectralStream:
     """Decodes frame by frame; the pushes and the flush, joined, equal ``decode`` of all the tokens."""
 
-    def __init__(self, codec: FrameSynthesis, batch: int) -> None:
+    def __init__(self, codec: FrameCodec, batch: int) -> None:
         self.codec = codec
         self._states: list[Tensor] | None = None
         self._tail = torch.zeros(batch, 3 * codec.hop, device=codec.synth_window.device)
