@@ -282,7 +282,18 @@ def play() -> int:
     say(why)
     DEMO.parent.mkdir(exist_ok=True)
     say(f"rendering a demonstration to {DEMO.relative_to(ROOT)}")
-    words = ["render", DEMO_PROMPT, "-o", str(DEMO), "--seconds", "8", "--seed", "7", "--amount", "drums=+0.5"]
+    words = [
+        "render",
+        DEMO_PROMPT,
+        "-o",
+        str(DEMO),
+        "--seconds",
+        "8",
+        "--seed",
+        "7",
+        "--amount",
+        "drums=+0.5",
+    ]
     return call("render", [str(BIN / "drawbar"), *words])
 
 

@@ -21,6 +21,8 @@ SINK_RATE = 48_000
 SILENT = 3e-5
 """Below this (-90 dB) a sample is silence: a resampler rings a little before and after a sound."""
 
+SETTLED_S = 0.4
+"""So much is recorded beyond what was asked for: the recorder hands over 60 ms and more late."""
 
 NOT_IT = -15.0
 """dB: what is left of a stretch that is found, at most."""
@@ -92,12 +94,20 @@ class SoundStage:
                 self._clock.append((time.monotonic(), read))
 
     def stop(self) -> None:
-        """No more."""
+        """No more; what the recorder still holds of what was played until now is waited for."""
         if self._recorder is not None:
+            self._wait_for(SETTLED_S)
             self._recorder.terminate()
             self._recorder.wait()
             self._reader.join()
             self._recorder = None
+
+    def _wait_for(self, seconds: float) -> None:
+        """Until so much more has been recorded, or ten times as long has passed."""
+        wanted = (self._clock[-1][1] if self._clock else 0) + round(seconds * self.rate)
+        deadline = time.monotonic() + 10 * seconds
+        while time.monotonic() < deadline and not (self._clock and self._clock[-1][1] >= wanted):
+            threading.Event().wait(0.02)
 
     @property
     def heard(self) -> Floats:
