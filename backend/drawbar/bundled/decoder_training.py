@@ -167,7 +167,7 @@ def _optimiser(language: Language, settings: DecoderSettings) -> torch.optim.Ada
 
 
 @torch.inference_mode()
-def _validate(language: Language, excerpts: _Excerpts, batches: int = 6) -> dict[str, list[float]]:
+def _validate(language: Language, excerpts: _Excerpts, batches: int = 12) -> dict[str, list[float]]:
     """Held-out cross-entropy by codebook, and of all together by second of the excerpt: what returns gets easier."""
     losses, seconds = [], []
     for number in range(batches):
@@ -261,14 +261,18 @@ def train_decoder(
     training = _Excerpts(material, tokens, settings)
     checkpoint, first, spent_s, seen = folder / "decoder.pt", 0, 0.0, 0
     average = {k: v.clone() for k, v in modules.state_dict().items()}
+    warm_from = 0
     optimiser = _optimiser(language, settings)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         modules.load_state_dict(saved["weights"])
         average = saved["average"]
-        if "optimiser" in saved:  # not in what was made from a landed model
-            optimiser.load_state_dict(saved["optimiser"])
         first, spent_s, seen = int(saved["step"]), float(saved["spent_s"]), int(saved["frames"])
+        warm_from = settings.text_from if first >= settings.text_from else 0
+        if "optimiser" in saved:
+            optimiser.load_state_dict(saved["optimiser"])
+        else:  # made from a landed model
+            warm_from = first
     weights = torch.tensor(settings.book_weights)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None
@@ -276,8 +280,8 @@ def train_decoder(
         if step == settings.text_from:
             _learn_text(language, training, say)
             optimiser = _optimiser(language, settings)
-        since = step + 1 if step < settings.text_from else step + 1 - settings.text_from
-        rate = settings.learning_rate * min(1.0, since / settings.warm_up)
+            warm_from = step
+        rate = settings.learning_rate * min(1.0, (step + 1 - warm_from) / settings.warm_up)
         left = (settings.steps - step) / (settings.cool_down * settings.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, left) * group["share"]

@@ -36,11 +36,14 @@ def plant(decoder: Decoder, lags: tuple[tuple[int, ...], ...], share: float = 0.
         for written in (block.self_out, block.cross_out, block.ff_out):
             written.weight[read] = 0.0
     reached = []
+    room = int(free.sum())
     for block, wanted in zip(decoder.blocks, lags, strict=False):
         shares = []
+        # Heads of one block read different numbers of what stood there, as long as there are any left.
+        basis = torch.cat([torch.linalg.qr(torch.randn(room, room))[0] for _ in range(2)])
         for head, lag in enumerate(wanted):
             projection = torch.zeros(spec.head_dim, spec.d_model)
-            projection[:, free] = torch.linalg.qr(torch.randn(int(free.sum()), spec.head_dim))[0].T
+            projection[:, free] = basis[head * spec.head_dim :][: spec.head_dim]
             for gain in (2.0, 3.0, 4.0, 6.0, 8.0, 12.0):
                 _set_head(block, head, lag - 1, gain, pairs, projection)
                 found = _attention(decoder, block, head, lag - 1)

@@ -52,8 +52,9 @@ class DecoderSettings:
     card: int = 384
     delays: tuple[int, ...] = (0, 1, 1, 1, 1, 1, 0, 1)
     """The lowest band and the hi-hats' first, the rest of the frame one step later: it costs one frame."""
-    lags: tuple[tuple[int, ...], ...] = ((96, 128, 160, 320), (384, 512, 256))
-    """Frames after which bars and phrases return at the composer's tempi: a head each, in blocks 0 and 1."""
+    lags: tuple[tuple[int, ...], ...] = ((384, 384, 384, 192), (384, 128, 96, 64))
+    """Frames after which phrases return at every tempo, and bars at some: a head each, in blocks 0 and 1. Three heads
+    read all of what sounded a phrase ago; one reads 64 numbers of the 192 that tokens are written in."""
     book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
     """What each codebook's loss counts."""
     change_temperature: float | None = 0.6
@@ -68,10 +69,10 @@ class DecoderSettings:
     text_batch: int = 160
     text_rate: float = 0.2
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
-    short_frames: int = 640
-    short_batch: int = 2
+    short_frames: int = 1152
+    short_batch: int = 1
     long_share: float = 0.06
-    """Share of the steps that train on the whole context instead of excerpts of a phrase or two."""
+    """Share of the steps that train on the whole context instead of excerpts of three phrases."""
     long_batch: int = 1
     opening_frames: int = 32
     opening_batch: int = 40

@@ -18,7 +18,7 @@ from drawbar.corpus.composer.instruments import (
     Sound,
     sound_of,
 )
-from drawbar.corpus.composer.loops import FRAMES_PER_SIXTEENTH, LoopWriter
+from drawbar.corpus.composer.loops import TEMPI, LoopWriter
 from drawbar.corpus.composer.melody import play_lead
 from drawbar.corpus.composer.piece import Chord, Motif, Note, Part, Piece, Section
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
@@ -67,7 +67,7 @@ def compose(seed: int, seconds: float = 30.0, casting: Casting | None = None, ve
     rng = _stream(seed, "plan")
     tempo: float = rng.randint(*rng.choice(_TEMPI))
     if version == 2:
-        tempo = rng.choice(list(FRAMES_PER_SIXTEENTH))
+        tempo = rng.choice(TEMPI)
     key, mode = rng.randrange(12), rng.choice(("major", "minor"))
     parts = _choose_parts(rng, casting)
     style = next((p.instrument for p in parts if p.role == "drums"), "")

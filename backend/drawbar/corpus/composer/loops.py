@@ -20,11 +20,16 @@ from drawbar.corpus.composer.piece import Chord, Motif, Note, Piece, Section, le
 from drawbar.corpus.composer.timing import BEATS_PER_BAR, Bar, Grid
 
 FRAME_S = 0.02
-FRAMES_PER_SIXTEENTH: dict[float, int] = {62.5: 12, 75.0: 10, 93.75: 8, 125.0: 6, 150.0: 5, 187.5: 4}
-"""Tempi (bpm) whose sixteenth is a whole number of frames; two slow, two medium, two fast."""
-PHRASE_BARS: dict[float, int] = {62.5: 2, 75.0: 2, 93.75: 4, 125.0: 4, 150.0: 4, 187.5: 4}
-"""Bars of a phrase: it lasts 256, 320, 384 or 512 frames, so that there are few distances to look back over."""
-FORMS: tuple[tuple[str, float], ...] = (("loop", 0.45), ("song", 0.3), ("varied", 0.15), ("free", 0.1))
+PHRASE_BARS: dict[float, int] = {62.5: 2, 93.75: 3, 125.0: 4, 187.5: 6}
+"""Tempi (bpm) whose sixteenth is a whole number of frames, and their phrase in bars.
+
+It lasts 384 frames (7.68 s) at every tempo: a small model has one distance to look back over. With a distance per
+tempo it did not learn to copy at all, because it would have to know which of its heads to trust (docs/LOG.md).
+"""
+PHRASE_FRAMES = 384
+TEMPI = (62.5, 93.75, 93.75, 125.0, 187.5, 187.5)
+"""What is drawn from: slow, medium and fast alike."""
+FORMS: tuple[tuple[str, float], ...] = (("loop", 0.55), ("song", 0.2), ("varied", 0.15), ("free", 0.1))
 """Share of each form: one phrase; two phrases in turn; a phrase whose lead varies; nothing returns."""
 _VELOCITY_STEP = 12
 
@@ -146,26 +151,28 @@ class LoopWriter:
         )
 
     def _phrase(self, rng: random.Random, number: int) -> _Phrase:
-        """One phrase of every role; two chords a bar where the phrase has two bars."""
+        """One phrase of every role: two chords a bar in two bars, one a bar in three or four, one in two of six."""
         piece = self.piece
         loop = progression(rng, piece.key, piece.mode, piece.harmony, dominant=not self.recurring)
-        beats = BEATS_PER_BAR * self.bars / len(loop)
-        per_bar = len(loop) // self.bars
+        loop = loop[: 3 if self.bars % 3 == 0 else 4]
+        per_bar, lasting = max(1, len(loop) // self.bars), max(1, self.bars // len(loop))
+        beats = BEATS_PER_BAR / per_bar
         roles = frozenset(part.role for part in piece.parts)
         bars = [
             Bar(n, roles, False, False, tuple(
                 (i * beats, beats, root, quality)
-                for i, (root, quality) in enumerate(loop[n * per_bar : (n + 1) * per_bar])
+                for i, (root, quality) in enumerate(loop[n // lasting * per_bar :][:per_bar])
             ))
             for n in range(self.bars)
         ]  # fmt: skip
         phrase = _Phrase(bars)
         grid = self._grid()
         chords = piece.part("chords")
-        phrase.chords = play_chords(
+        told = play_chords(
             grid, bars, CHORD_INSTRUMENTS[chords.instrument if chords else "piano"],
             piece.pattern, piece.density, self.chord_center, self.stream("chords"),
         )  # fmt: skip
+        phrase.chords = [(at, lasting * n, *chord) for at, n, *chord in told[::lasting]]
         if piece.part("bass"):
             sound = sound_of("bass", piece.part("bass").instrument)  # type: ignore[union-attr]
             play_bass(grid, bars, sound, piece.density, self.walking, self.stream("bass"))

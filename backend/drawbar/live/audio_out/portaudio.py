@@ -6,6 +6,7 @@ waits. PortAudio is imported when a player is opened, never before.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from drawbar.live.audio_out.ring import Floats
 CAPACITY_S = 0.5
 WARM_S = 0.25
 """Silence that a device gets first: a sound server that has just begun swallows up to 20 ms while its buffer fills."""
+SERVER_S = 0.1
+"""What a sound server may hold back beyond the latency that it tells, and throws away when its stream is closed."""
 RESERVE = 4096
 """Frames of the device's ring that `available` keeps free: the resampler hands its output out in lumps."""
 
@@ -76,6 +79,7 @@ class PortAudioDevice:
     def _begin(self) -> None:
         self._written = self._underruns = 0
         self._finished = self._playing = False
+        self._empty_since: float | None = None
         rates = (self.sample_rate_hz, self._device_rate)
         self._resampler = None if rates[0] == rates[1] else soxr.ResampleStream(*rates, 1, dtype="float32")
 
@@ -92,9 +96,24 @@ class PortAudioDevice:
         """Device frames -> samples at the model's rate, rounded down."""
         return max(0, frames) * self.sample_rate_hz // self._device_rate
 
+    def _waiting(self, frames: int) -> int:
+        """Samples that ``frames`` in the ring and what the resampler holds are; notes when the last has left."""
+        held = 0.0 if self._finished or self._resampler is None else float(self._resampler.delay())
+        waiting = int(min(self._written, round((frames + held) * self.sample_rate_hz / self._device_rate)))
+        if self._finished and not waiting and self._empty_since is None:
+            self._empty_since = time.monotonic()
+        return waiting
+
     def _heard_out(self) -> bool:
-        """Whether all was written and has left the ring: the device may play what it still holds."""
-        return self._finished and not self.failed and not self.queued()
+        """Whether all was written and has left the ring: the device may play what it still holds.
+
+        Returns after it has had the time for it: a drain comes back before the server has played its own buffer.
+        """
+        if not self._finished or self.failed or self.queued():
+            return False
+        if self._written and self._empty_since is not None:
+            time.sleep(max(0.0, self._empty_since + self._latency + SERVER_S - time.monotonic()))
+        return True
 
     def queued(self) -> int:
         raise NotImplementedError
@@ -106,6 +125,3 @@ class PortAudioDevice:
     def underruns(self) -> int:
         """How often it ran dry, or the device did, since `start`, before `finish`."""
         return self._underruns
-
-    def _inside_resampler(self) -> float:
-        return 0.0 if self._resampler is None else float(self._resampler.delay())

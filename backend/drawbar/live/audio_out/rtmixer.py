@@ -113,8 +113,7 @@ class RtmixerOutput(PortAudioDevice):
     def queued(self) -> int:
         with self._lock:
             self._watch()
-            waiting = self._ring.read_available + (0.0 if self._finished else self._inside_resampler())
-            return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
+            return self._waiting(self._ring.read_available)
 
     def finish(self) -> None:
         with self._lock:

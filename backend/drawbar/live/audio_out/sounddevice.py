@@ -107,8 +107,7 @@ class SoundDeviceOutput(PortAudioDevice):
         return len(taken)
 
     def queued(self) -> int:
-        waiting = self._ring.readable + (0.0 if self._finished else self._inside_resampler())
-        return int(min(self._written, round(waiting * self.sample_rate_hz / self._device_rate)))
+        return self._waiting(self._ring.readable)
 
     def finish(self) -> None:
         if not self._finished:
