@@ -250,7 +250,7 @@ def test_numbers_that_are_not_finite_are_found_and_named(copy: Path) -> None:
         ({"model_type": "musicgen_melody"}, "melody"),
         ({"decoder__audio_channels": 2}, "stereo"),
         ({"decoder__hidden_size": 33}, "d_model 33"),
-        ({"decoder__num_hidden_layers": 10**9}, "1000000000 layers"),
+        ({"decoder__num_hidden_layers": 10**9}, "num_hidden_layers.*1000000000"),
         ({"decoder__num_attention_heads": "four"}, "four"),
         ({"decoder": None}, "decoder"),
         ({"audio_encoder__upsampling_ratios": []}, "config|samples|codec"),

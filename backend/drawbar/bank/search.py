@@ -57,6 +57,11 @@ class Query:
             raise BadInputError(f"sort {self.sort!r} must be one of {', '.join(get_args(Sort))}")
 
 
+def _share(density: float) -> np.float32:
+    """A limit as the column holds its numbers; beyond every density it is all the same."""
+    return np.float32(np.clip(density, -1.0, 2.0))
+
+
 class Filters(TypedDict, total=False):
     """The parts of a :class:`Query` but for its text, as keyword arguments."""
 
@@ -242,9 +247,9 @@ class Finder:
         if query.verdict is not None:
             mask &= self._with_verdict(query.verdict)
         if query.min_density is not None:
-            mask &= self._columns["density"] >= np.float32(query.min_density)
+            mask &= self._columns["density"] >= _share(query.min_density)
         if query.max_density is not None:
-            mask &= self._columns["density"] <= np.float32(query.max_density)
+            mask &= self._columns["density"] <= _share(query.max_density)
         return mask
 
     def _folded(self, mask: Mask) -> Mask:

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from drawbar import paths
 from drawbar.bank import reading, writing
@@ -27,9 +28,10 @@ from drawbar.bank.records import (
     Page,
 )
 from drawbar.bank.search import Filters, Finder, Query
+from drawbar.bank.table_checks import check_tables
 from drawbar.bank.tensors import FileMark, StoredMark, TensorReader
 from drawbar.bank.words import clean_text, key_of
-from drawbar.errors import BadInputError, BankError, SiteMismatchError
+from drawbar.errors import BadInputError, BankError, DrawbarError, SiteMismatchError
 from drawbar.files.atomic_write import put_back
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.files.reading import typed_json
@@ -37,8 +39,30 @@ from drawbar.files.reading import typed_json
 DATABASE = "bank.sqlite"
 DIRECTIONS = "directions.safetensors"
 EXAMPLES = "examples.safetensors"
+Given, Result = ParamSpec("Given"), TypeVar("Result")
 _DRAWBAR = 0x44524157
 """SQLite's application id of our files: "DRAW"."""
+
+
+def _trusting(
+    read: Callable[Concatenate["Bank", Given], Result],
+) -> Callable[Concatenate["Bank", Given], Result]:
+    """A method that stumbles over what it reads: where the bank's own tables are at fault, a BankError says so.
+
+    Checking every row before each use would cost more than the use; a fault of ours stays one.
+    """
+
+    @wraps(read)
+    def guarded(bank: "Bank", *given: Given.args, **named: Given.kwargs) -> Result:
+        try:
+            return read(bank, *given, **named)
+        except DrawbarError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+            check_tables(bank._database)
+            raise
+
+    return guarded
 
 
 class Bank:
@@ -137,6 +161,7 @@ class Bank:
         """How many features ``search`` would find without a limit."""
         return self.find(Query(text, **filters), limit=0).total
 
+    @_trusting
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
         """``search`` and ``count`` in one."""
         self._ready()
@@ -144,16 +169,19 @@ class Bank:
         offset = max(offset, 0)
         return Page(self._rows(places[offset : offset + max(limit, 0)].tolist()), len(places))
 
+    @_trusting
     def facets(self) -> Facets:
         """What the features can be filtered by, with counts."""
         self._ready()
         return self._finder.facets()
 
+    @_trusting
     def nearest(self, text: str, limit: int = 5) -> list[FeatureRow]:
         """Features with the labels most like ``text``, for "did you mean"; never raises."""
         self._ready()
         return self._rows(self._finder.near(text, max(limit, 0)).tolist())
 
+    @_trusting
     def resolve(self, text: str) -> FeatureRow:
         """The feature that ``text`` names, by id or by label; of several with the label the best-scored.
 
@@ -178,6 +206,7 @@ class Bank:
         cure = f"did you mean {near}?" if near else "search the bank for its labels"
         raise BadInputError(f"the bank {self.info.name} has no feature {text[:80]!r}; {cure}") from unknown
 
+    @_trusting
     def row(self, feature: str) -> FeatureRow:
         """One feature's browser row. Raises BadInputError for an unknown id."""
         self._ready()
@@ -187,10 +216,12 @@ class Bank:
             raise BadInputError(f"the bank {self.info.name} has no feature {feature}")
         return self._rows([place])[0]
 
+    @_trusting
     def feature(self, feature: str) -> Feature:
         """One feature's page. Raises BadInputError for an unknown id."""
         return reading.read_feature(self._database, self._edits, self.row(feature))
 
+    @_trusting
     def vectors(self, ids: Sequence[str]) -> JsonObject:
         """SAE rows in the order of ``ids``, float32.
 
@@ -199,6 +230,7 @@ class Bank:
         """
         return reading.read_vectors(self._reader(DIRECTIONS), ids)
 
+    @_trusting
     def examples(self, feature: str, bin: str | None = None) -> list[Example]:
         """A feature's examples, all or of one bin; none where the bank holds none."""
         if EXAMPLES not in self._files:
@@ -206,10 +238,12 @@ class Bank:
             return []
         return reading.read_examples(self._database, self._reader(EXAMPLES), feature, bin)
 
+    @_trusting
     def evidence(self, name: str) -> Any:
         """A document of the evidence (``summary``, ``preregistration``, ``selection``, ``measures``), or None."""
         return read_document(self._database, name)
 
+    @_trusting
     def trials(self, *, kind: str | None = None, id: str | None = None) -> list[Trial]:
         """Every clip behind the evidence, or those of one kind and source."""
         return read_trials(self._database, kind=kind, id=id)

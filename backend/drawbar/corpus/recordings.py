@@ -9,6 +9,7 @@ A table is a CSV or TSV file in one of three layouts, told apart by its header: 
 import ast
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drawbar.errors import BadInputError
-from drawbar.files.reading import shortened
+from drawbar.files.reading import read_text, shortened
 
 AUDIO_SUFFIXES = (
     ".wav",
@@ -45,6 +46,8 @@ SPLITS = {
 }
 """What tables call a split -> what we call it; nothing given means that the track's name decides."""
 
+_MAX_BYTES = 256 << 20
+"""Of a table."""
 _MAX_ROWS = 10_000_000
 _NAMES = {
     "id": ("id", "track_id", "track"),
@@ -103,7 +106,7 @@ def read_table(table: Path, audio: Path | None = None) -> list[Recording]:
     """
     folder = (audio or table.parent).resolve()
     try:
-        text = table.read_text(encoding="utf-8-sig")
+        text = read_text(table, _MAX_BYTES)
     except (OSError, ValueError) as error:
         raise BadInputError(f"{table}: cannot be read as text ({error}); save it as UTF-8") from error
     lines = text.splitlines()
@@ -119,7 +122,8 @@ def read_table(table: Path, audio: Path | None = None) -> list[Recording]:
             found = list(
                 _musiccaps(table, rows, folder) if "ytid" in columns else _own(table, columns, rows, folder)
             )
-    except (csv.Error, ValueError, SyntaxError, IndexError) as error:
+    except (csv.Error, ValueError, TypeError, SyntaxError, IndexError, RecursionError, MemoryError) as error:
+        # The last two are what Python's own parser raises for an absurd list.
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(
@@ -166,8 +170,8 @@ def _own(
             tags=tuple(part.strip() for part in re.split(r"[;|,]", row.get(at["tags"], "")) if part.strip()),
             text=row.get(at["text"], ""),
             split=SPLITS[split],
-            start_s=float(row.get(at["start"]) or 0),
-            end_s=float(row[at["end"]]) if row.get(at["end"]) else None,
+            start_s=_seconds(row, at["start"]) if row.get(at["start"]) else 0.0,
+            end_s=_seconds(row, at["end"]) if row.get(at["end"]) else None,
         )
 
 
@@ -215,7 +219,7 @@ def _musiccaps(table: Path, rows: Sequence[dict[str, str]], folder: Path) -> Ite
     for path in sound_files_in(folder):
         files.setdefault(_video(path.stem), []).append(path)
     for row in rows:
-        video, start, end = row["ytid"], float(row["start_s"]), float(row["end_s"])
+        video, start, end = row["ytid"], _seconds(row, "start_s"), _seconds(row, "end_s")
         path = next(iter(files.get(video, [])), None) or _inside(table, folder, f"{video}.wav")
         whole = path.stem == video and _longer_than(path, end)
         evaluation = row.get("is_audioset_eval", "").lower() == "true"
@@ -229,6 +233,14 @@ def _musiccaps(table: Path, rows: Sequence[dict[str, str]], folder: Path) -> Ite
             start_s=start if whole else 0.0,
             end_s=end if whole else None,
         )
+
+
+def _seconds(row: dict[str, str], column: str) -> float:
+    """A time of a table. ValueError where it is none."""
+    seconds = float(row.get(column) or "nan")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{column} is {shortened(row.get(column))}, not a time in seconds")
+    return seconds
 
 
 def _video(stem: str) -> str:

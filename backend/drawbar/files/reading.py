@@ -76,6 +76,27 @@ def depth_of(value: object) -> int:
     return depth
 
 
+def plain_value(value: object, most: int = 100_000) -> object:
+    """The same value, when it is made of what JSON has and is neither deep nor endless (YAML can be all of that)."""
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        seen += 1
+        if depth > MAX_DEPTH:
+            _too_deep()
+        if seen > most:
+            raise ValueError(f"it holds more than {most:,} values")
+        if isinstance(item, dict):
+            waiting += ((inner, depth + 1) for pair in item.items() for inner in pair)
+        elif isinstance(item, list):
+            waiting += ((inner, depth + 1) for inner in item)
+        elif isinstance(item, int) and abs(item) >= 10**_MAX_DIGITS:
+            raise ValueError(f"a whole number of more than {_MAX_DIGITS} digits")
+        elif item is not None and not isinstance(item, (str, int, float)):
+            raise ValueError(f"{shortened(item)} is no plain value: write a text or a number")
+    return value
+
+
 def typed_json(kind: type[T], text: str | bytes) -> T:
     """JSON -> a record of ``kind`` (a dataclass, a TypedDict, ``dict[str, int]`` ...), nothing converted."""
     return typed(kind, json_value(text))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drawbar.errors import BadInputError
+from drawbar.files.reading import shortened
 
-MOST_LAYERS, WIDEST = 512, 1 << 20
+MOST_LAYERS, MOST_CODEBOOKS, MOST_FRAMES, WIDEST = 512, 64, 1 << 20, 1 << 20
 """Far beyond every model; a damaged configuration must not make the machine count to a billion."""
 
 
@@ -43,12 +44,23 @@ class ModelSpec:
     def __post_init__(self) -> None:
         sizes = (self.d_model, self.n_layers, self.n_heads, self.d_ff, self.card, self.n_q, self.text_dim)
         if min(sizes) < 1 or self.context_frames < 1 or self.samples_per_frame < 1:
-            raise BadInputError(f"{self.name}: every size must be at least 1, got {self}")
-        if self.n_layers > MOST_LAYERS or max(sizes) > WIDEST:
             raise BadInputError(
-                f"{self.name}: {self.n_layers} layers, sizes up to {max(sizes)}: more than {MOST_LAYERS} layers or "
-                f"{WIDEST} is no MusicGen; the checkpoint's configuration is damaged"
+                f"{self.name}: every size must be at least 1, got {shortened(repr(self), 400)}"
             )
+        limits = (
+            ("layers", self.n_layers, MOST_LAYERS),
+            ("codebooks", self.n_q, MOST_CODEBOOKS),
+            ("frames of context", self.context_frames, MOST_FRAMES),
+            ("samples per frame", self.samples_per_frame, WIDEST),
+            ("width", max(sizes), WIDEST),
+            ("steps of delay", max(self.delays, default=0), MOST_FRAMES),
+        )
+        for what, size, most in limits:
+            if size > most:
+                raise BadInputError(
+                    f"{self.name}: {shortened(size)} {what}, more than {most} is no MusicGen; the checkpoint's "
+                    "configuration is damaged"
+                )
         if self.d_model % self.n_heads or self.d_model % 2:
             raise BadInputError(
                 f"d_model {self.d_model} must be even and divisible by n_heads {self.n_heads}: "
@@ -56,7 +68,8 @@ class ModelSpec:
             )
         if len(self.delays) != self.n_q or min(self.delays) < 0 or self.delays[0] != 0:
             raise BadInputError(
-                f"delays {self.delays} for {self.n_q} codebooks: one delay per codebook, the first 0, none negative"
+                f"delays {shortened(self.delays)} for {self.n_q} codebooks: one delay per codebook, the first 0, "
+                "none negative"
             )
 
     @property

@@ -6,10 +6,9 @@ used. Knows nothing of models.
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -19,20 +18,25 @@ from torch import Tensor
 
 from drawbar.errors import CheckpointError
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value, read_text, shortened
 
 LISTED = 12
 """Names that an error lists in full."""
+_LONGEST_LIST = 240
+"""Characters of such a list; names can be long."""
+_MOST_BYTES = 64 << 20
+"""Of a JSON file; the index of the largest models' shards has a few."""
 
 
 def read_config(path: Path) -> JsonObject:
     """A JSON object from ``path``. Raises CheckpointError if it is missing or damaged."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json_value(read_text(path, _MOST_BYTES))
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing: a model folder needs it; copy the whole folder again"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): copy it again") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds a {type(values).__name__}, not an object: copy it again")
@@ -75,7 +79,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 def _only_tensors(file: Path) -> dict[str, Tensor]:
     """A safetensors or ``.bin`` file -> its tensors by name. Raises CheckpointError for anything else in it."""
     loaded = read_tensor_file(file)
-    others = sorted(str(name) for name, value in loaded.items() if not isinstance(value, Tensor))
+    others = sorted(shortened(name) for name, value in loaded.items() if not isinstance(value, Tensor))
     if others:
         raise CheckpointError(f"{file} holds more than tensors: {_listed(others)}; it is no model's weights")
     return loaded
@@ -104,7 +108,35 @@ def read_tensor_file(file: Path) -> JsonObject:
         raise CheckpointError(_refused(file, str(error))) from error
     if not isinstance(loaded, dict):
         raise CheckpointError(f"{file} holds a {type(loaded).__name__}, not named tensors")
+    for name, tensor in _tensors(loaded):
+        _check_plain(file, name, tensor)
     return loaded
+
+
+def _tensors(values: Mapping[object, object], depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a file, and those of the groups in it."""
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            yield str(name), value
+        elif isinstance(value, Mapping) and depth < 2:
+            yield from _tensors(value, depth + 1)
+
+
+def _check_plain(file: Path, name: str, tensor: Tensor) -> None:
+    """A pickle can hold tensors that are no numbers in the file: without data, of a few that are repeated, packed."""
+    what = ""
+    if tensor.layout != torch.strided:
+        what = "is sparse"
+    elif tensor.device.type != "cpu":
+        what = "has no data"
+    elif tensor.is_quantized or tensor.is_complex():
+        what = f"is of {tensor.dtype}"
+    elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        what = f"says {list(tensor.shape)} and holds {tensor.untyped_storage().nbytes():,} bytes"
+    if what:
+        raise CheckpointError(
+            f"{file}: the tensor {shortened(name)} {what}: these are no weights as they are released; get them again"
+        )
 
 
 def compare(given: Mapping[str, Tensor], expected: Mapping[str, Tensor], prefix: str, what: str) -> None:
@@ -132,7 +164,12 @@ def describe(
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    shown: list[str] = []
+    for name in names[:LISTED]:
+        if sum(map(len, shown)) + len(name) > _LONGEST_LIST and shown:
+            break
+        shown.append(shortened(name, 120))
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
 
 
 def _refused(file: Path, reason: str) -> str:
@@ -147,7 +184,7 @@ def _refused(file: Path, reason: str) -> str:
 
 def _first(error: Exception) -> str:
     """The first line of an error, without the advice that follows it."""
-    return (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+    return shortened((str(error).splitlines() or [type(error).__name__])[0].split(". ")[0], 200)
 
 
 def _shards(index: Path) -> list[str]:

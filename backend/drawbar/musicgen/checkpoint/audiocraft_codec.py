@@ -15,6 +15,7 @@ from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 
 _ONLY: dict[str, tuple[Any, ...]] = {
@@ -60,23 +61,25 @@ def encodec_config(settings: XpConfig) -> JsonObject:
     """audiocraft's settings -> those of transformers' ``EncodecConfig``. Raises NotSupportedError."""
     what = f"the codec in {settings.file}"
     settings.only(_ONLY, what)
-    overrides = set(settings.section("seanet.encoder")) | set(settings.section("seanet.decoder"))
+    overrides = set(map(str, settings.section("seanet.encoder"))) | set(
+        map(str, settings.section("seanet.decoder"))
+    )
     extra = overrides - {"trim_right_ratio", "final_activation", "final_activation_params"}
     if extra:
         raise NotSupportedError(
-            f"{what} sets {', '.join(sorted(extra))} for one half only; "
+            f"{what} sets {shortened(', '.join(sorted(extra)), 200)} for one half only; "
             "encoders and decoders of one shape are supported"
         )
     alpha = settings.get("seanet.activation_params.alpha", 1.0)
     if alpha != 1.0:
-        raise NotSupportedError(f"{what} has ELU with alpha {alpha}; supported: 1")
+        raise NotSupportedError(f"{what} has ELU with alpha {shortened(alpha)}; supported: 1")
     rate, books = settings.number("encodec.sample_rate"), settings.number("rvq.n_q")
     card, ratios = settings.number("rvq.bins"), settings.numbers("seanet.ratios")
     size = settings.number("seanet.dimension", 128)
     layers = settings.number("seanet.lstm", 0)
-    if min((rate, books, card - 1, size, layers, *ratios)) < 1:
+    if not ratios or min((rate, books, card - 1, size, layers, *ratios)) < 1:
         raise NotSupportedError(
-            f"{what} has {layers} LSTM layers, {books} codebooks of {card} and ratios {list(ratios)}: "
+            f"{what} has {layers} LSTM layers, {books} codebooks of {card} and ratios {shortened(list(ratios))}: "
             "an EnCodec needs at least one of each"
         )
     frames_per_s = math.ceil(rate / math.prod(ratios))
@@ -97,10 +100,10 @@ def encodec_config(settings: XpConfig) -> JsonObject:
         "residual_kernel_size": settings.number("seanet.residual_kernel_size", 3),
         "dilation_growth_rate": settings.number("seanet.dilation_base", 2),
         "use_causal_conv": bool(settings.get("seanet.causal", False)),
-        "pad_mode": str(settings.get("seanet.pad_mode", "reflect")),
+        "pad_mode": shortened(settings.get("seanet.pad_mode", "reflect")),
         "compress": settings.number("seanet.compress", 2),
         "num_lstm_layers": layers,
-        "trim_right_ratio": float(settings.get("seanet.decoder.trim_right_ratio", 1.0)),
+        "trim_right_ratio": settings.real("seanet.decoder.trim_right_ratio", 1.0),
         "use_conv_shortcut": not settings.get("seanet.true_skip", True),
         # transformers counts codebooks by bandwidth, in kbit/s; half a bit more keeps its floor from losing one.
         "target_bandwidths": [(books * math.ceil(math.log2(card)) + 0.5) * frames_per_s / 1000],
@@ -112,7 +115,9 @@ def encodec_tensors(state: JsonMapping) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for theirs, tensor in state.items():
         if not isinstance(tensor, Tensor):
-            raise CheckpointError(f"{theirs} in the codec's best_state is no tensor: export it again")
+            raise CheckpointError(
+                f"{shortened(theirs)} in the codec's best_state is no tensor: export it again"
+            )
         name = str(theirs)
         for pattern, replacement in _RENAMED:
             name = pattern.sub(replacement, name)

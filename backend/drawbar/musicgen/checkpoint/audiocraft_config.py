@@ -14,10 +14,15 @@ import yaml
 
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import plain_value, shortened
 from drawbar.musicgen.untrusted_files import read_tensor_file
 
 _REFERENCE = re.compile(r"\$\{\s*([\w.]+)\s*\}")
 """OmegaConf writes ``channels: ${channels}`` for a value that stands elsewhere."""
+
+
+_MOST_CHARACTERS, _LARGEST = 1 << 20, 1 << 40
+"""Far beyond every export; YAML writes numbers of any length."""
 
 
 class XpConfig:
@@ -26,10 +31,23 @@ class XpConfig:
     def __init__(self, text: str, file: Path) -> None:
         self.file = file
         try:
-            values = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError) as error:
+            if len(text) > _MOST_CHARACTERS:
+                raise ValueError(f"it is longer than {_MOST_CHARACTERS:,} characters")
+            values = plain_value(yaml.safe_load(text))
+        except RecursionError:
             raise CheckpointError(
-                f"xp.cfg in {file} is not YAML ({str(error).splitlines()[0]}): export it from audiocraft again"
+                f"xp.cfg in {file} is nested too deep: export it from audiocraft again"
+            ) from None
+        except (
+            yaml.YAMLError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            TypeError,
+        ) as error:  # PyYAML's own, too
+            reason = shortened((str(error).splitlines() or ["?"])[0], 200)
+            raise CheckpointError(
+                f"xp.cfg in {file} is not YAML of plain values ({reason}): export it from audiocraft again"
             ) from error
         if not isinstance(values, dict):
             raise CheckpointError(f"xp.cfg in {file} holds no settings: export it from audiocraft again")
@@ -43,27 +61,38 @@ class XpConfig:
     def number(self, name: str, default: int | None = None) -> int:
         """A whole number. Raises CheckpointError where it is missing or something else."""
         value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
-            raise CheckpointError(
-                f"xp.cfg in {self.file} has {name} = {value!r} where a whole number belongs: export it again"
-            )
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not whole or abs(value) > _LARGEST:
+            raise self._wrong(name, value, "a whole number belongs")
         return int(value)
+
+    def real(self, name: str, default: float) -> float:
+        """A number. Raises CheckpointError for anything else, or one that is not finite."""
+        value = self.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST:
+            raise self._wrong(name, value, "a number belongs")
+        return float(value)
 
     def numbers(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """A list of whole numbers. Raises CheckpointError for anything else."""
         value = self.get(name, default)
-        if not isinstance(value, (list, tuple)) or not all(type(item) is int for item in value):
-            raise CheckpointError(
-                f"xp.cfg in {self.file} has {name} = {value!r} where whole numbers belong: export it again"
-            )
+        if not isinstance(value, (list, tuple)) or not all(
+            type(item) is int and abs(item) <= _LARGEST for item in value
+        ):
+            raise self._wrong(name, value, "whole numbers belong")
         return tuple(value)
 
     def section(self, name: str) -> JsonMapping:
         """A group of settings; empty where there is none."""
         value = self.get(name, {})
         if not isinstance(value, dict):
-            raise CheckpointError(f"xp.cfg in {self.file} has {name} = {value!r} where settings belong")
+            raise self._wrong(name, value, "settings belong")
         return value
+
+    def _wrong(self, name: str, value: object, belongs: str) -> CheckpointError:
+        return CheckpointError(
+            f"xp.cfg in {self.file} has {name} = {shortened(value)} where {belongs}: export it again"
+        )
 
     def only(self, allowed: Mapping[str, tuple[Any, ...]], what: str) -> None:
         """Raises NotSupportedError for a setting with another value than these (None = it may be missing)."""
@@ -71,7 +100,7 @@ class XpConfig:
             value = self._find(name, 0)
             if value not in values:
                 raise NotSupportedError(
-                    f"{what} has {name} = {value!r} in its xp.cfg; supported: "
+                    f"{what} has {name} = {shortened(value)} in its xp.cfg; supported: "
                     f"{', '.join(str(v) for v in values if v is not None)}"
                 )
 
@@ -104,7 +133,7 @@ def read_state(file: Path) -> tuple[JsonMapping, XpConfig | None]:
         return package, None
     state, text = package.get("best_state"), package.get("xp.cfg")
     if not isinstance(state, Mapping) or not isinstance(text, str):
-        found = ", ".join(sorted(str(name) for name in package)[:6]) or "nothing"
+        found = ", ".join(sorted(shortened(name) for name in package)[:6]) or "nothing"
         raise CheckpointError(
             f"{file} holds no best_state and xp.cfg but {found}: it is no export of audiocraft's; "
             "give a MusicGen folder"

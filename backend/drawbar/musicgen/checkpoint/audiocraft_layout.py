@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
+from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.audiocraft_codec import codec_reference, read_audiocraft_codec
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.checkpoint.weights import fill_decoder, from_audiocraft
 from drawbar.musicgen.codec.interface import Codec, load_codec
 from drawbar.musicgen.network.text_encoder import TextEncoder, load_text_encoder
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
 STATE_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
@@ -107,7 +108,7 @@ def _language_model(file: Path) -> tuple[Mapping[str, Tensor], XpConfig]:
         kind = "only names another model" if settings is None else "holds no transformer_lm"
         raise CheckpointError(f"{file} {kind}: it is no MusicGen language model; give a MusicGen folder")
     state = package["best_state"]
-    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    others = [shortened(name) for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
         raise CheckpointError(
             f"{file}: {', '.join(others[:6])} in best_state are no tensors; export it again"
@@ -118,14 +119,14 @@ def _language_model(file: Path) -> tuple[Mapping[str, Tensor], XpConfig]:
 def _check_variant(settings: XpConfig, label: str) -> None:
     kind = settings.get("lm_model", "transformer_lm")
     if kind != "transformer_lm":
-        raise NotSupportedError(f"{label} is a {kind}, not a MusicGen: use a MusicGen")
+        raise NotSupportedError(f"{label} is a {shortened(kind)}, not a MusicGen: use a MusicGen")
     stereo = settings.get("interleave_stereo_codebooks.use", False)
     if stereo or settings.get("channels", 1) != 1:
         raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
-    extra = sorted(set(settings.section("conditioners")) - {"description", "args"})
+    extra = sorted(set(map(str, settings.section("conditioners"))) - {"description", "args"})
     if extra:
         raise NotSupportedError(
-            f"{label} is conditioned on {', '.join(extra)} (a melody or style variant), "
+            f"{label} is conditioned on {shortened(', '.join(map(str, extra)), 200)} (a melody or style variant), "
             "which is not supported: use a text-only one"
         )
     settings.only(_ONLY, label)
@@ -133,15 +134,19 @@ def _check_variant(settings: XpConfig, label: str) -> None:
 
 def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Codec) -> ModelSpec:
     width, books = settings.number("transformer_lm.dim"), settings.number("transformer_lm.n_q")
+    if not 1 <= books <= MOST_CODEBOOKS:
+        raise CheckpointError(
+            f"xp.cfg of {label} has {books} codebooks, 1 to {MOST_CODEBOOKS} can be: export it again"
+        )
     projection = state.get("condition_provider.conditioners.description.output_proj.weight")
-    seconds = float(settings.get("dataset.segment_duration", 30))
+    seconds = settings.real("dataset.segment_duration", 30)
     try:
         return ModelSpec(
             name=label,
             d_model=width,
             n_layers=settings.number("transformer_lm.num_layers"),
             n_heads=settings.number("transformer_lm.num_heads"),
-            d_ff=int(width * float(settings.get("transformer_lm.hidden_scale", 4))),
+            d_ff=int(width * settings.real("transformer_lm.hidden_scale", 4)),
             card=settings.number("transformer_lm.card"),
             n_q=books,
             delays=settings.numbers("codebooks_pattern.delay.delays", tuple(range(books))),

@@ -7,22 +7,68 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from drawbar.errors import CheckpointError, NotSupportedError
-from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.json_object import JsonMapping
+from drawbar.files.reading import shortened, typed
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.checkpoint.weights import fill_decoder, from_hf
 from drawbar.musicgen.codec.interface import load_codec
 from drawbar.musicgen.network.text_encoder import load_text_encoder
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
 
 CONTEXT_SECONDS = 30
 """What every released MusicGen was trained on; a configuration may say otherwise (``decoder.context_frames``)."""
+
+Size = Annotated[int, Field(ge=1, le=1 << 20)]
+"""Far beyond every model (see ``spec``)."""
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """What is read of ``config.json``; a key that is not there has the value that transformers gives it."""
+
+    hidden_size: Size = 1024
+    num_hidden_layers: Size = 24
+    num_attention_heads: Size = 16
+    ffn_dim: Size = 4096
+    vocab_size: Size = 2048
+    num_codebooks: Annotated[int, Field(ge=1, le=MOST_CODEBOOKS)] = 4
+    audio_channels: int = 1
+    activation_function: str = "gelu"
+    scale_embedding: bool = False
+    delays: tuple[int, ...] | None = None
+    context_frames: Size | None = None
+    change_temperature: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+@dataclass(frozen=True)
+class _Text:
+    d_model: Size = 512
+
+
+@dataclass(frozen=True)
+class _Audio:
+    sampling_rate: Size | None = None
+    sample_rate_hz: Size = 32_000
+    upsampling_ratios: Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)] = (8, 5, 4, 2)
+    samples_per_frame: Size | None = None
+
+
+@dataclass(frozen=True)
+class _Config:
+    decoder: _Decoder
+    text_encoder: _Text
+    audio_encoder: _Audio
+
 
 _PREFIXES = ("decoder.", "enc_to_dec_proj.", "text_encoder.", "audio_encoder.")
 
@@ -56,7 +102,7 @@ def open_hf(folder: Path, label: str) -> Opened:
 
 def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     """``config.json`` -> the sizes. Raises NotSupportedError for variants, CheckpointError for what is no MusicGen."""
-    kind = config.get("model_type")
+    kind = shortened(config.get("model_type"))
     if kind == "musicgen_melody":
         raise NotSupportedError(
             f"{label} has model_type {kind!r}: melody and style variants are not supported; "
@@ -64,43 +110,34 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
         )
     if kind != "musicgen":
         raise NotSupportedError(f"{label} has model_type {kind!r}: it is no MusicGen; give a MusicGen folder")
-    found = (config.get(name) for name in ("decoder", "text_encoder", "audio_encoder"))
-    sections: list[JsonObject] = [section for section in found if isinstance(section, dict)]
-    if len(sections) < 3:
-        raise CheckpointError(
-            f"config.json of {label} lacks decoder, text_encoder or audio_encoder: copy the folder again"
-        )
-    decoder, text, audio = sections
-    if decoder.get("audio_channels", 1) != 1:
-        raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
-    if decoder.get("activation_function", "gelu") != "gelu" or decoder.get("scale_embedding", False):
-        raise NotSupportedError(
-            f"{label} uses an activation or embedding scale that no released MusicGen has: use a released one"
-        )
     try:
-        books = int(decoder.get("num_codebooks", 4))
-        rate = int(audio.get("sampling_rate" if "sampling_rate" in audio else "sample_rate_hz", 32_000))
-        sharper = decoder.get("change_temperature")
-        ratios = audio.get("upsampling_ratios", (8, 5, 4, 2))
-        frame = int(audio.get("samples_per_frame", 0)) or math.prod(int(ratio) for ratio in ratios)
-        # A key that is not there has the value that transformers gives it.
+        parts = typed(_Config, config)
+        decoder, audio = parts.decoder, parts.audio_encoder
+        if decoder.audio_channels != 1:
+            raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
+        if decoder.activation_function != "gelu" or decoder.scale_embedding:
+            raise NotSupportedError(
+                f"{label} uses an activation or embedding scale that no released MusicGen has: use a released one"
+            )
+        rate = audio.sampling_rate or audio.sample_rate_hz
+        frame = audio.samples_per_frame or math.prod(audio.upsampling_ratios)
         return ModelSpec(
             name=label,
-            d_model=int(decoder.get("hidden_size", 1024)),
-            n_layers=int(decoder.get("num_hidden_layers", 24)),
-            n_heads=int(decoder.get("num_attention_heads", 16)),
-            d_ff=int(decoder.get("ffn_dim", 4096)),
-            card=int(decoder.get("vocab_size", 2048)),
-            n_q=books,
-            delays=tuple(int(n) for n in decoder.get("delays", range(books))),
+            d_model=decoder.hidden_size,
+            n_layers=decoder.num_hidden_layers,
+            n_heads=decoder.num_attention_heads,
+            d_ff=decoder.ffn_dim,
+            card=decoder.vocab_size,
+            n_q=decoder.num_codebooks,
+            delays=decoder.delays or tuple(range(decoder.num_codebooks)),
             frame_rate_hz=rate / frame,
             sample_rate_hz=rate,
             samples_per_frame=frame,
-            context_frames=int(decoder.get("context_frames", CONTEXT_SECONDS * rate // frame)),
-            text_dim=int(text.get("d_model", 512)),
-            change_temperature=None if sharper is None else float(sharper),
+            context_frames=decoder.context_frames or CONTEXT_SECONDS * rate // frame,
+            text_dim=parts.text_encoder.d_model,
+            change_temperature=decoder.change_temperature,
         )
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise CheckpointError(
             f"config.json of {label} does not describe a MusicGen ({error}): copy it again"
         ) from error

@@ -12,7 +12,7 @@ codes, a small causal network shapes them in time and adds noise and attacks by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
+from drawbar.musicgen.codec.sizes import read_sizes
 from drawbar.musicgen.codec.spectral import Block, FrameCodec, Oscillators, checked_tokens, overlap_add
 
 
@@ -76,13 +77,8 @@ class BandConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> BandConfig:
-        """Reads the known fields of a ``config.json`` section; others are ignored."""
-        known = {f.name for f in fields(cls)}
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-        octaves = given.get("octaves")
-        if isinstance(octaves, tuple):
-            given["octaves"] = tuple(tuple(pair) for pair in octaves)
-        return cls(**given)  # type: ignore[arg-type]
+        """Reads the known fields of a ``config.json`` section; others are ignored. Raises BadInputError."""
+        return read_sizes(cls, values)
 
     def to_dict(self) -> dict[str, object]:
         """The section as it stands in ``config.json``, with its ``model_type``."""

@@ -7,18 +7,63 @@ Encoding and the one-shot decode are transformers' own.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from drawbar.errors import BadInputError, CheckpointError, NotSupportedError
+from drawbar.files.reading import shortened, typed
 from drawbar.musicgen.codec.encodec_streaming import PRECISIONS, StreamedDecoder, delay_samples
+from drawbar.musicgen.network.meta_init import blank
+from drawbar.musicgen.spec import MOST_CODEBOOKS
 from drawbar.musicgen.untrusted_files import compare
+
+Width = Annotated[int, Field(ge=1, le=1 << 14)]
+Step = Annotated[int, Field(ge=1, le=1024)]
+Bandwidth = Annotated[float, Field(gt=0, le=10_000)]
 
 if TYPE_CHECKING:  # transformers takes seconds to import; only a released codec needs it
     from transformers import EncodecModel
+
+
+@dataclass(frozen=True)
+class EncodecSizes:
+    """What is read of an EnCodec's configuration; None or missing: the value that transformers gives it.
+
+    Raises BadInputError for sizes that no EnCodec has.
+    """
+
+    sampling_rate: Annotated[int, Field(ge=1000, le=1_000_000)] | None = None
+    audio_channels: Annotated[int, Field(ge=1, le=8)] | None = None
+    normalize: bool | None = None
+    target_bandwidths: Annotated[tuple[Bandwidth, ...], Field(min_length=1, max_length=32)] | None = None
+    hidden_size: Width | None = None
+    codebook_dim: Width | None = None
+    codebook_size: Annotated[int, Field(ge=2, le=1 << 20)] | None = None
+    num_filters: Width | None = None
+    num_residual_layers: Annotated[int, Field(ge=0, le=16)] | None = None
+    upsampling_ratios: Annotated[tuple[Step, ...], Field(min_length=1, max_length=16)] | None = None
+    kernel_size: Step | None = None
+    last_kernel_size: Step | None = None
+    residual_kernel_size: Step | None = None
+    dilation_growth_rate: Annotated[int, Field(ge=1, le=16)] | None = None
+    use_causal_conv: bool | None = None
+    pad_mode: Literal["reflect", "constant", "replicate", "circular"] | None = None
+    compress: Annotated[int, Field(ge=1, le=64)] | None = None
+    num_lstm_layers: Annotated[int, Field(ge=1, le=16)] | None = None
+    trim_right_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
+    use_conv_shortcut: bool | None = None
+
+    def __post_init__(self) -> None:
+        reach = (self.dilation_growth_rate or 2) ** ((self.num_residual_layers or 1) - 1)
+        frame = math.prod(self.upsampling_ratios or (1,))
+        if max(reach, frame) > 1 << 20:
+            raise BadInputError(f"a codec of {frame:,} samples a frame whose layers reach {reach:,} samples")
 
 
 class EncodecCodec:
@@ -170,16 +215,19 @@ def load_encodec(
     """
     from transformers import EncodecConfig, EncodecModel
 
-    settings = {k: v for k, v in config.items() if k != "_name_or_path"}
-    if settings.get("norm_type", "weight_norm") != "weight_norm" or settings.get("num_lstm_layers", 2) == 0:
+    if config.get("norm_type", "weight_norm") != "weight_norm" or config.get("num_lstm_layers", 2) == 0:
         raise NotSupportedError(
             "an EnCodec with group normalisation or without an LSTM is not supported: use MusicGen's own codec"
         )
     try:
-        model = EncodecModel(EncodecConfig.from_dict(settings))
-        books = int(model.config.num_quantizers)
+        sizes = typed(EncodecSizes, config)
+        settings = EncodecConfig(**{k: v for k, v in asdict(sizes).items() if v is not None})
+        if int(settings.num_quantizers) > MOST_CODEBOOKS:
+            raise ValueError(f"{int(settings.num_quantizers)} codebooks by its bandwidths")
+        shapes = blank(lambda: EncodecModel(settings)).state_dict()
+        books = int(settings.num_quantizers)
     except Exception as error:  # transformers checks a configuration with errors of its own making
-        reason = " ".join(str(error).split())[:200]
+        reason = shortened(" ".join(str(error).split()), 200)
         raise CheckpointError(
             f"the codec's configuration does not describe an EnCodec ({reason}): copy the folder again"
         ) from error
@@ -188,7 +236,8 @@ def load_encodec(
             f"the decoder speaks {n_q} codebooks, its codec {books}: the folder mixes two models; copy it again"
         )
     state = {_current(name): tensor for name, tensor in tensors.items()}
-    compare(state, model.state_dict(), "audio_encoder.", "the codec")
+    compare(state, shapes, "audio_encoder.", "the codec")  # before any memory is taken for it
+    model = EncodecModel(settings)
     model.load_state_dict(state)
     return EncodecCodec(model, n_q, device)
 

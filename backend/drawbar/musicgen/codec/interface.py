@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from drawbar.errors import CheckpointError, NotSupportedError
+from drawbar.errors import BadInputError, CheckpointError, NotSupportedError
+from drawbar.files.reading import shortened
 
 if TYPE_CHECKING:
     from drawbar.musicgen.codec.bands import BandCodec
@@ -110,14 +111,19 @@ def load_codec(
         try:
             own = _own_codec(kind, config)
             own.load(values)
-        except RuntimeError as error:
-            raise CheckpointError(f"the codec's tensors do not match its configuration: {error}") from error
+        except BadInputError as error:
+            raise CheckpointError(str(error)) from error
+        except (RuntimeError, ArithmeticError, ValueError, IndexError) as error:
+            reason = shortened(" ".join(str(error).split()), 300)
+            raise CheckpointError(f"the codec's tensors do not match its configuration: {reason}") from error
         return own.eval().requires_grad_(False).to(device)
     if kind == "encodec":
         from drawbar.musicgen.codec.encodec import load_encodec
 
         return load_encodec(config, values, n_q, device)
-    raise NotSupportedError(f"codec {kind!r}: encodec, drawbar_bands and drawbar_spectral are supported")
+    raise NotSupportedError(
+        f"codec {shortened(kind)}: encodec, drawbar_bands and drawbar_spectral are supported"
+    )
 
 
 def _own_codec(kind: str, config: Mapping[str, object]) -> BandCodec | SpectralCodec:

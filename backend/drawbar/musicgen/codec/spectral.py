@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Protocol, cast
 
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.musicgen.codec.sizes import read_sizes
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,8 @@ class SpectralConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> SpectralConfig:
-        """Reads the known fields of a ``config.json`` section; others are ignored."""
-        known = {f.name for f in fields(cls)}
-        given = {k: v for k, v in values.items() if k in known}
-        if "octaves" in given:
-            given["octaves"] = tuple(tuple(pair) for pair in given["octaves"])  # type: ignore[attr-defined]
-        return cls(**given)  # type: ignore[arg-type]
+        """Reads the known fields of a ``config.json`` section; others are ignored. Raises BadInputError."""
+        return read_sizes(cls, values)
 
     def to_dict(self) -> dict[str, object]:
         """The section as it stands in ``config.json``, with its ``model_type``."""

@@ -1,0 +1,55 @@
+"""A folder -> one valid file or folder in it of every kind that Drawbar reads: what inputs are mutated from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from drawbar.bank import Bank
+from drawbar.bank.bundle import export_bank
+from drawbar_desktop.state.takes import TakeStore
+from tests.bank.small_bank import INFO, fill
+from tests.desktop.test_state_keeping import make_take, spool
+from tests.musicgen.released import write_audiocraft, write_hf
+from tests.sae.test_checkpoint import authors_folder
+
+
+def write_specimens(home: Path) -> None:
+    """Banks, SAEs, models in both layouts, takes, sounds, tables, settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAWBAR_HOME", str(home / "home"))
+        with Bank.create(home / "bank", INFO) as bank:
+            fill(bank)
+        export_bank(home / "bank", home / "b.drawbank")
+    authors_folder(home / "sae")
+    write_hf(home / "hf")
+    write_audiocraft(home / "audiocraft")
+    TakeStore(home / "takes").add(make_take(0.1))
+    left = spool(home / "takes", 1).leave()
+    assert left is not None
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (9600, 2)).astype(np.float32)
+    for ending in ("wav", "flac", "ogg", "mp3", "aiff"):
+        soundfile.write(home / f"a.{ending}", noise, 32_000)
+    (home / "run.json").write_text(
+        json.dumps({"corpus": "composed:2", "out": "run", "layers": [1], "sae": {"k": 4}})
+    )
+    (home / "run.toml").write_text('corpus = "composed:2"\nout = "run"\nlayers = [1, 2]\n[sae]\nk = 4\n')
+    (home / "own.csv").write_text("path,id,split,start_s,end_s\na.wav,one,train,0,1\nb.wav,two,test,,\n")
+    (home / "caps.csv").write_text(
+        "ytid,start_s,end_s,aspect_list,caption\nabcdefghijk,0,10,\"['x']\",words\n"
+    )
+    (home / "raw.tsv").write_text("TRACK_ID\tA\tB\tPATH\tD\tTAGS\nt1\ta\tb\t01/1.mp3\t3.0\tgenre---rock\n")
+    (home / "people.csv").write_text("feature,label,author,score\n3/5,Wobble,me,0.5\n3/1,Kick,,\n")
+    settings = {"theme": "dark", "prompts": ["a"], "rack": [{"id": "3/1", "amount": 1.0}], "macros": [
+        {"name": "m", "value": 0.5, "members": {"3/1": [0, 1]}}], "midi": [
+        {"target": "play", "channel": 0, "number": 1, "kind": "absolute", "port": ""}], "endless": False}  # fmt: skip
+    (home / "settings.json").write_text(json.dumps(settings))
+    (home / "midi.json").write_text(json.dumps({"midi": [
+        {"target": "amount:3/1", "channel": 0, "number": 7, "kind": "14-bit", "port": ""},
+        {"target": "strip:1", "channel": 3, "number": 1, "kind": "relative", "port": "a"},
+        {"target": "bank-next", "channel": 0, "number": 60, "kind": "note", "port": ""}]}))  # fmt: skip
+    (home / "preset.json").write_text(
+        json.dumps({"name": "p", "strips": settings["rack"], "macros": settings["macros"]})
+    )
