@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
+from drawbar.bundled.context_noise import gone_wrong
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import DecoderSettings
@@ -104,6 +105,15 @@ class _Excerpts:
             prompts.append(excerpt_prompt(self.pieces[seed], self.concepts[seed], start, 64, rng))
         return torch.from_numpy(np.stack(rows)), prompts
 
+    def pasts(self, step: int, tokens: Tensor) -> Tensor:
+        """What the network is told of tokens ``[B, K, T]``: for some clips what it might have played instead."""
+        s, rng = self.settings, np.random.default_rng((self.settings.seed, step))
+        told = [
+            gone_wrong(clip, rng.uniform(0.0, s.noise_rate), rng) if rng.random() < s.noise_share else clip
+            for clip in tokens.numpy()
+        ]
+        return torch.from_numpy(np.stack(told))
+
     def batch(self, step: int, *, opening: bool = False, silent: bool = False) -> tuple[Tensor, list[str]]:
         """Tokens ``[B, K, T]`` and prompts of one step; ``opening`` asks for short ones, ``silent`` for null text."""
         s, rng = self.settings, random.Random(self.settings.seed * 1_000_003 + step)
@@ -126,11 +136,17 @@ class _Excerpts:
         return torch.from_numpy(np.stack(rows)), prompts
 
 
-def _book_losses(language: Language, tokens: Tensor, prompts: list[str]) -> Tensor:
-    """Cross-entropy of each codebook at each position in nats ``[K, S]``, mean over the batch."""
+def _book_losses(
+    language: Language, tokens: Tensor, prompts: list[str], pasts: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy of each codebook at each position in nats ``[K, S]``, mean over the batch.
+
+    ``pasts`` ``[B, K, T]`` are the tokens that the network is told of, where they differ from those it should foresee.
+    """
     spec = language.decoder.spec
     steps = to_steps(tokens, spec.delays, spec.card, valid_only=True)
-    logits = language.logits(steps, prompts)
+    told = steps if pasts is None else to_steps(pasts, spec.delays, spec.card, valid_only=True)
+    logits = language.logits(told, prompts)
     targets = targets_for(steps, spec.card)
     losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
     return losses.view(targets.shape).mean(0)[:, max(spec.delays) : -1]
@@ -286,7 +302,7 @@ def train_decoder(
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, left) * group["share"]
         batch, prompts = training.batch(step, silent=step < settings.text_from)
-        losses = _book_losses(language, batch, prompts).mean(1)
+        losses = _book_losses(language, batch, prompts, training.pasts(step, batch)).mean(1)
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)

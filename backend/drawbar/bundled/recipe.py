@@ -52,9 +52,9 @@ class DecoderSettings:
     card: int = 384
     delays: tuple[int, ...] = (0, 1, 1, 1, 1, 1, 0, 1)
     """The lowest band and the hi-hats' first, the rest of the frame one step later: it costs one frame."""
-    lags: tuple[tuple[int, ...], ...] = ((384, 384, 384, 192), (384, 128, 96, 64))
-    """Frames after which phrases return at every tempo, and bars at some: a head each, in blocks 0 and 1. Three heads
-    read all of what sounded a phrase ago; one reads 64 numbers of the 192 that tokens are written in."""
+    lags: tuple[tuple[int, ...], ...] = ((384, 384, 384, 192), (192, 192, 96, 96))
+    """Distances, in frames, that heads of blocks 0 and 1 look back over: a phrase, its half, its quarter, all of them
+    whole beats at every tempo. Three heads read all of what stood there; one reads 64 of the 192 numbers of a token."""
     book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
     """What each codebook's loss counts."""
     change_temperature: float | None = 0.6
@@ -74,10 +74,14 @@ class DecoderSettings:
     long_share: float = 0.06
     """Share of the steps that train on the whole context instead of excerpts of three phrases."""
     long_batch: int = 1
-    opening_frames: int = 32
-    opening_batch: int = 40
-    opening_share: float = 0.2
+    opening_frames: int = 96
+    opening_batch: int = 13
+    opening_share: float = 0.25
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
+    noise_share: float = 0.6
+    """Share of the clips whose past is spoilt as the model's own takes may be (see ``context_noise``)."""
+    noise_rate: float = 0.35
+    """How much of such a clip at most."""
     learning_rate: float = 1.5e-3
     cool_down: float = 0.2
     """Share of the steps at the end over which the learning rate falls to zero."""

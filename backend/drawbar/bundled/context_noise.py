@@ -1,0 +1,35 @@
+"""Codec tokens -> the same as a take of the model's own may have gone wrong: stretches that are held or misplaced.
+
+A network that was trained on true pasts only believes what it has just played: a take that begins a little too quietly
+is taken for a piece in which little happens, and freezes. Trained to go on rightly from such pasts, it recovers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHORTEST, LONGEST = 4, 64
+"""Frames of a stretch."""
+
+
+def gone_wrong(tokens: NDArray[np.int64], rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Tokens ``[K, T]`` -> a copy of which about ``rate`` of the codes lie in spoilt stretches.
+
+    In a stretch a codebook keeps the code that it begins with (two times of three), or has what stands elsewhere in the
+    clip. Half of the clips are spoilt in all codebooks at once, the others in each by itself.
+    """
+    spoilt = tokens.copy()
+    books, length = tokens.shape
+    together = rng.random() < 0.5
+    groups = [slice(None)] if together else [slice(k, k + 1) for k in range(books)]
+    for group in groups:
+        for _ in range(rng.poisson(rate * length / ((SHORTEST + LONGEST) / 2))):
+            size = min(int(rng.integers(SHORTEST, LONGEST + 1)), length)
+            start = int(rng.integers(0, length - size + 1))
+            if rng.random() < 2 / 3:
+                spoilt[group, start : start + size] = spoilt[group, start : start + 1]
+            else:
+                other = int(rng.integers(0, length - size + 1))
+                spoilt[group, start : start + size] = tokens[group, other : other + size]
+    return spoilt
