@@ -155,7 +155,7 @@ def test_a_bank_of_an_older_format_opens_verifies_and_packs(tmp_path: Path) -> N
     old = Database(folder / DATABASE)
     for column in ("consistency", "coactive", "duplicates"):
         old.run(f"ALTER TABLE feature DROP COLUMN {column}")
-    for table in ("trial", "trial_pair", "trial_condition", "evidence"):
+    for table in ("trial", "trial_pair", "trial_condition", "evidence", "concept_slider"):
         old.run(f"DROP TABLE {table}")
     names = [migration.name for migration in BANK_MIGRATIONS]
     old.run(f"PRAGMA user_version = {names.index('company')}")

@@ -13,9 +13,9 @@ from drawbar.evidence.statistics.preservation import Curve, area, curve_of, matc
 from drawbar.evidence.statistics.responses import Floats, Responses
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.side_effects import (
+    largest_specificity,
     other_measures,
     side_effects,
-    specificity,
     take_correlations,
 )
 
@@ -97,8 +97,8 @@ def test_near_synonyms_are_no_side_effect() -> None:
     assert others.tolist() == [False, False, True, False]
     sides = side_effects(np.array([3.0, -3.0, -0.5, 9.0]), others, ("x", "minus x", "y", "second"))
     assert sides == {"y": -0.5}
-    assert specificity(3.0, sides) == pytest.approx(6.0)
-    assert specificity(3.0, {}) is None
+    assert largest_specificity(3.0, sides) == pytest.approx(6.0)
+    assert largest_specificity(3.0, {}) is None
 
 
 def test_side_effects_are_listed_by_size() -> None:

@@ -4,10 +4,10 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from drawbar.corpus.naming import concept_label, descriptor_label
 from drawbar.errors import BadInputError
 from drawbar.features import score
 from drawbar.features.labellers.ground_truth import TruthSettings, label_from_truth
-from drawbar.features.labellers.naming import concept_label, descriptor_label
 from drawbar.features.scoring import auroc
 
 

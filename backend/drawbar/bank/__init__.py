@@ -2,6 +2,7 @@
 
 from drawbar.bank.bundle import import_bank
 from drawbar.bank.checks import verify
+from drawbar.bank.concept_sliders import ConceptSlider, Push
 from drawbar.bank.evidence import Evidence, FeatureEvidence, Trial
 from drawbar.bank.library import find_bank, install_bank, installed_banks, remove_bank
 from drawbar.bank.records import (
@@ -27,6 +28,7 @@ __all__ = [
     "BINS",
     "Bank",
     "BankInfo",
+    "ConceptSlider",
     "Evidence",
     "Example",
     "Feature",
@@ -38,6 +40,7 @@ __all__ = [
     "LabelRecord",
     "LayerDirections",
     "Page",
+    "Push",
     "Quantiles",
     "Query",
     "Trial",

@@ -40,6 +40,7 @@ def verify(folder: Path) -> None:
         files = _check_digests(database, folder)
         with Bank.open(folder) as bank:
             info = bank.info
+            bank.concept_sliders()
         if DIRECTIONS in files:
             _check_directions(folder / DIRECTIONS, info)
         _check_examples(database, folder / EXAMPLES if EXAMPLES in files else None, info)

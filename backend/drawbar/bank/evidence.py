@@ -17,6 +17,8 @@ from drawbar.bank.writing import number_of, to_json
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping
 
+CONCEPTS = "concept_sliders"
+"""The document that tells of concept sliders; it stays when the features' evidence is written anew."""
 _VERDICTS = ("proven", "weak", "not shown", "harmful", "untested")
 
 
@@ -68,8 +70,9 @@ class Evidence:
 
 def write_evidence(database: Database, evidence: Evidence) -> None:
     """Put evidence in place of what was there; features that it does not name become untested."""
-    for table in ("trial", "trial_condition", "trial_pair", "evidence"):
+    for table in ("trial", "trial_condition", "trial_pair"):
         database.run(f"DELETE FROM {table}")
+    database.run("DELETE FROM evidence WHERE name <> ?", (CONCEPTS,))
     database.run(
         "UPDATE feature SET verdict = 'untested', proof = NULL, usable_low = NULL, usable_high = NULL, "
         "evidence = NULL"
@@ -116,6 +119,11 @@ def _write_trials(database: Database, trials: Iterable[Trial]) -> None:
     database.run_many(
         'INSERT INTO trial (condition, pair, block, batch, "values") VALUES (?, ?, ?, ?, ?)', rows
     )
+
+
+def write_document(database: Database, name: str, value: object) -> None:
+    """One JSON document in place of the one of that name."""
+    database.run("INSERT OR REPLACE INTO evidence (name, value) VALUES (?, ?)", (name, to_json(name, value)))
 
 
 def read_document(database: Database, name: str) -> Any:

@@ -12,17 +12,20 @@ from drawbar.bank.tensors import Array
 from drawbar.bank.words import words_of
 
 PROVEN = "proven"
+UNSTABLE_TAG = "unstable"
+"""On features that other seeds of the same SAE do not find again: they are never offered first."""
 SHELVES = ("proven", "named", "unnamed")
 """Where a feature stands by itself; the number in the ``shelf`` column counts in this order."""
 FIRST_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 """One such letter matches so much that FTS5 takes long to say it all: these answers are stored as bits."""
 
-# The order in which proof counts: proven (those with a name first), then strength of the evidence, the best label's
-# score, consistency.
+# The order in which proof counts: proven (those that other seeds find again first, then those with a name), then the
+# strength of the evidence, the best label's score, consistency.
 _RANKED = """
 INSERT INTO listing (rank, feature, label, label_key, author, score)
 SELECT row_number() OVER (
-           ORDER BY f.verdict = 'proven' DESC, f.verdict = 'proven' AND b.n IS NULL, f.proof DESC, b.n IS NULL,
+           ORDER BY f.verdict = 'proven' DESC, f.tags LIKE '%"unstable"%',
+                    f.verdict = 'proven' AND b.n IS NULL, f.proof DESC, b.n IS NULL,
                     b.score DESC, f.consistency DESC, f.layer, f.idx),
        f.n, coalesce(b.text, ''), coalesce(b.text_key, ''), coalesce(b.author, ''), b.score
 FROM feature f LEFT JOIN (

@@ -93,6 +93,16 @@ BANK_MIGRATIONS: tuple[Migration, ...] = (
                 "values" BLOB NOT NULL, PRIMARY KEY (condition, pair)) WITHOUT ROWID, STRICT""",
         ),
     ),
+    Migration(
+        "concept sliders",
+        (
+            """CREATE TABLE concept_slider (
+                name TEXT PRIMARY KEY, name_key TEXT NOT NULL, arm TEXT NOT NULL, target TEXT NOT NULL,
+                axes TEXT NOT NULL, features TEXT NOT NULL, verdict TEXT NOT NULL, proof REAL,
+                usable_low REAL, usable_high REAL, card TEXT, page TEXT NOT NULL,
+                layers TEXT NOT NULL, vectors BLOB NOT NULL, fingerprint TEXT NOT NULL) STRICT""",
+        ),
+    ),
 )
 """The bank's own database."""
 

@@ -11,9 +11,24 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from drawbar import paths
 from drawbar.bank import reading, writing
+from drawbar.bank.concept_sliders import (
+    PREFIX,
+    ConceptSlider,
+    is_concept,
+    read_concept_sliders,
+    write_concept_sliders,
+)
 from drawbar.bank.database import Database
 from drawbar.bank.edits import HIDDEN, STARRED, UserEdits
-from drawbar.bank.evidence import Evidence, Trial, read_document, read_trials, write_evidence
+from drawbar.bank.evidence import (
+    CONCEPTS,
+    Evidence,
+    Trial,
+    read_document,
+    read_trials,
+    write_document,
+    write_evidence,
+)
 from drawbar.bank.listing import build_listing
 from drawbar.bank.migrations import BANK_MIGRATIONS, migrate, version_of
 from drawbar.bank.records import (
@@ -248,6 +263,22 @@ class Bank:
         """Every clip behind the evidence, or those of one kind and source."""
         return read_trials(self._database, kind=kind, id=id)
 
+    def concept_sliders(self) -> list[ConceptSlider]:
+        """What the bank publishes beside its features: proven ones first."""
+        return read_concept_sliders(self._database, self.info)
+
+    def concept_slider(self, text: str) -> ConceptSlider:
+        """One by its id or name. Raises BadInputError, with the names that there are."""
+        key = key_of(text.strip().removeprefix(PREFIX) if is_concept(text.strip()) else text)
+        known = self.concept_sliders()
+        found = next((one for one in known if key and key_of(one.name) == key), None)
+        if found is None:
+            names = ", ".join(one.name for one in known)
+            raise BadInputError(
+                f"the bank {self.info.name} has no concept slider {text[:80]!r}; it has {names or 'none'}"
+            )
+        return found
+
     def require_site(self, fingerprint: str, model_name: str = "the loaded model") -> None:
         """Raises SiteMismatchError, naming both, unless the bank belongs to these weights."""
         if fingerprint != self.info.fingerprint:
@@ -303,6 +334,24 @@ class Bank:
         """Put verdicts, cards and trials in place of earlier ones; the rest of the bank stays."""
         with self._writing():
             write_evidence(self._database, evidence)
+
+    def write_concept_sliders(
+        self,
+        sliders: Iterable[ConceptSlider],
+        *,
+        replace: bool = False,
+        summary: JsonMapping | None = None,
+    ) -> None:
+        """Publish concept sliders in place of those of the same names, or (``replace``) of all earlier ones.
+
+        ``summary`` is their family's, as the document ``concept_sliders`` of the evidence.
+        """
+        with self._writing():
+            if replace:
+                self._database.run("DELETE FROM concept_slider")
+            write_concept_sliders(self._database, self.info, sliders)
+            if summary is not None:
+                write_document(self._database, CONCEPTS, dict(summary))
 
     def write_features(self, records: Iterable[FeatureRecord]) -> None:
         """Add features, or bring those that are there up to date; their labels and examples stay."""

@@ -15,6 +15,7 @@ from drawbar.cli import (
     blind,
     build,
     compose_and_analyse,
+    concept_sliders,
     direction,
     evidence_report,
     features_and_bank,
@@ -55,6 +56,8 @@ app.add_typer(render_and_doctor.app)
 app.add_typer(blind.app)
 app.add_typer(model.models_app, name="model")
 app.add_typer(verify.app)
+app.command("sliders")(concept_sliders.sliders)
+bench.app.command("steering-methods")(concept_sliders.bench_steering_methods)
 bench.app.command("variants")(variants.bench_variants)
 app.add_typer(bench.app, name="bench")
 

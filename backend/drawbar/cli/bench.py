@@ -411,3 +411,38 @@ def bench_site(
         return
     table(("trained at", *(f"says {n}" for n in result["layers"])), bench.rows(result))
     line(bench.summary(result))
+
+
+@app.command("synth-sae")
+def bench_synth_sae(
+    features: Annotated[int, typer.Option("--features", min=8, help="True features of the world.")] = 1024,
+    width: Annotated[int, typer.Option("--width", min=2, help="Its dimensions.")] = 128,
+    d_sae: Annotated[int, typer.Option("--d-sae", min=8, help="Features of each SAE.")] = 256,
+    k: Annotated[int, typer.Option("--k", min=1, help="That fire at one sample.")] = 20,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of 1,024 samples each.")] = 1500,
+    as_json: JsonFlag = False,
+) -> None:
+    """Our kinds of SAE on a made-up world whose features are known, as SynthSAEBench has it; theirs beside them."""
+    from drawbar.bench import synth_sae as bench
+
+    roots = max(1, features // 128)
+    with progress("training on a synthetic world") as bar:
+        result = bench.run(
+            bench.World(features=features, width=width, roots=roots),
+            bench.ours(d_sae, k, steps),
+            progress=bar,
+        )
+    if as_json:
+        out_json(result)
+        return
+    names = ("f1", "mcc", "uniqueness", "explained")
+    rows = [
+        (
+            row["sae"],
+            *(f"{row[name]:.3f}" for name in names),
+            f"{row['l0']:.1f}",
+            *(f"{row['published'][name]:.3f}" if row["published"] else "-" for name in names),
+        )
+        for row in result["rows"]
+    ]
+    table(("SAE", *names, "l0", *(f"{name}, theirs at full size" for name in names)), rows)

@@ -1,6 +1,7 @@
 """`drawbar prove`: a bank -> what each of its sliders does, tested as written down beforehand."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from drawbar.cli.output import line, out_json, progress, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
 from drawbar.files.destination import check_folder
+from drawbar.files.json_object import JsonMapping
 from drawbar.files.lock import folder_lock
 
 app = typer.Typer()
@@ -55,6 +57,12 @@ def prove(
         str,
         typer.Option("--amendment", help="What was changed after the preregistration; the report tells it."),
     ] = "",
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--judge-again", help="Play nothing: judge the bank's stored trials by today's statistics."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
@@ -73,6 +81,9 @@ def prove(
         )
     if model is not None:
         given["model"] = model
+    if again:
+        _judge_again(embedded_bank_dir() if bank == "embedded" else find_bank(bank), amendment, as_json)
+        return
     settings = settings_from(ProveSettings, given)
     folder = embedded_bank_dir() if bank == "embedded" else find_bank(bank)
     if not plan:
@@ -121,11 +132,38 @@ def prove(
             read = readback(generator, opened, confirmation, selection.confirmed, (-1.0, 1.0), told=bar)
     with next_version(folder) as fresh:
         fresh.write_evidence(evidence_of(run, played, selection, analysis, read))
+    _tell(analysis.summary, as_json)
+    if not as_json:
+        line(f"written into {folder}; look at it with: drawbar report evidence {bank} -o report.html")
+
+
+def _judge_again(folder: Path, amendment: str, as_json: bool) -> None:
+    """The bank's stored trials, judged by today's statistics and written back."""
+    from drawbar.bank import Bank, next_version
+    from drawbar.evidence.experiment.restore import restore
+    from drawbar.evidence.experiment.to_study import amendments, evidence_of, judge
+
+    check_folder(folder)
+    with TemporaryDirectory() as scratch, progress("judging") as bar:
+        with Bank.open(folder) as opened:
+            run, played, selection = restore(opened, Path(scratch))
+            before = opened.evidence("summary")
+            heard = {
+                id: (opened.feature(id).evidence or {}).get("readback", {}) for id in selection.confirmed
+            }
+        for said in (*before.get("amendments", ()), amendment):
+            amendments(run.folder, said)
+        analysis = judge(run, played, selection, before["wall_s"], told=bar)
+        with next_version(folder) as fresh:
+            fresh.write_evidence(evidence_of(run, played, selection, analysis, heard))
+    _tell(analysis.summary, as_json)
+
+
+def _tell(summary: JsonMapping, as_json: bool) -> None:
     if as_json:
-        out_json({name: value for name, value in analysis.summary.items() if name != "concept_rows"})
+        out_json({name: value for name, value in summary.items() if name != "concept_rows"})
         return
     names = ("candidates", "confirmed", "proven", "proven_some_measure", "weak", "not_shown", "harmful")
-    counts = [(name.replace("_", " "), analysis.summary[name]) for name in names]
-    concepts = f"{analysis.summary['concepts_proven']} of {analysis.summary['concepts']}"
+    counts = [(name.replace("_", " "), summary[name]) for name in names]
+    concepts = f"{summary['concepts_proven']} of {summary['concepts']}"
     table(("what", "sliders"), [*counts, ("concepts with a proven slider", concepts)])
-    line(f"written into {folder}; look at it with: drawbar report evidence {bank} -o report.html")

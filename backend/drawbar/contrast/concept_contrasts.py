@@ -30,6 +30,7 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
 from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
+from drawbar.residuals.probes import dense_probe
 
 Tell = Callable[[str, float], None]
 
@@ -81,6 +82,8 @@ class ConceptContrast:
     spread_difference: float = field(default=float("nan"))
     """Standard deviation between the folds."""
     spread_probe: float = field(default=float("nan"))
+    normal: NDArray[np.float32] | None = None
+    """``[D]``, unit length: the probe's own direction, fitted on all pieces."""
 
 
 def concept_contrasts(
@@ -114,7 +117,7 @@ def concept_contrasts(
         )
     tell = progress or (lambda _what, _share: None)
     asked = {"site": model.fingerprint, "settings": asdict(how), "concepts": CONCEPTS, "font": _mark(font)}
-    answers = folder / f"contrasts-{_digest(asked | {'layers': list(layers)})}.safetensors"
+    answers = folder / f"contrasts-{_digest(asked | {'layers': list(layers), 'format': 2})}.safetensors"
     if not answers.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         tokens = _tokens(model, folder / f"pieces-{_digest(asked)}.safetensors", how, font, tell)
@@ -122,6 +125,38 @@ def concept_contrasts(
         found = _compared(model, tokens, layers, how, tell)
         _save(answers, found)
     return [one for one in _load(answers) if one.scope == scope]
+
+
+def concept_examples(
+    model: Model,
+    folder: Path,
+    *,
+    settings: ConceptSettings | None = None,
+    soundfont: str | Path | None = None,
+    progress: Tell | None = None,
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The pieces behind `concept_contrasts`, cut into clips: concept -> ``[N, K, T]`` that have it in most of their
+    frames, and ``[M, K, T]`` that lack it in all."""
+    how, font = settings or ConceptSettings(), Path(soundfont or DEFAULT_SOUNDFONT)
+    asked = {"site": model.fingerprint, "settings": asdict(how), "concepts": CONCEPTS, "font": _mark(font)}
+    folder.mkdir(parents=True, exist_ok=True)
+    tell = progress or (lambda _what, _share: None)
+    pieces = _tokens(model, folder / f"pieces-{_digest(asked)}.safetensors", how, font, tell)
+    clips = [
+        (codes, truth.float().mean(0))
+        for piece in pieces
+        for codes, truth in zip(
+            piece.codes.split(how.clip_frames, 1), piece.truth.split(how.clip_frames, 0), strict=True
+        )
+        if codes.shape[1] == how.clip_frames
+    ]
+    found = {}
+    for column, name in enumerate(CONCEPTS):
+        have = [codes for codes, share in clips if share[column] > 0.5]
+        lack = [codes for codes, share in clips if share[column] == 0]
+        if min(len(have), len(lack)) >= how.least:
+            found[name] = torch.stack(have), torch.stack(lack)
+    return found
 
 
 def bank_contrasts(
@@ -194,6 +229,7 @@ def _compared(
             x = rows.in_scope(rows.residuals[layer].float(), scope)
             areas = cross_validated(x, side.truth, side.piece, side.piece % how.folds)
             steps = differences(x, side.truth)
+            normals = dense_probe(x, side.truth, side.piece).weight
             for c, name in enumerate(names):
                 have, scale = int(side.truth[:, c].sum()), float(steps[:, c].norm())
                 difference, probe = (area_of(area[:, c]) for area in areas)
@@ -212,6 +248,7 @@ def _compared(
                         scope,
                         difference.spread,
                         probe.spread,
+                        (normals[:, c] / normals[:, c].norm().clamp_min(1e-12)).numpy(),
                     )
                 )
     order = {name: place for place, name in enumerate(CONCEPTS)}
@@ -256,13 +293,22 @@ def _digest(value: object) -> str:
 
 
 def _save(path: Path, found: Sequence[ConceptContrast]) -> None:
-    rows = [{k: v for k, v in vars(one).items() if k != "vector"} for one in found]
+    rows = [{k: v for k, v in vars(one).items() if k not in ("vector", "normal")} for one in found]
     vectors = np.stack([one.vector for one in found]).astype(np.float32)
+    normals = np.stack([one.normal if one.normal is not None else 0 * one.vector for one in found])
     with atomic(path) as part:
-        save_file({"vectors": vectors}, part, metadata={"rows": json.dumps(rows)})
+        save_file(
+            {"vectors": vectors, "normals": normals.astype(np.float32)},
+            part,
+            metadata={"rows": json.dumps(rows)},
+        )
 
 
 def _load(path: Path) -> list[ConceptContrast]:
     with safe_open(path, framework="numpy") as file:
         rows, vectors = json.loads(file.metadata()["rows"]), file.get_tensor("vectors")
-    return [ConceptContrast(vector=vector, **row) for vector, row in zip(vectors, rows, strict=True)]
+        normals = file.get_tensor("normals")
+    return [
+        ConceptContrast(vector=vector, normal=normal, **row)
+        for vector, normal, row in zip(vectors, normals, rows, strict=True)
+    ]

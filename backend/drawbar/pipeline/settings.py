@@ -94,6 +94,8 @@ class BuildSettings:
     """What differs from ``sae`` at single layers: ``{"4": {"k": 64}}``."""
     sae_files: tuple[str, ...] = ()
     """Folders of ready SAEs in SAELens' layout, used at their layers in place of training one."""
+    stability_seeds: int = 0
+    """Further seeds that each SAE is trained with, to see which features are found again (3 seeds in all: 2)."""
     site_test: bool = True
     """Refuse a ready SAE (``sae_files``) that clearly belongs to a neighbouring layer."""
     sweep: SweepSettings = field(default_factory=SweepSettings)
@@ -113,6 +115,10 @@ class BuildSettings:
             )
         if not 0 < self.held_out < 0.9:
             raise BadInputError(f"held_out={self.held_out}: a share of the tracks between 0 and 0.9")
+        if self.stability_seeds < 0 or (self.stability_seeds and self.residuals == "stream"):
+            raise BadInputError(
+                f"stability_seeds={self.stability_seeds}: 0 or more, and only with residuals on disk"
+            )
         if len(set(self.layers)) != len(self.layers) or min(self.layers, default=0) < 0:
             raise BadInputError(f"layers {self.layers}: different numbers from 0 up")
         if min(self.max_clips, self.batch_clips, self.min_firings, self.block_rows) < 1:

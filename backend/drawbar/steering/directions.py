@@ -26,6 +26,17 @@ holds an activation has to hold it in both, or guidance would multiply the diffe
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """What a direction adds at one layer."""
+
+    layer: int
+    vector: Tensor
+    """``[D]`` float32, unit length."""
+    scale: float
+    """The norm that amount 1 adds."""
+
+
+@dataclass(frozen=True, eq=False)
 class Direction:
     """What one slider moves. Raises BadInputError for a vector that is not finite or not of unit length."""
 
@@ -48,6 +59,9 @@ class Direction:
     the share ``amount`` (0 to 1) of the activation away."""
     branch: Branch | None = None
     """Which guidance branches it acts on; None is what ``DEFAULT_BRANCH`` says of its mode."""
+    further: tuple[Part, ...] = ()
+    """What it adds at other layers besides (a concept slider of several layers); ``clamp`` and ``mute`` act on
+    ``layer`` alone."""
 
     def __post_init__(self) -> None:
         if self.vector.ndim != 1 or not bool(torch.isfinite(self.vector).all()):
@@ -59,6 +73,11 @@ class Direction:
             raise BadInputError(f"direction {self.id}: its vector has length {length:.3g}; divide it by that")
         if not 0 <= self.scale < float("inf"):
             raise BadInputError(f"direction {self.id}: scale {self.scale} must be a finite number, 0 or more")
+        for part in self.further:
+            if part.layer == self.layer or part.vector.shape != self.vector.shape:
+                raise BadInputError(
+                    f"direction {self.id}: its further part at layer {part.layer} must be of another layer and as wide"
+                )
         if self.branch is None:
             object.__setattr__(self, "branch", DEFAULT_BRANCH.get(self.mode, "both"))
         if self.mode not in ("add", "clamp", "mute") or self.branch not in ("both", "conditional"):
@@ -69,6 +88,11 @@ class Direction:
             raise BadInputError(
                 f"direction {self.id}: {self.mode} needs the feature's encoder row; use add instead"
             )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it adds, layer by layer."""
+        return (Part(self.layer, self.vector, self.scale), *self.further)
 
 
 def in_mode(direction: Direction, mode: str, branch: str = DEFAULT_BRANCH["add"]) -> Direction:

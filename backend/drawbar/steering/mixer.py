@@ -18,7 +18,7 @@ from drawbar.errors import BadInputError
 from drawbar.musicgen.interfaces import Hold, Lanes
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.steering.automation import Automation, Lane
-from drawbar.steering.directions import Direction
+from drawbar.steering.directions import Direction, Part
 from drawbar.steering.ramps import Ramps
 from drawbar.steering.stacking import Stacking, check_stacking, shares
 
@@ -76,6 +76,12 @@ class Mixer:
             raise BadInputError(
                 f"direction {direction.id} (layer {direction.layer}, width {direction.vector.shape[0]}) does not fit "
                 f"model {spec.name!r} with {spec.n_layers} layers of width {spec.d_model}: use a bank of this model"
+            )
+        deep = [part.layer for part in direction.further if not 0 <= part.layer < spec.n_layers]
+        if deep:
+            raise BadInputError(
+                f"direction {direction.id} also pushes at layer {deep[0]}, model {spec.name!r} has {spec.n_layers} "
+                "layers: use a bank of this model"
             )
         with self._lock:
             if direction.id in self._directions:
@@ -225,15 +231,14 @@ class MixerRun:
 
     def added(self, first: int, count: int) -> dict[int, Tensor]:
         parts = {}
-        for layer, ids in self._by_layer("add").items():
+        for layer, pushes in self._pushes().items():
             amounts = [
-                [self._amount(id, p) * self._directions[id].scale for id in ids]
-                for p in range(first, first + count)
+                [self._amount(id, p) * part.scale for id, part in pushes] for p in range(first, first + count)
             ]
             if not any(any(row) for row in amounts):
                 continue
-            vectors = torch.stack([self._directions[id].vector.float() for id in ids])
-            both = [self._directions[id].branch == "both" for id in ids]
+            vectors = torch.stack([part.vector.float() for _, part in pushes])
+            both = [self._directions[id].branch == "both" for id, _ in pushes]
             branches = torch.tensor(
                 [[1.0 if one else self._alone for one in both], [float(one) for one in both]]
             )
@@ -314,6 +319,14 @@ class MixerRun:
         for id, direction in self._directions.items():
             if direction.mode in modes:
                 result.setdefault(direction.layer, []).append(id)
+        return dict(sorted(result.items()))
+
+    def _pushes(self) -> dict[int, list[tuple[str, Part]]]:
+        """Layer -> what adding sliders push there."""
+        result: dict[int, list[tuple[str, Part]]] = {}
+        for id, direction in self._directions.items():
+            for part in direction.parts if direction.mode == "add" else ():
+                result.setdefault(part.layer, []).append((id, part))
         return dict(sorted(result.items()))
 
     def _held(self, ids: Sequence[str], amounts: Tensor) -> _Held:

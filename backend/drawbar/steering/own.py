@@ -20,10 +20,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from drawbar import paths
+from drawbar.bank.concept_sliders import is_concept
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.files.atomic_write import atomic, write_text
 from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen.interfaces import SitedModel
+from drawbar.steering.concepts import concept_direction
 from drawbar.steering.directions import Direction, DirectionSource, check_site, directions_from_bank
 
 PREFIX = "mine/"
@@ -182,19 +184,21 @@ class OwnDirections:
 def directions_for(
     model: SitedModel, bank: DirectionSource | None, ids: Sequence[str], store: OwnDirections | None = None
 ) -> list[Direction]:
-    """Ids of a bank's features and of own directions -> their directions, for this model.
+    """Ids of a bank's features, of its concept sliders and of own directions -> their directions, for this model.
 
     Raises BadInputError (unknown ids, features without a bank) and SiteMismatchError.
     """
-    features = [id for id in ids if not is_own(id)]
+    features = [id for id in ids if not is_own(id) and not is_concept(id)]
     found: dict[str, Direction] = {}
-    if features:
+    concepts = [id for id in ids if is_concept(id)]
+    if features or concepts:
         if bank is None:
             raise BadInputError(
-                f"feature {', '.join(features)}: no bank is open; open the bank that these features belong to"
+                f"feature {', '.join([*features, *concepts])}: no bank is open; open the bank that these belong to"
             )
         check_site(bank, model)
         found = {one.id: one for one in directions_from_bank(bank, features)}
+        found |= {id: concept_direction(bank, id) for id in concepts}
     for id in ids:
         if is_own(id):
             own = (store or OwnDirections()).load(id)

@@ -1,7 +1,7 @@
-"""A bank and directions of the user's own -> one thing to search and to read, as a bank is.
+"""A bank, its concept sliders and directions of the user's own -> one thing to search and to read, as a bank is.
 
-Both answer the same `Query`. Own directions stand on the shelf ``mine`` and answer to their names; what they are
-asked for by id, they say themselves; everything else is the bank's.
+All answer the same `Query`; concept sliders stand before single features. Own directions stand on the shelf ``mine``
+and answer to their names; what they are asked for by id, they say themselves; everything else is the bank's.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from drawbar.bank import (
     Quantiles,
     Query,
 )
+from drawbar.bank.concept_sliders import ConceptSlider, is_concept
 from drawbar.bank.kinds import KINDS
 from drawbar.bank.records import Facets
 from drawbar.bank.search import Filters
 from drawbar.bank.words import Wanted, key_of, wanted, words_of
 from drawbar.errors import BadInputError
+from drawbar.steering.concepts import SHELF, find_concepts, page_of, row_of
 from drawbar.steering.own import PREFIX, OwnDirection, OwnDirections, is_own
 
 MINE = "mine"
@@ -69,6 +71,7 @@ class Palette:
         self._bank = bank
         self.store = store or OwnDirections()
         self._own = OwnSource(self.store, site)
+        self._concepts: list[ConceptSlider] | None = None
 
     @property
     def info(self) -> BankInfo:
@@ -100,9 +103,11 @@ class Palette:
         return self.find(Query(text, **filters), limit=0).total
 
     def find(self, query: Query, *, limit: int = 100, offset: int = 0) -> Page:
-        """``search`` and ``count`` in one: own directions first, then the bank's features."""
+        """``search`` and ``count`` in one: own directions first, then concept sliders, then the bank's features."""
         limit, offset = max(limit, 0), max(offset, 0)
-        own = self._own.find(query)
+        own = [*self._own.find(query), *find_concepts(self.concept_sliders(), query)]
+        if query.shelf == SHELF:
+            return Page(own[offset : offset + limit], len(own))
         rows = own[offset : offset + limit]
         page = self._bank.find(query, limit=limit - len(rows), offset=max(0, offset - len(own)))
         return Page(rows + page.rows, len(own) + page.total)
@@ -114,10 +119,10 @@ class Palette:
     def facets(self) -> Facets:
         """The bank's, and how many directions are the user's own."""
         found = self._bank.facets()
-        mine = len(self._own.all())
-        if not mine:
-            return found
-        shelves = {**found.shelves, MINE: found.shelves.get(MINE, 0) + mine}
+        more = {MINE: len(self._own.all()), SHELF: len(self.concept_sliders())}
+        shelves = found.shelves | {
+            name: found.shelves.get(name, 0) + count for name, count in more.items() if count
+        }
         return replace(found, shelves=shelves)
 
     def resolve(self, text: str) -> FeatureRow:
@@ -126,14 +131,33 @@ class Palette:
             return _row(self.store.load(text.strip()))
         key = key_of(text)
         named = next((own for own in self._own.all() if key and key_of(own.name) == key), None)
-        return _row(named) if named is not None else self._bank.resolve(text)
+        if named is not None:
+            return _row(named)
+        concept = next((one for one in self.concept_sliders() if key and key_of(one.name) == key), None)
+        if is_concept(text.strip()):
+            concept = self.concept_slider(text)
+        return row_of(concept) if concept is not None else self._bank.resolve(text)
+
+    def concept_sliders(self) -> list[ConceptSlider]:
+        """The bank's, read once."""
+        if self._concepts is None:
+            self._concepts = self._bank.concept_sliders()
+        return self._concepts
+
+    def concept_slider(self, text: str) -> ConceptSlider:
+        """One of the bank's. Raises BadInputError."""
+        return self._bank.concept_slider(text)
 
     def row(self, feature: str) -> FeatureRow:
         """One row. Raises BadInputError for an unknown id."""
+        if is_concept(feature):
+            return row_of(self.concept_slider(feature))
         return _row(self.store.load(feature)) if is_own(feature) else self._bank.row(feature)
 
     def feature(self, feature: str) -> Feature:
         """One page. Raises BadInputError for an unknown id."""
+        if is_concept(feature):
+            return page_of(self.concept_slider(feature))
         if not is_own(feature):
             return self._bank.feature(feature)
         own = self.store.load(feature)
@@ -155,12 +179,13 @@ class Palette:
         )
 
     def examples(self, feature: str, bin: str | None = None) -> list[Example]:
-        """The bank's; an own direction keeps none."""
-        return [] if is_own(feature) else self._bank.examples(feature, bin)
+        """The bank's; own directions and concept sliders keep none."""
+        return [] if is_own(feature) or is_concept(feature) else self._bank.examples(feature, bin)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
         """As `Bank.vectors`, in the order of ``ids``. Raises BadInputError."""
-        mine = {id: self.store.load(id) for id in ids if is_own(id)}
+        mine: dict[str, OwnDirection] = {id: self.store.load(id) for id in ids if is_own(id)}
+        mine |= {id: self._as_own(id) for id in ids if is_concept(id)}
         if not mine:
             found: dict[str, Any] = self._bank.vectors(ids)
             return found
@@ -195,7 +220,18 @@ class Palette:
         """As the bank's. Raises BadInputError for an own direction."""
         self._edited(feature).shelve(feature, shelf, on)
 
+    def _as_own(self, id: str) -> OwnDirection:
+        """The strongest push of a concept slider, read like a direction of one's own."""
+        slider = self.concept_slider(id)
+        main, info = slider.pushes[0], self._bank.info
+        norm = float(np.linalg.norm(main.vector))
+        return OwnDirection(
+            slider.name, info.fingerprint, info.model_name, main.layer, main.vector / norm, norm
+        )
+
     def _edited(self, feature: str) -> Bank:
+        if is_concept(feature):
+            raise BadInputError(f"{feature} is published by the bank: its name and its place are the bank's")
         if is_own(feature):
             raise BadInputError(
                 f"{feature} is your own direction: it has the name that you gave it, and its own shelf"

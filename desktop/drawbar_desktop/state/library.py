@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drawbar.bank.concept_sliders import is_concept
 from drawbar.bank.records import Sort
 from drawbar.bank.search import Query
 from drawbar_desktop.state.interfaces import BankPort, FeatureLike
@@ -31,6 +32,11 @@ SHELVES = (
     Shelf("unnamed", "Unnamed", "Consistent, but nobody has named them yet"),
     Shelf("starred", "Starred", "Your favourites"),
 )
+_GIVEN = {
+    "mine": Shelf("mine", "Mine", "Sliders that you made from examples"),
+    "concepts": Shelf("concepts", "Concepts", "Sliders made for one concept each; +1 is one noticeable step"),
+}
+"""Shelves that a bank with such sliders has."""
 FOLDED = ("all", "proven", "named", "unnamed")
 """Shelves that nobody has filled by hand: of doubles, one is offered."""
 SORTS: tuple[tuple[Sort, str], ...] = (
@@ -191,9 +197,7 @@ class Library:
         if self._bank is not None and hasattr(self._bank, "facets"):
             builtin = {shelf.name for shelf in SHELVES} | {"hidden"}
             own = tuple(
-                Shelf(name, "Mine", "Sliders that you made from examples")
-                if name == "mine"
-                else Shelf(name, name, f"Your shelf {name}: {count} features")
+                _GIVEN[name] if name in _GIVEN else Shelf(name, name, f"Your shelf {name}: {count} features")
                 for name, count in self._bank.facets().shelves.items()
                 if name not in builtin
             )
@@ -221,8 +225,8 @@ class Library:
         self._edit(id, lambda bank: bank.shelve(id, shelf, on))
 
     def _edit(self, id: str, change: Any) -> None:
-        """Sliders made from examples take no marks: they have their own shelf and name."""
-        if self._bank is not None and not is_mine(id):
+        """Sliders made from examples, and concept sliders, take no marks: they have their own shelf and name."""
+        if self._bank is not None and not is_mine(id) and not is_concept(id):
             change(self._bank)
             self.refresh()
             self.edited.emit(id)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,18 @@ class Preregistration:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInputError(f"{path} is no preregistration ({error}); start a new run") from error
         return result
+
+
+def of_bank(bank: Bank) -> Preregistration:
+    """What the bank's own evidence was preregistered as. Raises BadInputError for a bank without evidence."""
+    about = bank.evidence("preregistration")
+    if not about:
+        raise BadInputError(f"the bank {bank.info.name} holds no evidence: run `drawbar prove` first")
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "preregistration.json"
+        facts = {name: value for name, value in about.items() if name != "recorded"}
+        path.write_text(json.dumps(facts), encoding="utf-8")
+        return Preregistration.read(path)
 
 
 def _plain(prereg: Preregistration) -> JsonObject:

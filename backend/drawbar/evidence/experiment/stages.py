@@ -114,7 +114,7 @@ def preregister(
     model = load_model(settings.model, "cpu")
     with Bank.open(bank) as opened:
         check_site(opened, model)
-        anchors = _anchors(opened, model, settings.clap) if settings.clap else {}
+        anchors = anchors_of(opened, model, settings.clap) if settings.clap else {}
         if anchors:
             save_file(anchors, folder / ANCHORS)
         judges = find_judges(model.spec.sample_rate_hz, clap=settings.clap, anchors=anchors)
@@ -167,7 +167,7 @@ def preregister(
     return Run(folder, bank, prereg)
 
 
-def _anchors(bank: Bank, model: Model, clap: str) -> JsonObject:
+def anchors_of(bank: Bank, model: Model, clap: str) -> JsonObject:
     """CLAP's anchors of every label: its text, and the top examples of the features that carry it."""
     carriers: dict[str, list[str]] = {}
     for row in bank.search(shelf="named", limit=bank.count() + 1):

@@ -5,7 +5,7 @@ Raises BadInputError for a bank without evidence. Knows nothing of pages and of 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from drawbar.bank import Bank, Feature
@@ -86,19 +86,54 @@ class Content:
     sliders: tuple[Slider, ...]
     """Proven first, by the strength of the evidence."""
 
+    concepts: JsonMapping = field(default_factory=dict)
+    """The family of the concept sliders; empty where none was confirmed."""
+
     @property
     def counts(self) -> JsonObject:
-        """The figures that a script wants: counts, medians, null, agreement."""
+        """The figures that a script wants: counts, medians, null, agreement.
+
+        The seven that are asked for first are the concept sliders' where the bank has any, else the features'.
+        """
         found = {name: self.summary.get(name) for name in _COUNTS}
-        return found | {
-            "medians": self.summary.get("medians", {}),
-            "null": self.summary.get("null", {}),
-            "judges_agreement": self.summary.get("judges_agreement", {}),
-            "failures": self.summary.get("failures", {}),
-            "clips": self.summary.get("clips"),
-            "wall_s": self.summary.get("wall_s"),
-            "digest": self.summary.get("digest"),
+        return (
+            found
+            | self._headline
+            | {
+                "medians": self.summary.get("medians", {}),
+                "null": self.summary.get("null", {}),
+                "judges_agreement": self.summary.get("judges_agreement", {}),
+                "failures": self.summary.get("failures", {}),
+                "clips": self.summary.get("clips"),
+                "wall_s": self.summary.get("wall_s"),
+                "digest": self.summary.get("digest"),
+            }
+        )
+
+    @property
+    def _headline(self) -> JsonObject:
+        concepts, medians = self.concepts, self.summary.get("medians", {})
+        family = concepts or {
+            "median_effect": medians.get("effect"),
+            "median_effect_difference_in_means": medians.get("difference_in_means"),
+            "specific": self.summary.get("specific", {}),
+            "anti_steerable": self.summary.get("anti_steerable"),
         }
+        return {
+            "concept_sliders": concepts.get("sliders", 0),
+            "concept_sliders_proven": concepts.get("proven", 0),
+            "median_effect": family.get("median_effect"),
+            "median_effect_difference_in_means": family.get("median_effect_difference_in_means"),
+            "specific_share": _part(family.get("specific", {}), "at_least_3"),
+            "anti_steerable_share": family.get("anti_steerable"),
+            "replicated_share": _part(concepts.get("replicated", {}), "again"),
+            "concept_family": dict(concepts),
+        }
+
+
+def _part(counts: JsonMapping, name: str) -> float | None:
+    """A count as a share of its ``of``; None of nothing."""
+    return counts[name] / counts["of"] if counts.get("of") else None
 
 
 def collect(bank: Bank) -> Content:
@@ -118,7 +153,8 @@ def collect(bank: Bank) -> Content:
     order = {"proven": 0, "weak": 1, "harmful": 2, "not shown": 3}
     sliders.sort(key=lambda s: order.get(s.verdict, 4))  # within a verdict as the bank ranks them
     return Content(
-        bank.info.name, bank.identity, bank.info.model_name, summary, prereg, tuple(sliders)
+        bank.info.name, bank.identity, bank.info.model_name, summary, prereg, tuple(sliders),
+        bank.evidence("concept_sliders") or {},
     )  # fmt: skip
 
 
@@ -179,6 +215,8 @@ def goals(content: Content) -> list[Goal]:
             "Proven sliders with specificity 3 or more", specific.get("at_least_3"), specific.get("of"), 0.5
         )
     )
+    if content.concepts:
+        rows += _concept_goals(content.concepts)
     rate, nominal = null.get("rate"), null.get("nominal", 0.05)
     rows.append(
         Goal(
@@ -189,6 +227,30 @@ def goals(content: Content) -> list[Goal]:
         )
     )
     return rows
+
+
+def _concept_goals(family: JsonMapping) -> list[Goal]:
+    """Those of the concept sliders, which are a family of their own."""
+    again, specific = family.get("replicated", {}), family.get("specific", {})
+    ours, theirs = family.get("median_effect"), family.get("median_effect_difference_in_means")
+    return [
+        _share("Concepts with a proven concept slider", family.get("proven"), family.get("concepts"), 0.8),
+        Goal(
+            "Concept sliders' median effect against difference in means, at equal preservation",
+            "at least as large",
+            "not measured" if ours is None or theirs is None else f"{ours:.2f} against {theirs:.2f}",
+            None if ours is None or theirs is None else bool(ours >= theirs),
+        ),
+        _share(
+            "Proven concept sliders with specificity 3 or more",
+            specific.get("at_least_3"),
+            specific.get("of"),
+            0.5,
+        ),
+        _share(
+            "Proven concept sliders proven again on new prompts", again.get("again"), again.get("of"), 0.85
+        ),
+    ]
 
 
 def _share(what: str, got: int | None, of: int | None, wanted: float) -> Goal:

@@ -36,6 +36,8 @@ class CardSide:
     area: float | None
     """Of effect against preservation."""
     baseline_area: float | None
+    anti_steerable: float | None = None
+    """Share of the pairs that it moves the wrong way."""
 
 
 def finite(value: Any) -> Any:
@@ -58,7 +60,8 @@ def card(
     doses: list[Dose],
     controls: JsonMapping,
     sides_moved: Mapping[str, float],
-    specificity: float | None,
+    specificity: JsonMapping | None,
+    largest_specificity: float | None,
     second: JsonMapping | None,
     guards: tuple[GuardRow, ...],
     moves: list[JsonObject],
@@ -86,7 +89,9 @@ def card(
         "controls": dict(controls),
         "moves": moves,
         "side_effects": dict(sides_moved),
-        "specificity": specificity,
+        "specificity": None if specificity is None else specificity["ratio"],
+        "specificity_told": None if specificity is None else dict(specificity),
+        "specificity_of_largest": largest_specificity,
         "second_judge": second,
         "guards": [_guard(row) for row in guards],
         "auc": {
@@ -114,6 +119,7 @@ def _side(side: CardSide) -> JsonObject:
         "noticeable": side.noticeable,
         "saturation": side.saturation,
         "seeds_needed": side.seeds_needed,
+        "anti_steerable": side.anti_steerable,
         "moved": {"measure": side.moved, "p": side.moved_p, "q": side.moved_q},
     }
 

@@ -48,8 +48,9 @@ def side_effects(slopes: Floats, others: npt.NDArray[np.bool_], measures: Sequen
     return {measures[place]: float(slopes[place]) for place in sorted(places, key=lambda n: -abs(slopes[n]))}
 
 
-def specificity(slope: float, sides: dict[str, float]) -> float | None:
-    """Target over the largest side effect; None without either. Noise in many measures makes it too small."""
+def largest_specificity(slope: float, sides: dict[str, float]) -> float | None:
+    """Target over the largest side effect; None without either. Noise in many measures makes it too small: see
+    ``specificity``, which replaced it; told beside it for comparison with older runs."""
     largest = max((abs(value) for value in sides.values()), default=0.0)
     if not np.isfinite(slope) or largest <= 0:
         return None

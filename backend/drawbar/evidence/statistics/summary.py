@@ -32,6 +32,8 @@ def summarise(
     compared = [finding.matched for finding in confirmed if finding.matched is not None]
     compared_proven = [finding.matched for finding in proven if finding.matched is not None]
     specific = [finding.specificity for finding in proven if finding.specificity is not None]
+    wrong = [finding.anti_steerable for finding in proven if finding.anti_steerable is not None]
+    largest = [f.card["specificity_of_largest"] for f in proven if f.card is not None]
     seconds = [finding.second for finding in confirmed if finding.second is not None]
     found = {
         "format": SUMMARY_FORMAT,
@@ -53,7 +55,7 @@ def summarise(
             "effect_proven": _median([one.effect for one in compared_proven]),
             "difference_in_means_proven": _median([one.baseline for one in compared_proven]),
             "compared_proven": len(compared_proven),
-            "specificity": _median(specific),
+            "specificity": _median([one.ratio for one in specific]),
             "usable_up": _median([f.usable[1] for f in proven if f.usable]),
             "usable_down": _median([-f.usable[0] for f in proven if f.usable]),
             "noticeable_up": _median([_side(f, "up", "noticeable") for f in proven]),
@@ -63,7 +65,14 @@ def summarise(
             ),
             "seeds_needed": _median([_seeds(f) for f in proven]),
         },
-        "specific": {"at_least_3": sum(value >= 3 for value in specific), "of": len(specific)},
+        "specific": {
+            "at_least_3": sum(one.at_least(3) for one in specific),
+            "surely": sum(one.low >= 3 for one in specific),
+            "of": len(specific),
+            # The old figure, biased downwards: beside the new one for comparison with older runs.
+            "of_largest_at_least_3": sum(value is not None and value >= 3 for value in largest),
+        },
+        "anti_steerable": float(np.mean(wrong)) if wrong else None,
         "null": dict(null),
         "resolution": dict(resolution),
         "judges_agreement": {

@@ -24,7 +24,9 @@ from drawbar.evidence.statistics.measure_slider import SIGNS, MeasuredSlider, Ya
 from drawbar.evidence.statistics.preservation import Curve, Matched, area, curve_of, matched
 from drawbar.evidence.statistics.responses import Floats, judge_of
 from drawbar.evidence.statistics.settings import StatisticsSettings
-from drawbar.evidence.statistics.side_effects import other_measures, side_effects, specificity
+from drawbar.evidence.statistics.side_effects import largest_specificity, other_measures, side_effects
+from drawbar.evidence.statistics.slopes import pair_slopes
+from drawbar.evidence.statistics.specificity import Specificity, unbiased_specificity
 from drawbar.evidence.statistics.usable_range import usable_range
 from drawbar.evidence.statistics.verdicts import NOT_SHOWN, UNTESTED, Outcome, SideOutcome, Verdict, judge
 from drawbar.files.json_object import JsonMapping, JsonObject
@@ -46,7 +48,9 @@ class Finding:
     proof: float | None = None
     """Lower bound of the better side's slope: sorts sliders within a verdict."""
     card: JsonObject | None = None
-    specificity: float | None = None
+    specificity: Specificity | None = None
+    anti_steerable: float | None = None
+    """Share of the pairs that the better side moves the wrong way."""
     matched: Matched | None = None
     second: JsonMapping | None = None
     """What the second judge says about the better side."""
@@ -81,7 +85,7 @@ def conclude(
     }
     verdict = judge(_outcome(measured, sides, second), settings)
     moved = side_effects(measured.sides[better].slopes, others, yard.measures)
-    specific = specificity(measured.slopes[better].slope, moved)
+    specific = _specificity(measured, better, others, yard)
     found = card(
         measure=yard.measures[measured.column],
         label_judged=measured.label_judged,
@@ -91,7 +95,8 @@ def conclude(
         controls=_controls(measured, unit, settings),
         moves=_moves(measured, better, yard),
         sides_moved=moved,
-        specificity=specific,
+        specificity=_told(specific, yard),
+        largest_specificity=largest_specificity(measured.slopes[better].slope, moved),
         second=second[better],
         guards=measured.usable.rows,
         matched=match,
@@ -107,6 +112,7 @@ def conclude(
         proof=float(low) if np.isfinite(low) else None,
         card=found,
         specificity=specific,
+        anti_steerable=sides[better].anti_steerable,
         matched=match,
         second=second[better],
     )
@@ -167,7 +173,47 @@ def _side(
         moved_q=any_q,
         area=area(curve),
         baseline_area=area(baseline),
+        anti_steerable=anti_steerable(measured, sign),
     )
+
+
+def _pairs(measured: MeasuredSlider, sign: int, yard: Yardstick) -> Floats | None:
+    """Slopes ``[P, M]`` of the pairs inside the usable range, in standard deviations between takes."""
+    amounts = measured.sides[sign].amounts
+    if not amounts:
+        return None
+    return pair_slopes(amounts, measured.responses.differences(amounts)) / yard.sd
+
+
+def anti_steerable(measured: MeasuredSlider, sign: int) -> float | None:
+    """Share of pairs whose target moves against the slider (arXiv 2407.12404); None where nothing was played."""
+    amounts = measured.sides[sign].amounts
+    if not amounts:
+        return None
+    played = measured.responses.differences(amounts)[:, :, measured.column, None]
+    slopes = measured.lean * pair_slopes(amounts, played)[:, 0]
+    known = np.isfinite(slopes)
+    return float((slopes[known] < 0).mean()) if known.any() else None
+
+
+def _specificity(
+    measured: MeasuredSlider, sign: int, others: npt.NDArray[np.bool_], yard: Yardstick
+) -> Specificity | None:
+    pairs = _pairs(measured, sign, yard)
+    if pairs is None:
+        return None
+    return unbiased_specificity(pairs, measured.responses.prompts, measured.column, others)
+
+
+def _told(found: Specificity | None, yard: Yardstick) -> JsonObject | None:
+    if found is None:
+        return None
+    return {
+        "ratio": found.ratio,
+        "interval": [found.low, found.high],
+        "at_least_3": bool(found.at_least(3)),
+        "worst": {"measure": yard.measures[found.measure], "slope": found.worst, "error": found.error},
+    }
 
 
 def _others(

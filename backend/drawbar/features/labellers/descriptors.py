@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.bank.records import Label, LabelRecord
+from drawbar.corpus.naming import descriptor_label
 from drawbar.errors import BadInputError
 from drawbar.features.consistency import consistency, high_windows
 from drawbar.features.labellers.interface import Labelled, LayerView, Separation, Tell, partners, separate
-from drawbar.features.labellers.naming import descriptor_label
 from drawbar.features.scoring import FeatureBest, Scores, score
 
 AUTHOR = "descriptors"

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from drawbar.bank.records import Label, LabelRecord
+from drawbar.corpus.naming import concept_label
 from drawbar.errors import BadInputError
 from drawbar.features.labellers.interface import Labelled, LayerView, Separation, Tell, partners, separate
-from drawbar.features.labellers.naming import concept_label
 from drawbar.features.scoring import ConceptBest, FeatureBest, Scores, score
 
 AUTHOR = "truth"

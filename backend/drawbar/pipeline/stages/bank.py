@@ -21,6 +21,7 @@ from drawbar.bank import (
     LayerDirections,
     Quantiles,
 )
+from drawbar.bank.listing import UNSTABLE_TAG
 from drawbar.features.coactive import nearest_in_time
 from drawbar.features.consistency import groups
 from drawbar.features.excerpts import cut_examples
@@ -38,7 +39,9 @@ from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
+from drawbar.pipeline.stages.training import STABILITY
 from drawbar.sae import SAE, load_sae
+from drawbar.sae.stability import UNSTABLE
 
 _DUPLICATE = 0.6  # correlation in time from which a feature of another layer counts as the same
 _SHOWN_R = 0.05  # weaker correlations are noise, and cost room
@@ -72,6 +75,8 @@ class _Layer:
         self.shuffled = figures.get("consistency_shuffled", none).numpy()
         self.descriptors: list[str] = stages.labels.facts()["descriptors"]
         self.kinds = kinds_of(self.profile.temporal)
+        stable = stages.sae.folder / STABILITY
+        self.seeds = load_file(stable) if stable.is_file() else {}
         if least > 0:
             named = {int(row["feature"].partition("/")[2]) for row in self.labels}
             self.alive = np.array(
@@ -111,7 +116,8 @@ class _Layer:
                 duplicates=tuple((other, round(r, 3)) for other, r in duplicates[row]),
                 consistency=_known(float(self.consistency[feature])),
                 temporal=described(profile.temporal, self.kinds[feature], feature)
-                | {"mean": _short(float(profile.mean[feature]))},
+                | {"mean": _short(float(profile.mean[feature]))}
+                | self._stability(feature),
                 tags=self._tags(feature, group),
             )
 
@@ -135,7 +141,21 @@ class _Layer:
 
     def _tags(self, feature: int, group: dict[int, int]) -> tuple[str, ...]:
         tags = ("position-locked",) if self.kinds[feature] == "position-locked" else ()
+        if self.seeds and float(self.seeds["cosine"][feature]) < UNSTABLE:
+            tags = (*tags, UNSTABLE_TAG)
         return (*tags, f"group {self.layer}-{group[feature]}") if feature in group else tags
+
+    def _stability(self, feature: int) -> JsonObject:
+        """What other seeds find again of it; nothing where only one was trained."""
+        if not self.seeds:
+            return {}
+        cosine, correlation = (float(self.seeds[name][feature]) for name in ("cosine", "correlation"))
+        told = {
+            "seeds": int(self.seeds["seeds"]),
+            "cosine": _short(cosine),
+            "correlation": _short(correlation),
+        }
+        return {"stability": told}
 
     def quality(self) -> JsonObject:
         """What the build measured of this layer."""

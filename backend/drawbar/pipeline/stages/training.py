@@ -6,9 +6,12 @@ the model runs once for all of them.
 
 import csv
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_json
@@ -21,8 +24,12 @@ from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.judging import judged
 from drawbar.pipeline.stages.residuals import row_source
-from drawbar.residuals import MixedBatches
-from drawbar.sae import SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
+from drawbar.residuals import MixedBatches, RowSource
+from drawbar.sae import SAE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
+from drawbar.sae.stability import stability
+
+STABILITY = "stability.safetensors"
+_STABILITY_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ def _seed_of(task: _Task) -> tuple[int, int, int]:
 
 def _task(settings: BuildSettings, cell: Cell, residuals: Stage, file: Path | None, swept: bool) -> _Task:
     key = {"residuals": residuals.digest, "layer": cell.layer, "block_rows": settings.block_rows}
+    seeds = 0 if swept or file else settings.stability_seeds
+    key |= {"stability_seeds": seeds} if seeds else {}
     key |= {"file": [file_key(p) for p in sorted(file.iterdir())]} if file else {"sae": cell.sae.to_dict()}
     folder = settings.out / "sweep" / cell.name if swept else settings.out / f"sae-{cell.layer}"
     return _Task(cell, Stage(folder, "sae", 2, key), published=not swept)
@@ -139,6 +148,13 @@ def _train(
                 behind if task.cell.sae.slow else None,
             )
         )
+    # Other seeds of a published SAE train on the same stream, beside it; they change nothing of it.
+    beside = [
+        replace(job, settings=replace(job.settings, seed=job.settings.seed + 1 + n))
+        for job, task in zip(jobs, tasks, strict=True)
+        if task.published and len(tasks) == 1
+        for n in range(settings.stability_seeds)
+    ]
     name = f"sae layer {layers[0]}" if len(tasks) == 1 else f"{len(tasks)} saes at layers {layers}"
     report = Reporter(progress, name, first.steps * first.batch, "activations")
     checkpoint = _checkpoint(settings, tasks)
@@ -150,17 +166,43 @@ def _train(
             block_rows=settings.block_rows,
             clips=store.of_split("train"),
         ),
-        jobs,
+        [*jobs, *beside],
         checkpoint=checkpoint,
         device=settings.device,
         progress=lambda step, _, row: report(
             step * first.batch, note=f"fvu {row.fvu:.3f}, dead {row.dead_share:.1%}"
         ),
     )
-    for task, found in zip(tasks, trained, strict=True):
+    for task, found in zip(tasks, trained, strict=False):
         if task in to_train:
+            if beside:
+                _keep_stability(task, found.sae, [one.sae for one in trained[1:]], source, settings, store)
             _finish(settings, task, found, store, residuals, model)
     checkpoint.unlink(missing_ok=True)
+
+
+def _keep_stability(
+    task: _Task, sae: SAE, others: Sequence[SAE], source: RowSource, settings: BuildSettings, store: ClipStore
+) -> None:
+    """What other seeds find again of each feature, beside the SAE's files."""
+    first = task.cell.sae
+    batches = MixedBatches(
+        source,
+        first.batch,
+        seed=first.seed + 1,
+        block_rows=settings.block_rows,
+        clips=store.of_split("train"),
+    )
+    rows = torch.cat([batch.to(settings.device).float() for batch in islice(batches, _STABILITY_BATCHES)])
+    found = stability(sae, others, rows[:, : sae.d_model])
+    save_file(
+        {
+            "cosine": found.cosine.cpu(),
+            "correlation": found.correlation.cpu(),
+            "seeds": torch.tensor(found.seeds),
+        },
+        task.stage.folder / STABILITY,
+    )
 
 
 def _columns(number: int, width: int) -> tuple[int, int]:
@@ -202,7 +244,8 @@ def _finish(
     }
     save_sae(task.stage.folder, sae, model_name=model.spec.name, extra=extra)
     write_json(task.stage.folder / "history.json", [asdict(row) for row in trained.history])
-    outputs = [task.stage.folder / name for name in ("cfg.json", "sae_weights.safetensors", "history.json")]
+    names = ("cfg.json", "sae_weights.safetensors", "history.json", STABILITY)
+    outputs = [path for name in names if (path := task.stage.folder / name).is_file()]
     task.stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k)
 
 

@@ -1,0 +1,1 @@
+"""Our own ways to make a slider of a concept, one file each."""
