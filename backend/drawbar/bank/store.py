@@ -54,7 +54,8 @@ from drawbar.files.reading import typed_json
 DATABASE = "bank.sqlite"
 DIRECTIONS = "directions.safetensors"
 EXAMPLES = "examples.safetensors"
-Given, Result = ParamSpec("Given"), TypeVar("Result")
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 _DRAWBAR = 0x44524157
 """SQLite's application id of our files: "DRAW"."""
 
