@@ -37,7 +37,7 @@ FLOW = {
         "cli",
     ),
     "backend/drawbar/corpus": ("composer",),
-    "backend/drawbar/musicgen": ("network", "checkpoint", "codec", "generation", "quantised", "parity"),
+    "backend/drawbar/musicgen": ("network", "checkpoint", "codec", "generation", "compiled", "quantised", "parity"),
     "backend/drawbar/features": ("labellers",),
     "backend/drawbar/evidence": ("statistics", "experiment", "methods", "report"),
     "backend/drawbar/evidence/methods": ("arms",),

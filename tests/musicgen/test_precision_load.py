@@ -27,7 +27,7 @@ def test_a_model_too_odd_to_pack_says_what_works(tiny_folder: Path) -> None:
         load_model(tiny_folder, precision="int8")
 
 
-@pytest.mark.skipif(kernels() is None, reason="the processor has no AVX-512 VNNI")
+@pytest.mark.skipif(kernels() is None, reason="the processor has no dot products of bytes")
 def test_the_embedded_model_plays_in_eight_and_four_bits() -> None:
     exact = load_model("embedded")
     tokens = exact.generate("drums", [1], 0.5)

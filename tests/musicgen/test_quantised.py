@@ -16,7 +16,7 @@ from drawbar.musicgen.quantised.packing import Workspace, pack, unpack
 from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise
 from drawbar.musicgen.spec import ModelSpec
 
-needs_kernels = pytest.mark.skipif(kernels() is None, reason="the processor has no AVX-512 VNNI")
+needs_kernels = pytest.mark.skipif(kernels() is None, reason="the processor has no dot products of bytes")
 
 SPEC = ModelSpec(
     name="quantised",

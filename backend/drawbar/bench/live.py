@@ -33,6 +33,9 @@ FRAME_MS = 20.0
 MOVE_HZ = 30.0
 BLOCK = 25
 """Frames of one stream before the other has its turn."""
+DEPTHS_S = (1, 5, 15, 30)
+"""How much of the past a frame looks back on, where its cost by depth is measured."""
+QUICK = {"seconds": 5.0, "frames": 60, "moves": 4, "drag_s": 2.0}
 
 
 def run(
@@ -48,15 +51,20 @@ def run(
     safety_s: float = 0.5,
     look_ahead: int | None = None,
     drag_s: float = 10.0,
+    quick: bool = False,
     progress: Progress | None = None,
 ) -> JsonObject:
     """Measure everything; ``seconds`` is the length of the live run, ``twin`` whether that run has a
     bypass twin; ``look_ahead`` has an EnCodec wait for fewer frames than is exact (`drawbar bench codec` prints
     the error); ``safety_s`` is generated ahead while moves are timed, one at a time and dragged for ``drag_s``.
 
-    Without a bank the sliders are random directions. Raises BadInputError for fewer than 1 slider or 50
+    ``quick`` leaves out what is compared with (no rollback), and takes less of everything: at most 40 s on a quiet
+    machine. Without a bank the sliders are random directions. Raises BadInputError for fewer than 1 slider or 50
     frames.
     """
+    if quick:
+        seconds, frames, moves = QUICK["seconds"], int(QUICK["frames"]), int(QUICK["moves"])
+        drag_s = QUICK["drag_s"]
     if sliders < 1 or frames < 50 or seconds <= 0:
         raise BadInputError(
             f"{sliders} sliders, {frames} frames, {seconds} s: use at least 1, 50 and a positive time"
@@ -77,6 +85,8 @@ def run(
     result["frame"] = _frame_times(model, desk, frames, twin=False)
     tell("measuring frames with the twin", 0.15)
     result["frame_with_twin"] = _frame_times(model, desk, frames, twin=True)
+    tell("measuring frames by depth", 0.2)
+    result["depth"] = _by_depth(model, desk, frames)
     tell("measuring what steering costs", 0.25)
     result["steering"] = _steering_cost(model, desk, frames)
     tell("measuring the start", 0.35)
@@ -84,7 +94,7 @@ def run(
     tell(f"playing {seconds:g} s", 0.4)
     result["live"] = _play(model, desk, seconds, twin)
     result["slider_to_ear"], result["dragged"] = [], []
-    for number, rollback in enumerate((True, False)):
+    for number, rollback in enumerate((True,) if quick else (True, False)):
         options: JsonObject = {"amount": move_amount, "rollback": rollback, "safety_s": safety_s}
         share = 0.5 + 0.25 * number
         tell(f"moving sliders, rollback {'on' if rollback else 'off'}", share)
@@ -183,9 +193,14 @@ class _RandomBank:
 class _Player:
     """A stream and its codec, stepped frame by frame with a watch in hand."""
 
-    def __init__(self, model: Model, steering: Mixer | None, frames: int, twin: bool) -> None:
-        seconds = (frames + 2 * BLOCK) / model.spec.frame_rate_hz
-        self._stream = model.stream(PROMPT, seed=7, seconds=seconds, steering=steering, twin=twin)
+    def __init__(self, model: Model, steering: Mixer | None, frames: int, twin: bool, past: int = 0) -> None:
+        """``past`` frames of random tokens come before."""
+        spec = model.spec
+        seconds = (past + frames + 2 * BLOCK) / spec.frame_rate_hz
+        prefix = torch.randint(spec.card, (spec.n_q, past), generator=torch.Generator().manual_seed(3))
+        self._stream = model.stream(
+            PROMPT, seed=7, seconds=seconds, steering=steering, twin=twin, prefix=prefix if past else None
+        )
         self._stream.__enter__()
         self._codec = model.codec.stream(2 if twin else 1)
         self.steps: list[float] = []
@@ -227,6 +242,26 @@ def _frame_times(model: Model, desk: _Desk, frames: int, twin: bool) -> JsonObje
         "margin": round(FRAME_MS / _ms(both, 0.99), 2),
         "margin_at_median": round(FRAME_MS / _ms(both, 0.5), 2),
     }
+
+
+def _by_depth(model: Model, desk: _Desk, frames: int) -> list[JsonObject]:
+    """Step and codec by how much past there is; depths that the model's context does not hold are left out."""
+    spec, found = model.spec, []
+    most = spec.context_frames - frames - 2 * BLOCK
+    for depth_s in DEPTHS_S:
+        past = min(round(depth_s * spec.frame_rate_hz), most)
+        if found and past <= found[-1]["past_frames"]:
+            break
+        row: JsonObject = {"past_frames": past, "depth_s": round(past / spec.frame_rate_hz, 1)}
+        for name, twin in (("plain", False), ("twin", True)):
+            player = _Player(model, desk.mixer(0.5), frames, twin, max(0, past))
+            player.go(BLOCK, keep=False)
+            player.go(frames)
+            player.close()
+            both = np.add(player.steps, player.decodes)
+            row[f"{name}_p50_ms"], row[f"{name}_p99_ms"] = _ms(both, 0.5), _ms(both, 0.99)
+        found.append(row)
+    return found
 
 
 def _steering_cost(model: Model, desk: _Desk, frames: int) -> JsonObject:
@@ -313,11 +348,14 @@ def soak(
     sliders: int = 8,
     twin: bool = False,
     progress: Progress | None = None,
+    minute: Callable[[str], object] = lambda _line: None,
 ) -> JsonObject:
     """Endless play beside a busy window: see `drawbar.bench.soak`. Raises BadInputError for less than 2 s."""
     desk = _Desk(model, bank, sliders)
     tell = progress or (lambda _what, _share: None)
-    found = soaking.play(model, desk.source(), desk.ids, PROMPT, seconds=seconds, twin=twin, tell=tell)
+    found = soaking.play(
+        model, desk.source(), desk.ids, PROMPT, seconds=seconds, twin=twin, tell=tell, minute=minute
+    )
     return {"machine": machine(model.device), "model": model.spec.name, "sliders": sliders, **found}
 
 
@@ -340,6 +378,14 @@ def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
             "... with the bypass twin, p99 / median",
             f"{both['margin']} / {both['margin_at_median']}",
             ">= 1.5",
+        ),
+        *(
+            (
+                f"frame {row['depth_s']:g} s deep, plain / twin: p50 (p99)",
+                f"{row['plain_p50_ms']} ({row['plain_p99_ms']}) / {row['twin_p50_ms']} ({row['twin_p99_ms']}) ms",
+                "p99 <= 4 ms",
+            )
+            for row in result["depth"]
         ),
         (f"step with {result['sliders']} sliders / without", result["steering"]["ratio"], "<= 1.02"),
         ("play to first sound", f"{start['play_to_sound_s']} s", ""),

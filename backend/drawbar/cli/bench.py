@@ -20,6 +20,7 @@ from drawbar.cli.options import (
     file_to_write,
 )
 from drawbar.cli.output import line, out_json, progress, say, status, table
+from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping
 
 app = typer.Typer(no_args_is_help=True, help="Measure, and print a table or JSON.")
@@ -154,10 +155,11 @@ def bench_live(
         int, typer.Option("--moves", min=1, help="How many moves are timed, with and without rollback.")
     ] = 100,
     soak: Annotated[
-        float,
-        typer.Option("--soak", min=0, help="Only play this many seconds beside a busy window thread."),
-    ] = 0.0,
+        str,
+        typer.Option("--soak", help="Only play beside a busy window thread: 90, 10m, 1h; a line a minute."),
+    ] = "",
     twin: Annotated[bool, typer.Option("--twin", help="Play with the bypass twin.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="At most 40 s, less of everything.")] = False,
     look_ahead: Annotated[
         int | None,
         typer.Option(
@@ -174,7 +176,15 @@ def bench_live(
     opened, loaded = open_bank(bank), load(model, device, precision)
     with progress("playing") as tell:
         if soak:
-            result = bench.soak(loaded, opened, seconds=soak, sliders=sliders, twin=twin, progress=tell)
+            result = bench.soak(
+                loaded,
+                opened,
+                seconds=_seconds(soak),
+                sliders=sliders,
+                twin=twin,
+                progress=tell,
+                minute=say,
+            )
         else:
             result = bench.run(
                 loaded,
@@ -184,9 +194,19 @@ def bench_live(
                 twin=twin,
                 moves=moves,
                 look_ahead=look_ahead,
+                quick=quick,
                 progress=tell,
             )
     _show(result, bench.soak_rows(result) if soak else bench.rows(result), as_json)
+
+
+def _seconds(text: str) -> float:
+    """A length such as 90, 90s, 10m or 1h -> seconds. Raises BadInputError."""
+    factor = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower())
+    try:
+        return float(text if factor is None else text[:-1]) * (factor or 1)
+    except ValueError:
+        raise BadInputError(f"--soak {text!r}: use seconds, or 10m, 1h") from None
 
 
 @app.command("concepts")

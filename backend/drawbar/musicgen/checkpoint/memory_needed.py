@@ -22,6 +22,7 @@ PRECISIONS: dict[str, float] = {
     "float32": 4.0,
     "bfloat16": 2.0,
     "float16": 2.0,
+    "kv8": 4.0,
     "int8": 1.02,
     "int4": 0.56,
 }

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
+from drawbar.musicgen.codec.compiled_stream import CodecParts
 from drawbar.musicgen.codec.sizes import read_sizes
 from drawbar.musicgen.codec.spectral import Block, FrameCodec, Oscillators, checked_tokens, overlap_add
 
@@ -153,6 +154,33 @@ class BandCodec(FrameCodec):
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
         return self.synthesise(self.vectors(checked_tokens(tokens, self.n_q, self.card)))
+
+    @property
+    def parts(self) -> CodecParts | None:
+        c, sound = self.config, self.oscillators
+        if not torch.equal(torch.cat(self._peaks), torch.arange(sound.count)):
+            return None
+        tonal = [len(where) for where in self._peaks]
+        levels = self.codebooks[..., : max(1, *tonal)].clamp(min=0.0).pow(1 / c.compression)
+        return CodecParts(
+            tables=self.codebooks,
+            widths=self.widths,
+            beside=True,
+            inner=self.decoder_in,
+            blocks=list(self.decoder),
+            norm=self.decoder_norm,
+            tone_head=self.tone_head,
+            head=self.head,
+            turns=sound.turns,
+            cosine=sound.cosine,
+            sine=sound.sine,
+            tone_limits=(-6.0, 3.0, 0.0),
+            base=(levels, tonal),
+            gain=self.noise_gain,
+            window=self.synth_window / 1.5,
+            hop=self.hop,
+            hops=c.hops,
+        )
 
     # --- analysis -----------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.musicgen.codec.compiled_stream import CodecParts, CompiledCodecStream, can_compile
 from drawbar.musicgen.codec.sizes import read_sizes
 
 
@@ -229,9 +230,17 @@ class FrameCodec(nn.Module):
             digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def stream(self, batch: int = 1) -> SpectralStream:
-        """A fresh incremental decoder for ``batch`` parallel signals."""
+    def stream(self, batch: int = 1) -> SpectralStream | CompiledCodecStream:
+        """A fresh incremental decoder for ``batch`` parallel signals; compiled code where this machine runs it."""
+        parts = self.parts
+        if parts is not None and can_compile(parts):
+            return CompiledCodecStream(self, parts, self.n_q, self.card, batch)
         return SpectralStream(self, batch)
+
+    @property
+    def parts(self) -> CodecParts | None:
+        """What the synthesis is made of, for compiled code; None where that cannot compute it."""
+        raise NotImplementedError
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Copies a checkpoint's tensors in. Raises CheckpointError that lists what is missing or surplus."""
@@ -300,6 +309,29 @@ class SpectralCodec(FrameCodec):
     def decode(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``; equals a stream's pushes and flush."""
         return self.synthesise(self.vectors(checked_tokens(tokens, self.n_q, self.card)))
+
+    @property
+    def parts(self) -> CodecParts | None:
+        c, sound = self.config, self.oscillators
+        return CodecParts(
+            tables=self.quantiser.codebooks,
+            widths=[c.latent] * c.n_q,
+            beside=False,
+            inner=self.decoder_in,
+            blocks=list(self.decoder),
+            norm=self.decoder_norm,
+            tone_head=self.tone_head,
+            head=self.head,
+            turns=sound.turns,
+            cosine=sound.cosine,
+            sine=sound.sine,
+            tone_limits=(-1e9, 2.0, -5.0),
+            base=None,
+            gain=torch.ones(c.synth_fft // 2 + 1),
+            window=self.synth_window / 1.5,
+            hop=self.hop,
+            hops=c.hops,
+        )
 
     # --- the two halves, differentiable -------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
+from drawbar.musicgen.generation.compiled_frame import CompiledFrame, can_compile
 from drawbar.musicgen.generation.graph import FrameGraph
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.interfaces import Hold, SteeringRun
@@ -69,7 +70,8 @@ class Generation:
         """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``.
 
         ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``). ``graphed`` None
-        takes one graph a frame on CUDA; clamped and muted sliders always run outside it.
+        takes one graph a frame on CUDA and one compiled call on a CPU, where there is one; clamped and muted sliders
+        always run outside both.
         """
         self.spec = stepper.spec
         self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
@@ -83,9 +85,10 @@ class Generation:
             if run is not None
         ]
         self._device = stepper.decoder.positions.device
-        self._graphed = self._device.type == "cuda" if graphed is None else graphed
-        self._graphs: dict[int, FrameGraph] = {}
-        self._windows = Windows.of(self.spec)
+        self._compiled = graphed is None and can_compile(stepper)
+        self._graphed = self._compiled or (self._device.type == "cuda" if graphed is None else graphed)
+        self._graphs: dict[int, FrameGraph | CompiledFrame] = {}
+        self._windows = Windows.of(self.spec, per_step=1 if self._compiled else 4)
         last = self._windows.span if settings.frames is None else settings.frames + self.spec.max_delay + 1
         self._capacity = min(self._windows.span, last)
         self._caches: dict[int, Cache] = {0: self._cache()}
@@ -152,9 +155,10 @@ class Generation:
             return None
         return self._sampler.draw(logits, seeds, places, self._first_branch(steps)).cpu()
 
-    def _graph(self, cache: Cache) -> FrameGraph:
+    def _graph(self, cache: Cache) -> FrameGraph | CompiledFrame:
         if id(cache) not in self._graphs:
-            self._graphs[id(cache)] = FrameGraph(
+            kind = CompiledFrame if self._compiled else FrameGraph
+            self._graphs[id(cache)] = kind(
                 self._stepper,
                 cache,
                 self._text,
@@ -265,7 +269,10 @@ class Generation:
         return [(position - delay, book) for book, delay in enumerate(self.spec.delays)]
 
     def _place(self, position: int, drawn: Tensor) -> None:
-        end = self.settings.frames
+        end, first = self.settings.frames, position - self.spec.max_delay
+        if not self.kept and first >= self.committed and (end is None or position < end):
+            self._steps[..., position + 1] = drawn
+            return
         for frame, book in self._places(position):
             if frame >= self.committed and (end is None or frame < end):
                 self._steps[:, book, position + 1] = drawn[:, book]
@@ -339,7 +346,13 @@ class Generation:
         """Computes ``count`` more positions of a window, each with its own amounts."""
         first = start + cache.length
         steps = self._columns(first, count, start)
-        self._stepper.forward(steps, cache, self._text, self._interventions(first, count))
+        interventions = self._interventions(first, count)
+        frame = self._graph(cache) if count == 1 and self._compiled and not interventions.edit else None
+        if isinstance(frame, CompiledFrame):
+            frame.steer(interventions.add)
+            frame.extend(steps)
+        else:
+            self._stepper.forward(steps, cache, self._text, interventions)
 
     @torch.inference_mode()
     def _force(self, prefix: Tensor) -> None:

@@ -39,12 +39,13 @@ class Noise:
 
     def __init__(self, card: int, device: torch.device | str = "cpu") -> None:
         entries = [_signed(i * _GOLDEN) for i in range(1, card + 1)]
-        self._entries = torch.tensor(entries, dtype=torch.int64, device=device)
+        self.entries = torch.tensor(entries, dtype=torch.int64, device=device)
+        """``[card]`` int64: what each entry adds to a key before it is hashed."""
 
     def gumbel(self, seed: int, places: Sequence[tuple[int, int]]) -> Tensor:
         """Places ``(frame, codebook)``, n of them -> noise ``[n, card]``."""
         return self.keyed(
-            torch.tensor(self.keys(seed, places), dtype=torch.int64, device=self._entries.device)
+            torch.tensor(self.keys(seed, places), dtype=torch.int64, device=self.entries.device)
         )
 
     @staticmethod
@@ -55,7 +56,7 @@ class Noise:
 
     def keyed(self, keys: Tensor) -> Tensor:
         """Keys ``[...]`` int64 on the noise's device -> noise ``[..., card]``."""
-        x = keys[..., None] + self._entries
+        x = keys[..., None] + self.entries
         x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * _MULTIPLY_1
         x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * _MULTIPLY_2
         # 23 bits and a half: never 0 and never 1 in float32.

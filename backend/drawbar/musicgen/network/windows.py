@@ -24,9 +24,9 @@ class Windows:
     """Positions of the next window computed beside each step while it is being prepared."""
 
     @classmethod
-    def of(cls, spec: ModelSpec) -> Windows:
+    def of(cls, spec: ModelSpec, per_step: int = 4) -> Windows:
         """Strides of three fifths of the context, as audiocraft's extended generation (18 s of 30 s)."""
-        return cls(spec.context_frames + spec.max_delay, max(1, spec.context_frames * 3 // 5))
+        return cls(spec.context_frames + spec.max_delay, max(1, spec.context_frames * 3 // 5), per_step)
 
     @property
     def kept(self) -> int:

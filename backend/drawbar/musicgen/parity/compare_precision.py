@@ -13,7 +13,7 @@ import torch
 from drawbar.musicgen.model import Model
 from drawbar.musicgen.network.step import Stepper
 from drawbar.musicgen.parity.report import Row
-from drawbar.musicgen.quantised.precision import BOUND, compare, forbid, precisions
+from drawbar.musicgen.quantised.precision import BOUND, QUANTISED, compare, forbid, precisions
 from drawbar.musicgen.quantised.stepper import QuantisedStepper
 
 
@@ -30,7 +30,7 @@ def precision_rows(
     What fails is remembered, so that ``precision="auto"`` does not take it; what holds is allowed again. A failure
     does not make the verdict fail: the model is right, the short cut is not taken.
     """
-    names = [name for name in precisions(model.spec, model.device) if name.startswith("int")]
+    names = [name for name in precisions(model.spec, model.device) if name in QUANTISED]
     if not names:
         yield Row.not_compared("quantised", "float32", "this model or machine has no quantised path")
         return
@@ -45,7 +45,7 @@ def precision_rows(
             text = exact.text(states, mask) if bool(mask.any()) else None
     for number, name in enumerate(names):
         progress(f"comparing {name} with float32", (1 + number) / (1 + len(names)))
-        other = QuantisedStepper(model.decoder, int(name[3:]), keep_weights=True)
+        other = QuantisedStepper(model.decoder, QUANTISED[name], keep_weights=True)
         found = compare(name, exact, other, tokens, text)
         nats = "/".join(f"{value:.3f}" for value in found.nats)
         exact_nats = "/".join(f"{value:.3f}" for value in found.float_nats)

@@ -1,21 +1,23 @@
-"""The compiled CPU kernels of 8- and 4-bit weights: quantise, multiply, attend; None without AVX-512 VNNI.
+"""The compiled CPU kernels of 8- and 4-bit weights: quantise, multiply, attend; None on processors without a target.
 
-The functions are LLVM assembly, compiled in memory for the machine they run on (AVX-512 VNNI); nothing is downloaded
-and no compiler is needed. They work on addresses: ``packed.py`` and ``quantised.py`` own the memory. Threads come from
-the OpenMP pool that torch has already started. Knows nothing of models.
+The functions are LLVM assembly, compiled in memory for the machine they run on; nothing is downloaded and no compiler
+is needed. They work on addresses: ``packing.py`` and ``stepper.py`` own the memory. Threads come from the OpenMP pool
+that torch has already started. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from drawbar.musicgen.quantised.llvm_kernels import assembly
+from drawbar.errors import NotSupportedError
+from drawbar.musicgen.compiled.machine_code import compiled
+from drawbar.musicgen.compiled.machine_code import team as _team
+from drawbar.musicgen.compiled.program import whole_assembly
+from drawbar.musicgen.compiled.targets import Target, runnable
 
 
 class MultiplyJob(ctypes.Structure):
@@ -60,39 +62,27 @@ class Kernels:
 
 
 @functools.cache
-def kernels() -> Kernels | None:
-    """The functions compiled for this processor; None where it has no AVX-512 VNNI, or LLVM is missing."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+def kernels(target: Target | None = None) -> Kernels | None:
+    """The functions compiled for a target that this processor runs, its best one by default; None without any.
+
+    Raises NotSupportedError for a target that is not this processor's.
+    """
+    found = runnable()
+    if not found:
         return None
-    try:
-        import llvmlite.binding as llvm  # type: ignore[import-untyped]
-    except ImportError:
-        return None
-    features = llvm.get_host_cpu_features()
-    if not all(features.get(name) for name in ("avx512f", "avx512bw", "avx512vnni")):
-        return None
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3
-    )
-    team = _team(llvm)
-    module = llvm.parse_assembly(assembly())
-    module.verify()
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    passes.getModulePassManager().run(module, passes)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _KEPT.append(engine)
+    chosen = target or found[0]
+    if chosen not in found:
+        names = ", ".join(t.name for t in found)
+        raise NotSupportedError(f"kernels for {chosen.name}: this processor runs {names}")
+    team = _team()
+    code = compiled(chosen, whole_assembly(chosen))
 
     def plain(name: str, count: int) -> Callable[..., None]:
-        function: Callable[..., None] = ctypes.PYFUNCTYPE(None, *[ctypes.c_int64] * count)(
-            engine.get_function_address(name)
-        )
+        function: Callable[..., None] = ctypes.PYFUNCTYPE(None, *[ctypes.c_int64] * count)(code[name])
         return function
 
     def shared(name: str) -> Run:
-        address = engine.get_function_address(name)
+        address = code[name]
         alone = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(address)
 
         def run(job: Any) -> None:
@@ -110,26 +100,3 @@ def kernels() -> Kernels | None:
         shared("attend"),
         plain("store", 11),
     )
-
-
-_KEPT: list[object] = []
-"""Compiled code lives as long as its engine."""
-
-
-def _team(llvm: Any) -> Callable[..., None] | None:
-    """OpenMP's ``GOMP_parallel`` from the library that torch uses, with its thread numbers; None without it."""
-    import torch
-
-    for file in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
-        # PyDLL keeps the interpreter lock: a call takes microseconds, the lock back from a busy window takes up to the
-        # switch interval of 5 ms. The team is the one that torch has started, so no core is asked for twice.
-        library = ctypes.PyDLL(str(file))
-        llvm.add_symbol("drawbar_thread", ctypes.cast(library.omp_get_thread_num, ctypes.c_void_p).value)
-        start: Callable[..., None] = library.GOMP_parallel
-        library.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-        library.GOMP_parallel.restype = None
-        return start
-    alone = ctypes.CFUNCTYPE(ctypes.c_int32)(lambda: 0)
-    _KEPT.append(alone)
-    llvm.add_symbol("drawbar_thread", ctypes.cast(alone, ctypes.c_void_p).value)
-    return None

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotSupportedError
+from drawbar.musicgen.compiled.byte_kernels import GROUP, OUTPUTS
 from drawbar.musicgen.quantised.kernels import Kernels, MultiplyJob, kernels
-from drawbar.musicgen.quantised.llvm_kernels import GROUP, OUTPUTS
 
 _ROWS = 4
 """Rows that one pass over the weights multiplies."""
@@ -29,7 +29,7 @@ class Packed:
     weights: Tensor
     """uint8 ``[out/16, in/32, steps, 64]``: 16 outputs x 4 inputs a step; two 4-bit steps share 64 bytes.
 
-    ``llvm_kernels`` draws it above ``_multiply``. Stored + 128 (8 bits) or + 8 (4 bits), so that it is unsigned.
+    ``byte_kernels`` draws it above ``_multiply``. Stored + 128 (8 bits) or + 8 (4 bits), so that it is unsigned.
     """
     scales: Tensor
     """float16 ``[out/16, in/32, 16]``."""
@@ -116,8 +116,8 @@ class Workspace:
         found = kernels()
         if found is None:
             raise NotSupportedError(
-                "this processor has no AVX-512 VNNI: int8 and int4 are slower than float32 on it; "
-                "use precision float32"
+                "this processor has neither AVX2 nor NEON with dot products: int8 and int4 are slower than float32 "
+                "on it; use precision float32"
             )
         self._kernels: Kernels = found
         self.rows, self.width = rows, width

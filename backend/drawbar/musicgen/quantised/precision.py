@@ -30,6 +30,8 @@ from drawbar.paths import user_dir
 
 BOUND = 1.01
 """A precision may raise the first codebook's cross-entropy by this factor at most."""
+QUANTISED = {"kv8": 32, "int8": 8, "int4": 4}
+"""What is less than exact on a CPU, and the bits of its weights; the memory of keys and values has 8 in all of them."""
 _SMALL = 60_000_000
 """Models of fewer weights are fast enough in float32 everywhere: nothing is measured, nothing rounded."""
 _ROOM = 0.6
@@ -40,7 +42,7 @@ def precisions(spec: ModelSpec, device: torch.device) -> list[str]:
     """The precisions that a model of these sizes can run in on a device, the most exact first."""
     if device.type == "cuda":
         return ["float32", "bfloat16", "float16"]
-    return ["float32"] if can_quantise(spec) else ["float32", "int8", "int4"]
+    return ["float32"] if can_quantise(spec) else ["float32", *QUANTISED]
 
 
 def make_stepper(decoder: Decoder, precision: str) -> Stepper:
@@ -48,11 +50,11 @@ def make_stepper(decoder: Decoder, precision: str) -> Stepper:
 
     Raises BadInputError for a precision that does not exist, NotSupportedError for one that cannot run here.
     """
-    if precision in ("int8", "int4"):
-        return QuantisedStepper(decoder, int(precision[3:]))
+    if precision in QUANTISED:
+        return QuantisedStepper(decoder, QUANTISED[precision])
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if precision not in kinds:
-        raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, int8 or int4")
+        raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, kv8, int8 or int4")
     if precision != "float32":
         decoder.to(kinds[precision])
     return Stepper(decoder)
@@ -65,7 +67,8 @@ def choose(decoder: Decoder, digest: str) -> Stepper:
         # Half precision has shown logits that are not finite; bfloat16 has float32's range.
         name = "float32" if _weights(spec) < _SMALL else "bfloat16"
         return make_stepper(decoder, name)
-    allowed = [name for name in precisions(spec, device) if name not in _forbidden(digest)]
+    # What slows a large model down is its weights, not its memory: kv8 is a choice for people.
+    allowed = [name for name in precisions(spec, device) if name not in {"kv8", *_forbidden(digest)}]
     if device.type != "cpu" or _weights(spec) < _SMALL or len(allowed) == 1:
         return make_stepper(decoder, "float32")
     known = _memory().get(_key(digest), {}).get("chosen")

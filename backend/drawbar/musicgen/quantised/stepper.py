@@ -6,6 +6,7 @@ cross-attention and steering stay in float32. Knows nothing of sampling, prompts
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import torch
@@ -13,14 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotSupportedError
+from drawbar.musicgen.compiled.byte_kernels import HEAD
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
 from drawbar.musicgen.quantised.kernels import AttendJob, kernels
-from drawbar.musicgen.quantised.llvm_kernels import HEAD
 from drawbar.musicgen.quantised.packing import Packed, Workspace, pack
 from drawbar.musicgen.spec import ModelSpec
 
+_FLOAT = 32
 _HEAD_BITS = 8
 """The output heads are small and decide the tokens: never below 8 bits."""
 
@@ -28,7 +30,7 @@ _HEAD_BITS = 8
 def can_quantise(spec: ModelSpec) -> str | None:
     """Why a model of these sizes cannot run quantised on this machine; None if it can."""
     if kernels() is None:
-        return "the processor has no AVX-512 VNNI"
+        return "the processor has neither AVX2 nor NEON with dot products"
     if spec.head_dim != HEAD:
         return f"its heads have {spec.head_dim} values, the kernels take {HEAD}"
     if spec.d_model % 32 or spec.d_ff % 32 or (spec.n_q * spec.card) % 16:
@@ -55,7 +57,10 @@ class QuantisedCache(Cache):
 
 
 class QuantisedStepper(Stepper):
-    """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``."""
+    """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``.
+
+    ``bits`` 32 leaves the weights as they are: only the memory has 8 bits ("kv8").
+    """
 
     def __init__(self, decoder: Decoder, bits: int, *, keep_weights: bool = False) -> None:
         why = can_quantise(decoder.spec)
@@ -66,26 +71,33 @@ class QuantisedStepper(Stepper):
         self.spec, self.decoder, self.bits = decoder.spec, decoder, bits
         self._shape = (self.spec.d_model,)
         self._norms: list[tuple[Tensor, ...]] = []
-        self._linear: list[tuple[Packed, ...]] = []
+        self.packed: list[tuple[Packed | Tensor, ...]] = []
+        """Per layer its six linear layers, in the order in which they are used."""
         for block in decoder.blocks:
             norms = (block.self_norm, block.cross_norm, block.ff_norm)
             self._norms.append(tuple(p.detach() for norm in norms for p in (norm.weight, norm.bias)))
             parts = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
-            self._linear.append(tuple(pack(part.weight, bits) for part in parts))
+            if bits == _FLOAT:
+                self.packed.append(tuple(part.weight.detach() for part in parts))
+                continue
+            self.packed.append(tuple(pack(part.weight, bits) for part in parts))
             for part in parts if not keep_weights else ():
                 part.weight.data = torch.empty(0)
-        self._heads = pack(decoder.head.weight, _HEAD_BITS)
-        if not keep_weights:
+        self.packed_heads: Packed | Tensor = decoder.head.weight.detach()
+        if bits != _FLOAT:
+            self.packed_heads = pack(decoder.head.weight, _HEAD_BITS)
+        if not keep_weights and bits != _FLOAT:
             decoder.head.weight.data = torch.empty(0)
         self._room: Workspace | None = None
 
     @property
     def precision(self) -> str:
-        return f"int{self.bits}"
+        return "kv8" if self.bits == _FLOAT else f"int{self.bits}"
 
     @property
     def bytes(self) -> int:
-        return self._heads.bytes + sum(part.bytes for parts in self._linear for part in parts)
+        parts = itertools.chain([self.packed_heads], *self.packed)
+        return sum(part.bytes if isinstance(part, Packed) else 4 * part.numel() for part in parts)
 
     def cache(self, rows: int, capacity: int) -> Cache:
         return QuantisedCache(self.spec, rows, capacity)
@@ -112,18 +124,18 @@ class QuantisedStepper(Stepper):
         wide, query = torch.empty(many, spec.d_ff), torch.empty(many, spec.d_model)
         add = interventions.add if interventions is not None else {}
         edit = interventions.edit if interventions is not None else {}
-        for number, (norms, linear) in enumerate(zip(self._norms, self._linear, strict=True)):
-            room.multiply(self._normed(x, norms, 0), linear[0], qkv, threads=threads)
+        for number, (norms, linear) in enumerate(zip(self._norms, self.packed, strict=True)):
+            self._multiply(room, self._normed(x, norms, 0), linear[0], qkv, threads=threads)
             self._attend(number, memory, qkv, mixed, rows, count, threads)
-            room.multiply(mixed, linear[1], x, add=True, threads=threads)
+            self._multiply(room, mixed, linear[1], x, add=True, threads=threads)
             if text is not None:
-                room.multiply(self._normed(x, norms, 2), linear[2], query, threads=threads)
+                self._multiply(room, self._normed(x, norms, 2), linear[2], query, threads=threads)
                 asked = query.view(rows, count, spec.n_heads, HEAD).transpose(1, 2)
                 heard = F.scaled_dot_product_attention(asked, *text.layers[number], attn_mask=text.bias)
                 heard = heard.transpose(1, 2).reshape(many, -1)
-                room.multiply(heard, linear[3], x, add=True, threads=threads)
-            room.multiply(self._normed(x, norms, 4), linear[4], wide, threads=threads)
-            room.multiply(F.gelu(wide), linear[5], x, add=True, threads=threads)
+                self._multiply(room, heard, linear[3], x, add=True, threads=threads)
+            self._multiply(room, self._normed(x, norms, 4), linear[4], wide, threads=threads)
+            self._multiply(room, F.gelu(wide), linear[5], x, add=True, threads=threads)
             if number in add:
                 x = x + add[number]
             if number in edit:
@@ -137,10 +149,22 @@ class QuantisedStepper(Stepper):
 
     def logits(self, x: Tensor) -> Tensor:
         norm = self.decoder.norm
-        out = torch.empty(x.shape[0], self._heads.n_out)
+        out = torch.empty(x.shape[0], self.spec.n_q * self.spec.card)
         normed = F.layer_norm(x, self._shape, norm.weight, norm.bias)
-        self._workspace(x.shape[0]).multiply(normed, self._heads, out, threads=torch.get_num_threads())
+        room = self._workspace(x.shape[0])
+        self._multiply(room, normed, self.packed_heads, out, threads=torch.get_num_threads())
         return out.view(x.shape[0], self.spec.n_q, self.spec.card)
+
+    @staticmethod
+    def _multiply(
+        room: Workspace, x: Tensor, weights: Packed | Tensor, out: Tensor, *, add: bool = False, threads: int
+    ) -> None:
+        if isinstance(weights, Packed):
+            room.multiply(x, weights, out, add=add, threads=threads)
+        elif add:
+            out.addmm_(x, weights.t())
+        else:
+            torch.mm(x, weights.t(), out=out)
 
     def _normed(self, x: Tensor, norms: tuple[Tensor, ...], place: int) -> Tensor:
         return F.layer_norm(x, self._shape, norms[place], norms[place + 1])

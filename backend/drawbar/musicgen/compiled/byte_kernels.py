@@ -1,14 +1,16 @@
 """Writes the LLVM assembly of the CPU kernels; ``kernels.py`` says what they do and compiles them.
 
-Written by a small emitter: every value gets a fresh name, a loop is a Python ``with`` block. Knows nothing of
-compiling or memory.
+One text for every processor: only the dot product of bytes differs (``compiled.targets``). Knows nothing of compiling
+or memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+
+from drawbar.musicgen.compiled.emitter import DECLARED, LOWEST, Code, F, N
+from drawbar.musicgen.compiled.mathematics import exp
+from drawbar.musicgen.compiled.targets import Target
 
 GROUP = 32
 """Inputs that share a scale."""
@@ -16,138 +18,16 @@ OUTPUTS = 16
 """Outputs computed together: the lanes of a vector."""
 HEAD = 64
 """Values a head has in every released model; attention is written for it."""
-
-F, N = "<16 x float>", "<16 x i32>"
 _AHEAD = 4096
 """Bytes of weights fetched ahead of their use."""
-_LOWEST = "0xFFF0000000000000"  # minus infinity
-_DECLARED = f"""
-declare i32 @drawbar_thread()
-declare {N} @llvm.x86.avx512.vpdpbusd.512({N}, {N}, {N})
-declare {F} @llvm.fabs.v16f32({F})
-declare {F} @llvm.maxnum.v16f32({F}, {F})
-declare {F} @llvm.rint.v16f32({F})
-declare {F} @llvm.fma.v16f32({F}, {F}, {F})
-declare float @llvm.vector.reduce.fmax.v16f32({F})
-declare float @llvm.vector.reduce.fadd.v16f32(float, {F})
-declare i32 @llvm.vector.reduce.add.v16i32({N})
-declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
-"""
 
 
-@dataclass
-class _Cell:
-    """A loop-carried value: a stack slot that the optimiser turns into a register."""
-
-    slot: str
-    kind: str
-
-
-class _Code:
-    """Collects the lines of one function."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.slots: list[str] = []
-        self.count = 0
-
-    def name(self) -> str:
-        self.count += 1
-        return f"%v{self.count}"
-
-    def let(self, text: str) -> str:
-        result = self.name()
-        self.lines.append(f"  {result} = {text}")
-        return result
-
-    def do(self, text: str) -> None:
-        self.lines.append(f"  {text}")
-
-    def load(self, kind: str, pointer: str, align: int = 4) -> str:
-        return self.let(f"load {kind}, ptr {pointer}, align {align}")
-
-    def store(self, kind: str, value: str, pointer: str, align: int = 4) -> None:
-        self.do(f"store {kind} {value}, ptr {pointer}, align {align}")
-
-    def at(self, pointer: str, index: str | int, size: int = 1) -> str:
-        """The address ``index`` elements of ``size`` bytes further."""
-        offset = index if size == 1 else self.mul(str(index), size)
-        return self.let(f"getelementptr i8, ptr {pointer}, i64 {offset}")
-
-    def add(self, a: str, b: str | int) -> str:
-        return self.let(f"add i64 {a}, {b}")
-
-    def mul(self, a: str, b: str | int) -> str:
-        return self.let(f"mul i64 {a}, {b}")
-
-    def splat(self, kind: str, value: str) -> str:
-        vector = f"<16 x {kind}>"
-        one = self.let(f"insertelement {vector} poison, {kind} {value}, i64 0")
-        return self.let(f"shufflevector {vector} {one}, {vector} poison, <16 x i32> zeroinitializer")
-
-    def call(self, kind: str, name: str, *arguments: str) -> str:
-        return self.let(f"call {kind} @{name}({', '.join(arguments)})")
-
-    def cell(self, kind: str, start: str) -> _Cell:
-        slot = self.name()
-        self.slots.append(f"  {slot} = alloca {kind}, align 64")
-        self.store(kind, start, slot, 64 if kind.startswith("<") else 4)
-        return _Cell(slot, kind)
-
-    def get(self, cell: _Cell) -> str:
-        return self.load(cell.kind, cell.slot, 64 if cell.kind.startswith("<") else 4)
-
-    def set(self, cell: _Cell, value: str) -> None:
-        self.store(cell.kind, value, cell.slot, 64 if cell.kind.startswith("<") else 4)
-
-    def room(self, size: int) -> str:
-        slot = self.name()
-        self.slots.append(f"  {slot} = alloca [{size} x i8], align 64")
-        return slot
-
-    @contextmanager
-    def loop(self, start: str, end: str) -> Iterator[str]:
-        """``for i in range(start, end)``."""
-        self.count += 1
-        tag = f"l{self.count}"
-        counter = self.cell("i64", start)
-        self.do(f"br label %{tag}.test")
-        self.lines.append(f"{tag}.test:")
-        i = self.get(counter)
-        more = self.let(f"icmp slt i64 {i}, {end}")
-        self.do(f"br i1 {more}, label %{tag}.body, label %{tag}.done")
-        self.lines.append(f"{tag}.body:")
-        yield i
-        self.set(counter, self.add(i, 1))
-        self.do(f"br label %{tag}.test")
-        self.lines.append(f"{tag}.done:")
-
-    def fields(self, job: str, kinds: Sequence[str]) -> list[str]:
-        """The 8-byte fields of a job structure."""
-        return [self.load(kind, self.at(job, 8 * n), 8) for n, kind in enumerate(kinds)]
-
-    def share(self, count: str, threads: str) -> tuple[str, str, str]:
-        """This thread's number, and the first and last part of ``count`` that are its own."""
-        number = self.let("call i32 @drawbar_thread()")
-        tid = self.let(f"sext i32 {number} to i64")
-        alone = self.let(f"icmp slt i64 {threads}, 2")
-        tid = self.let(f"select i1 {alone}, i64 0, i64 {tid}")
-        first = self.let(f"sdiv i64 {self.mul(count, tid)}, {threads}")
-        last = self.let(f"sdiv i64 {self.mul(count, self.add(tid, 1))}, {threads}")
-        return tid, first, last
-
-    def function(self, head: str) -> str:
-        body = "\n".join(["entry:", *self.slots, *self.lines, "  ret void"])
-        return f"define void {head} {{\n{body}\n}}\n"
-
-
-def _to_bytes(c: _Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
+def _to_bytes(c: Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
     """Float vectors -> integer vectors in -127..127, their common scale, and the sum of all."""
-    peak = c.call(F, "llvm.fabs.v16f32", f"{F} {parts[0]}")
+    peak = c.of("fabs", parts[0])
     for part in parts[1:]:
-        size = c.call(F, "llvm.fabs.v16f32", f"{F} {part}")
-        peak = c.call(F, "llvm.maxnum.v16f32", f"{F} {peak}", f"{F} {size}")
-    most = c.call("float", "llvm.vector.reduce.fmax.v16f32", f"{F} {peak}")
+        peak = c.of("maxnum", peak, c.of("fabs", part))
+    most = c.across("float", "max", peak)
     scale = c.let(f"fdiv float {most}, 127.0")
     silent = c.let(f"fcmp oeq float {most}, 0.0")
     raw = c.let(f"fdiv float 127.0, {most}")
@@ -155,15 +35,15 @@ def _to_bytes(c: _Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
     whole = []
     for part in parts:
         scaled = c.let(f"fmul {F} {part}, {factor}")
-        nearest = c.call(F, "llvm.rint.v16f32", f"{F} {scaled}")
+        nearest = c.of("rint", scaled)
         whole.append(c.let(f"fptosi {F} {nearest} to {N}"))
     total = whole[0]
     for more in whole[1:]:
         total = c.let(f"add {N} {total}, {more}")
-    return whole, scale, c.call("i32", "llvm.vector.reduce.add.v16i32", f"{N} {total}")
+    return whole, scale, c.across("i32", "add", total)
 
 
-def _put_bytes(c: _Code, whole: Sequence[str], pointer: str) -> None:
+def _put_bytes(c: Code, whole: Sequence[str], pointer: str) -> None:
     for n, part in enumerate(whole):
         c.store("<16 x i8>", c.let(f"trunc {N} {part} to <16 x i8>"), c.at(pointer, 16 * n), 1)
 
@@ -175,7 +55,7 @@ def _put_bytes(c: _Code, whole: Sequence[str], pointer: str) -> None:
 #     scales   f32   |     1     |     1     | ...          largest / 127
 #     sums     i32   |     1     |     1     | ...          offset * sum of the 32 bytes, see `multiply`
 def _quantise() -> str:
-    c = _Code()
+    c = Code()
     with c.loop("0", "%groups") as g:
         place = c.at("%x", g, 4 * GROUP)
         parts = [c.load(F, place), c.load(F, c.at(place, 64))]
@@ -184,10 +64,6 @@ def _quantise() -> str:
         c.store("float", scale, c.at("%scales", g, 4))
         c.store("i32", c.let(f"mul i32 {total}, %offset"), c.at("%sums", g, 4))
     return c.function("@quantise(ptr %x, ptr %q, ptr %scales, ptr %sums, i64 %groups, i32 %offset)")
-
-
-def _dot(c: _Code, total: str, unsigned: str, signed: str) -> str:
-    return c.call(N, "llvm.x86.avx512.vpdpbusd.512", f"{N} {total}", f"{N} {unsigned}", f"{N} {signed}")
 
 
 # multiply: rows of bytes x packed weights, 16 outputs at a time (the 16 lanes of a 512-bit register).
@@ -204,10 +80,11 @@ def _dot(c: _Code, total: str, unsigned: str, signed: str) -> str:
 # vpdpbusd multiplies 4 unsigned by 4 signed bytes in each lane and adds them to its int32: the four inputs, broadcast
 # to all lanes, against four weights of 16 outputs. Weights must be the unsigned side, so they are stored + 128 (+ 8 in
 # 4 bits), and  sum (w + 128) q  =  sum w q  +  128 * sum q:  each lane starts at -128 * sum q, which `quantise` left in
-# `sums`. After a group: outputs += total * weight scale * input scale. All rows share one pass over the weights, since
-# reading those is what takes the time.
-def _multiply(bits: int, rows: int) -> str:
-    c = _Code()
+# `sums`; a target whose instruction wants signed weights flips their top bit and starts at 0. After a group:
+# outputs += total * weight scale * input scale. All rows share one pass over the weights, since reading those is what
+# takes the time.
+def _multiply(target: Target, bits: int, rows: int) -> str:
+    c = Code()
     w, ws, q, qs, qz, out, groups, blocks, stride, accumulate, threads = c.fields(
         "%job", ["ptr"] * 6 + ["i64"] * 5
     )
@@ -224,9 +101,11 @@ def _multiply(bits: int, rows: int) -> str:
         w_block, ws_block = c.at(w, column, size), c.at(ws, column, 2 * OUTPUTS)
         with c.loop("0", groups) as g:
             at = c.at(w_block, g, size)
-            totals = [
-                c.splat("i32", c.load("i32", c.at(qz, c.add(g, c.mul(groups, r)), 4))) for r in range(rows)
-            ]
+            signed = target.signed and bits == 8
+            totals = []
+            for r in range(rows):
+                start = c.splat("i32", c.load("i32", c.at(qz, c.add(g, c.mul(groups, r)), 4)))
+                totals.append(target.sums(c, "zeroinitializer" if signed else start, bits))
             bytes_at = [c.at(q, c.add(g, c.mul(groups, r)), GROUP) for r in range(rows)]
             for n in range(size // 64):
                 vector = c.load(N, c.at(at, 64 * n), 1)
@@ -235,52 +114,23 @@ def _multiply(bits: int, rows: int) -> str:
                 steps = [(n, vector)]
                 if bits == 4:
                     ones = "splat (i32 252645135)"  # 0x0F0F0F0F
-                    low = c.let(f"and {N} {vector}, {ones}")
-                    high = c.let(f"and {N} {c.let(f'lshr {N} {vector}, splat (i32 4)')}, {ones}")
-                    steps = [(2 * n, low), (2 * n + 1, high)]
+                    low = c.n("and", vector, ones)
+                    steps = [
+                        (2 * n, low),
+                        (2 * n + 1, c.n("and", c.n("lshr", vector, "splat (i32 4)"), ones)),
+                    ]
                 for step, weights in steps:
+                    ready = target.weights(c, weights, bits)
                     for r in range(rows):
-                        four = c.splat("i32", c.load("i32", c.at(bytes_at[r], 4 * step), 1))
-                        totals[r] = _dot(c, totals[r], weights, four)
+                        totals[r].add(ready, c.splat("i32", c.load("i32", c.at(bytes_at[r], 4 * step), 1)))
             scale = c.let(f"fpext <16 x half> {c.load('<16 x half>', c.at(ws_block, g, 32), 2)} to {F}")
             for r in range(rows):
-                one = c.splat("float", c.load("float", c.at(qs, c.add(g, c.mul(groups, r)), 4)))
-                value = c.let(f"sitofp {N} {totals[r]} to {F}")
-                both = c.let(f"fmul {F} {scale}, {one}")
-                total = c.call(F, "llvm.fma.v16f32", f"{F} {value}", f"{F} {both}", f"{F} {c.get(sums[r])}")
-                c.set(sums[r], total)
+                one = c.one(c.at(qs, c.add(g, c.mul(groups, r)), 4))
+                value = c.let(f"sitofp {N} {totals[r].total()} to {F}")
+                c.set(sums[r], c.fma(value, c.f("fmul", scale, one), c.get(sums[r])))
         for r in range(rows):
             c.store(F, c.get(sums[r]), c.at(place, c.mul(stride, 4 * r)))
     return c.function(f"@multiply{bits}_{rows}(ptr %job)")
-
-
-def _exp(c: _Code, x: str) -> str:
-    """e to the x, for x <= 0: range reduction to +-ln(2)/2 and six terms (relative error 3e-6)."""
-
-    def number(value: float) -> str:
-        return f"splat (float {value!r})" if value == round(value, 3) else c.splat("float", _hex(value))
-
-    def fma(a: str, b: str, d: str) -> str:
-        return c.call(F, "llvm.fma.v16f32", f"{F} {a}", f"{F} {b}", f"{F} {d}")
-
-    x = c.call(F, "llvm.maxnum.v16f32", f"{F} {x}", f"{F} {c.splat('float', _hex(-87.0))}")
-    n = c.call(F, "llvm.rint.v16f32", f"{F} {c.let(f'fmul {F} {x}, {number(1.4426950408889634)}')}")
-    r = fma(n, number(-0.693359375), x)
-    r = fma(n, number(2.12194440e-4), r)
-    p = number(1 / 120)
-    for value in (1 / 24, 1 / 6, 0.5, 1.0, 1.0):
-        p = fma(p, r, c.splat("float", _hex(value)))
-    whole = c.let(f"fptosi {F} {n} to {N}")
-    lifted = c.let(f"shl {N} {c.let(f'add {N} {whole}, splat (i32 127)')}, splat (i32 23)")
-    return c.let(f"fmul {F} {p}, {c.let(f'bitcast {N} {lifted} to {F}')}")
-
-
-def _hex(value: float) -> str:
-    """A float constant as LLVM writes it: the bits of the double nearest to the float32."""
-    import struct
-
-    single = struct.unpack("<f", struct.pack("<f", value))[0]
-    return f"0x{struct.unpack('<Q', struct.pack('<d', single))[0]:016X}"
 
 
 # attend: each pair (row, head) over its own past; 64 values a head.
@@ -298,8 +148,8 @@ def _hex(value: float) -> str:
 # Keys lie like weights, so that one vpdpbusd takes 4 values of the query against 16 positions; two running sums hide
 # its latency. Then a softmax over the scores (1/8 is 1 over the root of 64; the lanes past `length` are minus
 # infinity), and the values are added up position by position, as they lie.
-def _attend() -> str:
-    c = _Code()
+def _attend(target: Target) -> str:
+    c = Code()
     (
         query,
         keys,
@@ -329,33 +179,31 @@ def _attend() -> str:
         parts = [c.load(F, c.at(q_at, 64 * n)) for n in range(4)]
         whole, scale, total = _to_bytes(c, parts)
         _put_bytes(c, whole, four)
-        bias = c.splat("i32", c.let(f"mul i32 {total}, -128"))
+        bias = "zeroinitializer" if target.signed else c.splat("i32", c.let(f"mul i32 {total}, -128"))
         factor = c.splat("float", c.let(f"fmul float {scale}, 0.125"))
         base = c.mul(pair, positions)
         k_at, ks_at = c.at(keys, base, HEAD), c.at(key_scales, base, 4)
         v_at, vs_at = c.at(values, base, HEAD), c.at(value_scales, base, 4)
-        peak = c.cell(F, c.splat("float", _LOWEST))
+        peak = c.cell(F, c.splat("float", LOWEST))
         with c.loop("0", used) as b:
             block_at = c.at(k_at, b, 16 * HEAD)
-            sums = [bias, "zeroinitializer"]
+            sums = [target.sums(c, start, 8) for start in (bias, "zeroinitializer")]
             for n in range(16):
-                vector = c.load(N, c.at(block_at, 64 * n), 1)
-                sums[n % 2] = _dot(
-                    c, sums[n % 2], vector, c.splat("i32", c.load("i32", c.at(four, 4 * n), 1))
-                )
-            dots = c.let(f"sitofp {N} {c.let(f'add {N} {sums[0]}, {sums[1]}')} to {F}")
+                vector = target.weights(c, c.load(N, c.at(block_at, 64 * n), 1), 8)
+                sums[n % 2].add(vector, c.splat("i32", c.load("i32", c.at(four, 4 * n), 1)))
+            dots = c.let(f"sitofp {N} {c.n('add', sums[0].total(), sums[1].total())} to {F}")
             score = c.let(f"fmul {F} {dots}, {c.let(f'fmul {F} {factor}, {c.load(F, c.at(ks_at, b, 64))}')}")
             start = c.let(f"insertelement <16 x i64> poison, i64 {c.mul(b, 16)}, i64 0")
             start = c.let(f"shufflevector <16 x i64> {start}, <16 x i64> poison, <16 x i32> zeroinitializer")
             seen = c.let(f"icmp slt <16 x i64> {c.let(f'add <16 x i64> {start}, {lanes}')}, {end}")
-            score = c.let(f"select <16 x i1> {seen}, {F} {score}, {F} {c.splat('float', _LOWEST)}")
+            score = c.let(f"select <16 x i1> {seen}, {F} {score}, {F} {c.splat('float', LOWEST)}")
             c.store(F, score, c.at(scores, b, 64))
-            c.set(peak, c.call(F, "llvm.maxnum.v16f32", f"{F} {c.get(peak)}", f"{F} {score}"))
-        most = c.splat("float", c.call("float", "llvm.vector.reduce.fmax.v16f32", f"{F} {c.get(peak)}"))
+            c.set(peak, c.of("maxnum", c.get(peak), score))
+        most = c.splat("float", c.across("float", "max", c.get(peak)))
         weight = c.cell(F, "zeroinitializer")
         with c.loop("0", used) as b:
             place = c.at(scores, b, 64)
-            e = _exp(c, c.let(f"fsub {F} {c.load(F, place)}, {most}"))
+            e = exp(c, c.f("fsub", c.load(F, place), most))
             c.set(weight, c.let(f"fadd {F} {c.get(weight)}, {e}"))
             c.store(F, c.let(f"fmul {F} {e}, {c.load(F, c.at(vs_at, b, 64))}"), place)
         mixed = [c.cell(F, "zeroinitializer") for _ in range(4)]
@@ -364,13 +212,8 @@ def _attend() -> str:
             v_row = c.at(v_at, t, HEAD)
             for n in range(4):
                 value = c.let(f"sitofp <16 x i8> {c.load('<16 x i8>', c.at(v_row, 16 * n), 1)} to {F}")
-                c.set(
-                    mixed[n],
-                    c.call(F, "llvm.fma.v16f32", f"{F} {value}", f"{F} {share}", f"{F} {c.get(mixed[n])}"),
-                )
-        whole_weight = c.let(
-            f"call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, {F} {c.get(weight)})"
-        )
+                c.set(mixed[n], c.fma(value, share, c.get(mixed[n])))
+        whole_weight = c.across("float", "fadd", c.get(weight))
         inverse = c.splat("float", c.let(f"fdiv float 1.0, {whole_weight}"))
         out_at = c.at(out, pair, 4 * HEAD)
         for n in range(4):
@@ -381,7 +224,7 @@ def _attend() -> str:
 # store: one position's key and value of every pair -> their places above. In a block a key is spread out: its bytes
 # 4 n .. 4 n + 3 go to vector n, lane ``position % 16``. xor 128 makes the signed byte unsigned (the same as + 128).
 def _store() -> str:
-    c = _Code()
+    c = Code()
     block, lane = c.let("sdiv i64 %position, 16"), c.let("srem i64 %position, 16")
     positions = c.mul("%blocks", 16)
     four = c.room(HEAD)
@@ -408,6 +251,7 @@ def _store() -> str:
     )
 
 
-def assembly() -> str:
-    products = [_multiply(bits, rows) for bits in (4, 8) for rows in (1, 2, 3, 4)]
-    return "\n".join([_DECLARED, _quantise(), *products, _attend(), _store()])
+def assembly(target: Target) -> str:
+    """The text of all kernels for one target."""
+    products = [_multiply(target, bits, rows) for bits in (4, 8) for rows in (1, 2, 3, 4)]
+    return "\n".join([DECLARED, target.declared, _quantise(), *products, _attend(target), _store()])
