@@ -355,6 +355,7 @@ class Engine:
     def _adopt(self, model: PlayableModel) -> None:
         """Prepare everything whose size the model decides."""
         spec = model.spec
+        model.codec.stream()  # what is laid out or compiled once, before a take waits for it
         trace = Trace(spec.n_q, SLOTS, spec.sample_rate_hz)
         self._context = PlayContext(
             model=model,

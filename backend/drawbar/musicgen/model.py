@@ -20,6 +20,7 @@ from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.interface import Codec
+from drawbar.musicgen.compiled.program import functions
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.generation.stream import Stream
@@ -69,6 +70,8 @@ def load_model(
         stepper = choose(parts.decoder, parts.fingerprint)
     else:
         stepper = make_stepper(parts.decoder, precision)
+    if place.type == "cpu":
+        functions()  # the first start on a machine compiles: while it loads, not when play is pressed
     if stepper.precision.startswith("int") and isinstance(parts.codec, EncodecCodec):
         parts.codec.precision = "int8"  # where the decoder is short of time, so is the codec
     return Model(
