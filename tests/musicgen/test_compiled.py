@@ -5,18 +5,19 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from drawbar.errors import NotFiniteError
 from drawbar.musicgen.codec.bands import BandCodec
 from drawbar.musicgen.codec.compiled_stream import CompiledCodecStream
 from drawbar.musicgen.codec.spectral import FrameCodec, SpectralCodec, SpectralConfig, SpectralStream
 from drawbar.musicgen.compiled import byte_kernels, program
 from drawbar.musicgen.compiled.machine_code import compiled, object_file
 from drawbar.musicgen.compiled.targets import NEON, TARGETS, runnable
-from drawbar.musicgen.generation import generation as generating
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.network.decoder import Decoder
@@ -75,7 +76,7 @@ def test_a_frame_in_one_call_gives_the_tokens_and_residuals_of_the_plain_step(
 ) -> None:
     stepper = make_stepper(decoder(), precision)
     sampler = Sampler(SPEC.card, sampling[0], sampling[1], change_temperature=sampling[2])
-    settings = {"guidance": guidance, "twin": twin, "frames": 14}
+    settings: dict[str, Any] = {"guidance": guidance, "twin": twin, "frames": 14}
     plain = generation(stepper, sampler, plain=True, **settings)
     fast = generation(stepper, sampler, plain=False, **settings)
     assert torch.equal(tokens(plain, 14), tokens(fast, 14))
@@ -86,7 +87,7 @@ def test_a_frame_in_one_call_gives_the_tokens_and_residuals_of_the_plain_step(
 
 def test_past_the_window_and_back_again_the_same_tokens_come() -> None:
     stepper, sampler = Stepper(decoder()), Sampler(SPEC.card, 1.0, 10)
-    settings = {"guidance": 3.0, "twin": False, "frames": 70}
+    settings: dict[str, Any] = {"guidance": 3.0, "twin": False, "frames": 70}
     plain = tokens(generation(stepper, sampler, plain=True, **settings), 70)
     made = generation(stepper, sampler, plain=False, **settings)
     assert torch.equal(tokens(made, 70), plain)
@@ -96,7 +97,7 @@ def test_past_the_window_and_back_again_the_same_tokens_come() -> None:
 
 def test_rows_do_not_depend_on_how_many_there_are() -> None:
     stepper, sampler = Stepper(decoder()), Sampler(SPEC.card, 1.0, 10)
-    settings = {"plain": False, "guidance": 3.0, "twin": False, "frames": 8}
+    settings: dict[str, Any] = {"plain": False, "guidance": 3.0, "twin": False, "frames": 8}
     one = generation(stepper, sampler, **settings)
     many = generation(stepper, sampler, clips=5, **settings)
     assert torch.equal(tokens(many, 8)[:1], tokens(one, 8))
@@ -107,7 +108,7 @@ def test_logits_that_are_not_finite_are_noticed() -> None:
     model = decoder()
     model.head.weight.data[0, 0] = torch.inf
     made = generation(Stepper(model), Sampler(SPEC.card), plain=False, guidance=3.0, twin=False, frames=4)
-    with pytest.raises(generating.NotFiniteError):
+    with pytest.raises(NotFiniteError):
         made.step()
 
 
@@ -115,7 +116,7 @@ def _codec(kind: str) -> FrameCodec:
     torch.manual_seed(3)
     if kind == "bands":
         codec: FrameCodec = BandCodec()
-        torch.nn.init.normal_(codec.tone_head.weight, std=0.02)  # type: ignore[arg-type]
+        torch.nn.init.normal_(codec.tone_head.weight, std=0.02)  # type: ignore[union-attr, arg-type]
         codec.codebooks.uniform_(0, 0.6)  # type: ignore[operator]
     else:
         codec = SpectralCodec(SpectralConfig(decoder_width=64, decoder_blocks=2, latent=18))
@@ -146,7 +147,7 @@ def test_a_codec_whose_weights_change_is_laid_out_anew() -> None:
     given = torch.randint(0, codec.card, (1, codec.n_q, 3))
     before = codec.stream().push(given)
     with torch.no_grad():
-        codec.head.bias.add_(0.5)  # type: ignore[union-attr]
+        codec.head.bias.add_(0.5)  # type: ignore[union-attr, operator]
     assert not torch.equal(codec.stream().push(given), before)
 
 

@@ -246,7 +246,8 @@ def _frame_times(model: Model, desk: _Desk, frames: int, twin: bool) -> JsonObje
 
 def _by_depth(model: Model, desk: _Desk, frames: int) -> list[JsonObject]:
     """Step and codec by how much past there is; depths that the model's context does not hold are left out."""
-    spec, found = model.spec, []
+    spec = model.spec
+    found: list[JsonObject] = []
     most = spec.context_frames - frames - 2 * BLOCK
     for depth_s in DEPTHS_S:
         past = min(round(depth_s * spec.frame_rate_hz), most)

@@ -22,6 +22,7 @@ import gc
 import logging
 import math
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ from drawbar.steering import DirectionSource
 log = logging.getLogger(__name__)
 BUSY = frozenset({"loading", "warming", "playing", "finishing"})
 FEED_S = 0.004
+SWITCH_S = 0.0005
+"""How long a busy thread may keep the interpreter's lock from one that waits for it."""
 
 
 @dataclass(frozen=True)
@@ -395,6 +398,8 @@ class Engine:
             # held: frozen once, what is loaded by now is left out of it.
             gc.collect()
             gc.freeze()
+            # A frame gives the interpreter's lock up twice, and must not wait 5 ms for a window that paints.
+            sys.setswitchinterval(SWITCH_S)
             torch.set_num_threads(playing_threads(context.model))
             self._frozen = True
         output = self._sound.open(context.sample_rate_hz)
