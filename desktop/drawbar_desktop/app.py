@@ -19,8 +19,10 @@ from drawbar_desktop.controllers.restoring import Restoring
 from drawbar_desktop.controllers.session import Session, remembered
 from drawbar_desktop.controllers.slider_maker import SliderMaker
 from drawbar_desktop.controllers.take_actions import TakeActions
+from drawbar_desktop.controllers.variations import Variations
 from drawbar_desktop.services.about import about
 from drawbar_desktop.services.crashes import RunningMark, catch_crashes, tail
+from drawbar_desktop.services.endings import Endings
 from drawbar_desktop.services.interfaces import EnginePort, Load
 from drawbar_desktop.services.jobs import Jobs
 from drawbar_desktop.services.logs import catch_exceptions, start_log
@@ -30,6 +32,7 @@ from drawbar_desktop.state import Library, Rack, Timeline, Transport, UndoStack
 from drawbar_desktop.state.blind_test import BlindTest
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.interfaces import SnapshotLike
+from drawbar_desktop.state.presets import Preset
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.slider_making import Making
 from drawbar_desktop.style.theme import DARK, LIGHT, apply_theme
@@ -44,7 +47,7 @@ STATES = {
     "warming": "Warming up",
     "playing": "Playing while it is being generated",
     "finishing": "Generated to the end, still playing",
-    "done": "Done. Press Space for another take",
+    "done": "Done. Space plays it again, Shift+Space makes a new take",
     "error": "Stopped",
 }
 
@@ -84,7 +87,9 @@ def run(load: Load | None = None, file: Path | None = None) -> int:
         app.offer_log(crashed)
     if file is not None:
         app.listening.open_later(file)
+    endings = Endings(app.window.close)
     result = application.exec()
+    endings.forget()
     first.close()
     mark.clear()
     return result
@@ -110,12 +115,14 @@ class App:
         self.restoring = Restoring(self.links, self.playing)
         self.session = Session(self.links, self.playing, self.restoring, load)
         self.listening = Audition(self.links, self.playing, self.restoring.restore)
+        self.variations = Variations(self.links, self.listening)
         self.keeping = TakeActions(self.links, self.playing, self.listening.stop)
         self.blind = BlindTestController(self.links, BlindTest())
-        self.rack_actions = RackActions(self.links)
+        self.rack_actions = RackActions(self.links, self.hear_preset)
         self.making = SliderMaker(self.links, Making(), self.rack_actions.add)
         pressed = {
             "play": self.toggle_play,
+            "new": self.listening.new_take,
             "bypass": lambda: desk.transport.bypass.set(not desk.transport.bypass.value),
             "ab": desk.slots.toggle,
         }
@@ -124,7 +131,9 @@ class App:
         self.window = MainWindow(
             desk, self._make_actions(), about(log_file), self.machinery, self.blind, self.making
         )
-        self.window.restore_places(desk.settings["window"], list(desk.settings["splitters"]))
+        self.window.restore_places(
+            desk.settings["window"], list(desk.settings["splitters"]), list(desk.settings["folded"])
+        )
         self._timers = [
             self._timer(ms, call)
             for ms, call in (
@@ -176,6 +185,11 @@ class App:
         )  # fmt: skip
         return Actions(
             toggle_play=self.toggle_play,
+            new_take=self.new_take,
+            again=listening.again,
+            vary=self.variations.make,
+            end_take=listening.end_take,
+            play_something=self.play_something,
             offer_export=keeping.offer_export,
             write_export=keeping.export,
             add=rack.add,
@@ -195,6 +209,7 @@ class App:
             detect_tempo=listening.detect_tempo,
             save_preset=rack.save_preset,
             load_preset=rack.load_preset,
+            hear_preset=self.hear_preset,
             choose_device=machinery.choose_device,
             refresh_devices=machinery.refresh,
             set_theme=self._set_theme,
@@ -263,9 +278,23 @@ class App:
         self.poll_text()
 
     def toggle_play(self) -> None:
-        """Stop what plays, or start a take with the shown settings."""
-        self.listening.toggle_play()
+        """Play or pause what is shown."""
+        self.listening.play_or_pause()
         self.poll_text()
+
+    def new_take(self) -> None:
+        """A take with the shown settings."""
+        self.listening.new_take()
+        self.poll_text()
+
+    def play_something(self) -> None:
+        """For who comes for the first time: a prompt and four sliders where there are none, and music."""
+        self.rack_actions.invite()
+        self.new_take()
+
+    def hear_preset(self, preset: Preset) -> None:
+        """A take with a preset's sliders; the rack stays as it is."""
+        self.playing.begin(amounts=self.rack_actions.amounts_of(preset))
 
     def close(self) -> None:
         """Stop the timers and the engine; keep what the user sees."""
@@ -306,7 +335,8 @@ class App:
         snapshot = engine.snapshot()
         self.playing.poll_plots(snapshot)
         self.listening.poll()
-        sounding = snapshot.state in ("playing", "finishing") or self.transport.player.value
+        sounding = snapshot.state in ("playing", "finishing") and not snapshot.paused
+        sounding = sounding or self.transport.player.value
         self.window.rack.show_activations(self.timeline.now() if sounding else {})
         self.window.transport.level.set_db(self.timeline.level_db if sounding else -60.0)
         shown = self.timeline.played_s if self.timeline.title else snapshot.played_s
@@ -327,8 +357,7 @@ class App:
         words = STATES.get(snapshot.state, snapshot.state)
         if self.transport.player.value and not self.playing.busy:
             words = "Playing " + (self.timeline.title or "a take")
-        if self.transport.trouble.value:
-            words = "Too slow for this device: fewer sliders, or switch \u201cBypass ready\u201d off"
+        words = _waiting_words(snapshot, self.transport) or words
         self.desk.notices.set_phase(f"{words}: {snapshot.message}" if failed else words, failed=failed)
         self.desk.notices.output.set(_output_words(snapshot))
         if snapshot.device_lost and snapshot.device_lost != self._lost:
@@ -348,6 +377,18 @@ class App:
     def _keep_hearing(self) -> None:
         if self.desk.hearing.on.value and (self.playing.busy or self.transport.player.value):
             self.listening.hear(quietly=True)
+
+
+def _waiting_words(snapshot: SnapshotLike, transport: Transport) -> str:
+    """Why it is silent while a take is made; empty when it is not."""
+    made_s = snapshot.played_s + snapshot.ready_s
+    if snapshot.paused:
+        return "Paused. Space goes on"
+    if transport.slow.value and snapshot.state == "warming" and transport.seconds.value:
+        return f"Making it first: {made_s:.0f} of {transport.seconds.value:.0f} s"
+    if snapshot.waits:
+        return f"Waiting for more music: {snapshot.ready_s:.1f} s ready"
+    return ""
 
 
 def _output_words(snapshot: SnapshotLike) -> str:

@@ -205,6 +205,9 @@ class FakeSnapshot:
     output_reason: str = ""
     amounts: dict[str, float] = field(default_factory=dict)
     take_id: int = 0
+    paused: bool = False
+    waits: bool = False
+    ready_s: float = 0.0
 
 
 class FakeTrace:
@@ -317,6 +320,10 @@ class FakeEngine:
         """Pretend that the take broke."""
         self._snapshot = replace(self._snapshot, state="error", message=message)
 
+    def slow(self, factor: float, ready_s: float) -> None:
+        """Pretend that it cannot keep up."""
+        self._snapshot = replace(self._snapshot, real_time_factor=factor, waits=True, ready_s=ready_s)
+
     def lose_device(self, reason: str) -> None:
         """Pretend that the sound card was pulled out."""
         self._snapshot = replace(self._snapshot, device_lost=reason)
@@ -340,6 +347,13 @@ class FakeEngine:
     def set_mode(self, id: str, mode: str) -> None:
         self.calls.append(("mode", id, mode))
 
+    def pause(self, on: bool) -> None:
+        self.calls.append(("pause", on))
+        self._snapshot = replace(self._snapshot, paused=on)
+
+    def make_first(self, on: bool) -> None:
+        self.calls.append(("make first", on))
+
     def set_amount(self, id: str, amount: float) -> None:
         self.calls.append(("amount", id, amount))
 
@@ -360,6 +374,17 @@ class FakeEngine:
 
     def close(self) -> None:
         self.calls.append(("close",))
+
+
+def start_or_stop(app: Any) -> None:
+    """A new take; or the end of what plays."""
+    if app.playing.busy:
+        app.listening.end_take()
+    elif app.listening.playing or app.transport.player.value:
+        app.listening.stop()
+    else:
+        app.listening.new_take()
+    app.poll_text()
 
 
 class FakeEar:

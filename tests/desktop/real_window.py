@@ -236,7 +236,7 @@ def walk(user: Session) -> dict[str, Any]:
     user.picture("8-recalled")
     user.keys("Escape")
     user.x("mousemove", *map(str, user.places["floor"]), "click", "1")
-    user.keys("space")
+    user.keys("shift+space")
     wait_for("the recalled take", lambda: len(user.takes()) == 2 or user.program_ended())
     time.sleep(0.5)
     user.picture("9-again")

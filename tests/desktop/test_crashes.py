@@ -1,5 +1,7 @@
 """What ends the program from outside Python leaves a trace; a second start comes to the first window."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +136,34 @@ def test_the_command_line_opens_a_file_in_the_window(tmp_path: Path, monkeypatch
     monkeypatch.setattr(program, "_window", window)
     assert program.main([str(song)]) == 0
     assert opened == [(None, song)]
+
+
+ENDED = """
+import signal, sys, time
+from drawbar_desktop.app import run
+from tests.desktop.fakes import fake_load
+
+def load(say):
+    while not callable(signal.getsignal(signal.SIGTERM)):
+        time.sleep(0.01)
+    print("up", flush=True)
+    return fake_load()(say)
+
+sys.exit(run(load))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends programs without a signal")
+def test_being_asked_to_end_is_no_crash(tmp_path: Path) -> None:
+    """At the end of a session or of the machine."""
+    environment = {**os.environ, "DRAWBAR_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    program = subprocess.Popen(
+        [sys.executable, "-c", ENDED], stdout=subprocess.PIPE, text=True, env=environment,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert program.stdout is not None
+    assert program.stdout.readline().strip() == "up"
+    assert RunningMark(tmp_path).left_behind() is not None
+    program.send_signal(signal.SIGTERM)
+    assert program.wait(60) == 0
+    assert RunningMark(tmp_path).left_behind() is None

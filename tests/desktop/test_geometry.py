@@ -1,60 +1,104 @@
-"""The window fits its screen, and at 1280 x 720 everything is inside, whole and large enough to be used."""
+"""The window fits its screen: five sizes at three scales, everything inside, whole and large enough to be used."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea
 
 from drawbar_desktop.app import App
 from drawbar_desktop.state.machine import About
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.window import MainWindow
-from tests.desktop.fakes import FakeBank, FakeEngine
+from tests.desktop.fakes import FakeEngine, start_or_stop
 
-LEAST_FADER_PX = 110
+SCREENS = ((1280, 720), (1440, 900), (1920, 1080), (2560, 1440), (3840, 2160))
+SCALES = (100, 150, 200)
+LEAST_FADER_PX = 100
+"""Shorter, and a tenth cannot be set any more."""
+ROOT = Path(__file__).parents[2]
 
 
-def outside(window: MainWindow) -> list[str]:
-    """Widgets that a parent cuts off; what can be scrolled to is not cut off."""
-    found = []
-    for widget in window.findChildren(QWidget):
-        if not widget.isVisible() or widget.window() is not window:
-            continue
-        inside, area = widget, widget.rect()
-        while inside is not window and (parent := inside.parentWidget()) is not None:
-            area.translate(inside.pos())
-            inside = parent
-            if isinstance(inside.parentWidget(), QAbstractScrollArea):
-                break
-            if not inside.rect().contains(area):
-                name = widget.accessibleName() or widget.objectName()
-                found.append(f"{type(widget).__name__} {name!r} at {area} of {inside.size()}")
-                break
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    """Scale and screen -> what `geometry_probe` found there; one process a scale, since Qt reads it once."""
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    runs = {}
+    for scale in SCALES:
+        sizes = [f"{w * 100 // scale}x{h * 100 // scale}" for w, h in SCREENS]
+        runs[scale] = subprocess.Popen(
+            [sys.executable, "-m", "tests.desktop.geometry_probe", *sizes],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+            env={**environment, "QT_SCALE_FACTOR": str(scale / 100)},
+        )  # fmt: skip
+    found = {}
+    for scale, run in runs.items():
+        said, _ = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+        for screen, answer in zip(SCREENS, json.loads(said.splitlines()[-1]), strict=True):
+            found[f"{scale} {screen}"] = answer
     return found
 
 
-def busy(app: App, engine: FakeEngine, bank: FakeBank) -> None:
-    for row in bank.rows[:6]:
-        app.rack_actions.add(row.id)
-    app.toggle_play()
-    engine.step(3.0)
-    app.poll_plots()
-    app.poll_text()
-
-
-@pytest.mark.parametrize("size", [(1280, 720), (1440, 900), (1920, 1080), (2560, 1440), (3840, 2160)])
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("when", ["empty", "playing"])
 def test_nothing_is_cut_off_and_the_faders_can_be_used(
-    qtbot: Any, app: App, engine: FakeEngine, bank: FakeBank, size: tuple[int, int]
+    measured: dict[str, Any], scale: int, screen: tuple[int, int], when: str
 ) -> None:
+    found = measured[f"{scale} {screen}"][when]
+    assert found["ratio"] == scale / 100, "the scale is in force"
+    assert found["outside"] == []
+    assert found["window"] == found["asked"], "never larger than the screen"
+    assert found["browser_h"] == found["side_h"], "as high as the window"
+    assert found["timeline_w"] == found["rack_w"], "the timeline stands under the rack only"
+    assert not found["faders"] or min(found["faders"]) >= LEAST_FADER_PX
+    assert found["strips_cut_px"] <= 0
+    if found["asked"][0] >= 720:
+        assert not found["scrolled"], "only the contents of a window smaller than that are scrolled"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_an_empty_timeline_leaves_its_room_to_the_rack(
+    measured: dict[str, Any], screen: tuple[int, int]
+) -> None:
+    empty, playing = measured[f"100 {screen}"]["empty"], measured[f"100 {screen}"]["playing"]
+    assert empty["timeline_h"] <= 120 <= playing["timeline_h"]
+    assert empty["rack_h"] > playing["rack_h"]
+
+
+def test_the_page_of_a_feature_grows_with_the_window(measured: dict[str, Any]) -> None:
+    widths = [measured[f"100 {screen}"]["empty"]["side_w"] for screen in SCREENS[1:4]]
+    assert widths == sorted(widths)
+    assert widths[-1] >= 500
+
+
+def test_panels_fold_by_themselves_by_hand_and_stay_as_they_were_left(qtbot: Any, app: App) -> None:
     window = app.window
-    window.resize(*size)
-    busy(app, engine, bank)
-    qtbot.waitUntil(lambda: (window.width(), window.height()) == size, timeout=10_000)
-    assert outside(window) == []
-    for strip in window.rack.strips.values():
-        assert strip.slider.height() >= LEAST_FADER_PX
-    assert window.browser.height() == window.side.height()
-    assert window.timeline.width() == window.rack.width(), "the timeline stands under the rack only"
+    window.resize(900, 560)
+    qtbot.waitUntil(lambda: "side" in window.panels.folded)
+    assert app.desk.settings["folded"] == [], "for want of room is not by hand"
+    window.resize(1440, 900)
+    qtbot.waitUntil(lambda: window.panels.folded == set())
+    window.panels.toggle("browser")
+    assert not window.browser.isVisible()
+    assert app.desk.settings["folded"] == ["browser"]
+    window.panels.browser.rail.click()
+    assert window.browser.isVisible()
+    window.panels.across.moveSplitter(420, 1)
+    _, sizes = window.places()
+    assert sizes
+    again = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making)
+    qtbot.addWidget(again)
+    again.resize(1440, 900)
+    again.show()
+    again.restore_places("", sizes, ["timeline"])
+    assert abs(again.panels.across.sizes()[0] - sizes[0]) <= 12
+    assert again.panels.folded == {"timeline"}
 
 
 def test_the_window_opens_inside_its_screen_whatever_was_remembered(qtbot: Any, app: App) -> None:
@@ -64,6 +108,23 @@ def test_the_window_opens_inside_its_screen_whatever_was_remembered(qtbot: Any, 
     window = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making)
     qtbot.addWidget(window)
     assert window.size() == window.size().boundedTo(room)
-    window.restore_places(geometry, sizes)
+    window.restore_places(geometry, sizes, [])
     assert window.size() == window.size().boundedTo(room)
     assert window.minimumSize() == window.minimumSize().boundedTo(room)
+
+
+def test_cards_fit_the_smallest_window(qtbot: Any, app: App, engine: FakeEngine) -> None:
+    window = app.window
+    window.resize(720, 450)
+    start_or_stop(app)
+    scroll = window.centralWidget()
+    assert isinstance(scroll, QAbstractScrollArea)
+    qtbot.waitUntil(lambda: window.width() == 720 and not scroll.verticalScrollBar().maximum())
+    for sheet in (window.overlay, window.settings, window.making, window.welcome):
+        sheet.present()
+        assert (
+            sheet.rect().contains(sheet.card.rect().translated(sheet.card.pos()))
+            or sheet.card.width() <= 720 - 32
+        )
+        assert sheet.card.height() <= 450 - 32
+        sheet.dismiss()

@@ -44,7 +44,7 @@ from drawbar_desktop.widgets.side.take_list import TakeList
 from drawbar_desktop.widgets.timeline.timeline_head import parse_bars
 from drawbar_desktop.widgets.timeline.timeline_view import reduced
 from tests.desktop.fake_midi import FakeMidi
-from tests.desktop.fakes import RATE, FakeBank, FakeEngine, fake_load
+from tests.desktop.fakes import RATE, FakeBank, FakeEngine, fake_load, start_or_stop
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -76,10 +76,10 @@ def wait(qtbot: Any, app: App, done: Any) -> None:
 def play_a_take(qtbot: Any, app: App, engine: FakeEngine, seconds: float = 2.0) -> str:
     """Play, stop, and wait until it lies in the history -> its id."""
     before = app.desk.history.total
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(seconds, ahead=0.0)
     poll(app)
-    app.toggle_play()
+    start_or_stop(app)
     wait(qtbot, app, lambda: app.desk.history.total == before + 1)
     return app.desk.history.shown()[0].id
 
@@ -175,6 +175,9 @@ def test_presets_are_saved_and_loaded_from_the_rack(app: App, ids: list[str]) ->
     app.rack.zero()
     (mine,) = app.desk.presets.user()
     app.rack_actions.load_preset(mine)
+    assert app.window.banner.words == "Replace the 4 sliders of the rack by \u201cMine\u201d?"
+    assert app.rack.strip(ids[0]).amount == 0.0, "not before that is wanted"
+    app.window.banner.answer(0)
     assert app.rack.strip(ids[0]).amount == 0.8
     app.undo.undo()
     assert app.rack.strip(ids[0]).amount == 0.0
@@ -215,7 +218,7 @@ def test_the_advanced_fold_reaches_the_take(app: App, engine: FakeEngine) -> Non
     bar.fold.temperature.setValue(0.7)
     bar.fold.top_k.setValue(64)
     bar.fold.twin.setChecked(False)
-    app.toggle_play()
+    start_or_stop(app)
     settings, _, _ = engine.played
     assert (settings.guidance, settings.temperature, settings.top_k, settings.twin) == (4.5, 0.7, 64, False)
 
@@ -223,8 +226,8 @@ def test_the_advanced_fold_reaches_the_take(app: App, engine: FakeEngine) -> Non
 def test_prompts_are_remembered_and_offered(app: App, engine: FakeEngine) -> None:
     for prompt in ("one", "two", "one"):
         app.transport.prompt.set(prompt)
-        app.toggle_play()
-        app.toggle_play()
+        start_or_stop(app)
+        start_or_stop(app)
     assert app.transport.prompts.value == ("one", "two")
 
 
@@ -243,7 +246,7 @@ def test_double_click_sets_the_gain_to_zero_and_it_can_be_typed(
 
 
 def test_bypass_and_the_take_are_compared_equally_loud(qtbot: Any, app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(5.0)
     poll(app)
     app.transport.bypass.set(True)
@@ -255,20 +258,33 @@ def test_bypass_and_the_take_are_compared_equally_loud(qtbot: Any, app: App, eng
     assert engine.calls[-1] == ("gain", 0.0)
 
 
-def test_trouble_is_said_in_words(app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.transport.trouble.set(True)
+def test_trouble_is_said_in_words_and_opens_the_figures(
+    app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bar = app.window.transport
+    assert not bar.rtf.isVisible()
     engine.play(TakeSettings())
+    engine.slow(0.8, ready_s=1.2)
     monkeypatch.setattr(app.transport, "update", lambda snapshot: None)
+    app.transport.trouble.set(True)
     app.poll_text()
-    assert "Too slow" in app.window.status.text.text()
-    assert app.window.transport.rtf.property("alarm") == "true"
+    assert app.window.status.text.text() == "Waiting for more music: 1.2 s ready"
+    assert bar.rtf.property("alarm") == "true"
+    assert bar.rtf.isVisible()
+    assert "0.8 s of music a second" in app.window.banner.words
+    app.window.banner.answer(0)
+    assert engine.calls[-1] == ("make first", True)
+    app.playing.begin()
+    assert ("make first", True) in engine.calls[-4:], "the next take is made first by itself"
+    app.transport.trouble.set(False)
+    assert not bar.rtf.isVisible()
 
 
 def test_a_lost_device_is_said_and_others_are_offered(
     qtbot: Any, app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drawbar.live.list_devices", lambda: ["Headphones", "Speakers"])
-    app.toggle_play()
+    start_or_stop(app)
     engine.lose_device("Lautsprecher weg.")  # whatever the words, and in any language
     wait(qtbot, app, lambda: "Lautsprecher weg." in app.window.banner.words)
     assert app.transport.playing.value
@@ -328,8 +344,10 @@ def test_starring_hiding_and_shelving_from_the_list(qtbot: Any, app: App, bank: 
 def test_a_proven_page_has_evidence_and_an_untested_one_says_so(app: App, bank: FakeBank) -> None:
     app.library.selected.set(bank.rows[0].id)
     inspector = app.window.inspector
-    assert inspector.sections[:3] == ["LABELS", "EVIDENCE", "WHEN IT FIRES"]
-    assert "EXAMPLES" in inspector.sections
+    assert inspector.sections[:4] == ["LISTEN", "LABELS", "EVIDENCE", "WHEN IT FIRES"]
+    assert not inspector._proof.isVisible()
+    inspector.evidence.click()
+    assert inspector._proof.isVisible()
     plots = [w for w in inspector.findChildren(QWidget) if w.accessibleName().startswith("Dose-response")]
     assert len(plots) == 1
     assert "+1.70 at +1.0" in plots[0].accessibleName()
@@ -376,7 +394,7 @@ def test_examples_play_on_click(qtbot: Any, app: App, bank: FakeBank, engine: Fa
 def test_what_am_i_hearing_ranks_and_makes_sliders(
     qtbot: Any, app: App, engine: FakeEngine, bank: FakeBank
 ) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(4.0)
     poll(app)
     app.window.side.show_tab(1)
@@ -404,7 +422,7 @@ def test_hearing_without_music_says_what_to_do(app: App) -> None:
 def test_rows_can_be_shown_and_hidden_and_share_one_axis(
     app: App, engine: FakeEngine, ids: list[str]
 ) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(3.0)
     poll(app)
     view = app.window.timeline
@@ -439,7 +457,7 @@ def test_clicking_a_finished_take_plays_from_there_and_a_drag_makes_a_loop(
 
 
 def test_seeking_in_a_take_that_is_being_made_says_why_not(app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(2.0)
     app.actions.seek(1.0)
     assert "still being made" in app.window.status.text.text()
@@ -465,7 +483,7 @@ def test_a_lane_is_clicked_dragged_drawn_and_deleted(app: App, engine: FakeEngin
         lane.drag(10.0 + i / 5, i / 20)
     lane.end(13.8, 0.95)
     assert lanes.amount(ids[0], 12.0) == pytest.approx(0.5, abs=0.05)
-    app.toggle_play()
+    start_or_stop(app)
     _, automation, _ = engine.played
     assert automation["lanes"][ids[0]][0] == [150, 1.5]
 
@@ -474,16 +492,16 @@ def test_an_armed_slider_records_and_its_lane_then_plays(
     qtbot: Any, app: App, engine: FakeEngine, ids: list[str]
 ) -> None:
     app.rack.set_armed(ids[0], True)
-    app.toggle_play()
+    start_or_stop(app)
     poll(app)
     for i in range(20):
         engine.step(1 + i / 20)
         poll(app)
         app.rack.set_amount(ids[0], i / 20)
-    app.toggle_play()
+    start_or_stop(app)
     wait(qtbot, app, lambda: ids[0] in app.desk.lanes)
     app.rack.set_armed(ids[0], False)
-    app.toggle_play()
+    start_or_stop(app)
     _, automation, _ = engine.played
     assert ids[0] in automation["lanes"]
     engine.step(1.5)
@@ -508,7 +526,7 @@ def test_bars_can_be_named_and_steered(app: App, ids: list[str]) -> None:
 
 
 def test_tempo_is_found_in_what_is_shown(qtbot: Any, app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(20.0)
     poll(app)
     app.actions.detect_tempo()
@@ -518,7 +536,7 @@ def test_tempo_is_found_in_what_is_shown(qtbot: Any, app: App, engine: FakeEngin
 
 
 def test_a_row_of_the_heat_map_becomes_a_slider_or_a_curve(app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(3.0)
     poll(app)
     view, id = app.window.timeline, app.timeline.ids[2]
@@ -591,9 +609,9 @@ def test_a_new_generation_does_not_interrupt_an_old_take(qtbot: Any, app: App, e
     wait(qtbot, app, lambda: engine.player.playing)
     app.playing.begin()
     assert engine.player.playing
-    app.toggle_play()  # stops the generation first
+    start_or_stop(app)  # stops the generation first
     assert engine.player.playing
-    app.toggle_play()
+    start_or_stop(app)
     assert not engine.player.playing
 
 
@@ -612,7 +630,7 @@ def test_restoring_gives_the_same_settings_and_the_exact_automation(
     app.actions.recall(id)
     assert app.transport.prompt.value == "slow piano"
     assert app.rack.strip(ids[0]).amount == 0.5
-    app.toggle_play()
+    start_or_stop(app)
     assert engine.played[0] == first
 
 
@@ -627,16 +645,16 @@ def test_a_take_of_before_sliders_acted_on_one_branch_comes_back_as_it_was(
     assert store is not None
     record = store.record(item)
     app.restoring.restore({**record, "settings": replace(record["settings"], branch="both")})
-    app.toggle_play()
+    start_or_stop(app)
     assert engine.played[0].branch == "both"
-    app.toggle_play()
+    start_or_stop(app)
     app.rack.set_amount(ids[0], 0.6)
-    app.toggle_play()
+    start_or_stop(app)
     assert engine.played[0].branch == "conditional", "a moved slider makes it a new take"
 
 
 def test_settings_come_back_from_an_exported_file(
-    qtbot: Any, app: App, engine: FakeEngine, tmp_path: Path
+    qtbot: Any, app: App, engine: FakeEngine, ids: list[str], tmp_path: Path
 ) -> None:
     app.transport.set_seed(99)
     play_a_take(qtbot, app, engine)
@@ -694,7 +712,7 @@ def test_a_take_is_dragged_out_as_a_lasting_file(qtbot: Any, app: App, engine: F
 
 
 def test_what_a_crash_left_is_offered_and_comes_back(qtbot: Any, app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(3.0)
     poll(app)
     recorder = app.desk.recorder
@@ -763,7 +781,7 @@ def test_midi_learn_by_right_click_then_the_knob_moves_the_slider(
     assert app.undo.depth == depth
 
 
-def test_pads_play_and_stop_and_devices_come_and_go(app: App, midi: FakeMidi, engine: FakeEngine) -> None:
+def test_pads_play_and_pause_and_devices_come_and_go(app: App, midi: FakeMidi, engine: FakeEngine) -> None:
     app.machinery.scan_midi()
     app.desk.midi.learn("play")
     midi.send(0x90, 36, 100)
@@ -778,7 +796,7 @@ def test_pads_play_and_stop_and_devices_come_and_go(app: App, midi: FakeMidi, en
     app.machinery.scan_midi()
     midi.send(0x90, 36, 100, port="Launchkey")
     app.poll_plots()
-    assert not app.transport.playing.value
+    assert ("pause", True) in engine.calls
 
 
 def test_gain_morph_macro_and_banked_strips_follow_midi(app: App, midi: FakeMidi, ids: list[str]) -> None:
@@ -977,7 +995,7 @@ def test_play_pressed_while_loading_plays_as_soon_as_it_can(qtbot: Any, qapp: ob
     app.window.transport.prompt.setText("slow piano")
     qtbot.keyClick(app.window.transport.prompt, Qt.Key.Key_Return)
     assert app.transport.wanted.value
-    assert app.window.transport.play.accessibleName() == "Stop"
+    assert app.window.transport.play.accessibleName() == "Pause"
     assert not app.window.transport.prompt.hasFocus(), "the keys belong to the window again"
     go.set()
     qtbot.waitUntil(lambda: any(call[0] == "play" for call in engine.calls), timeout=20_000)
@@ -1173,7 +1191,7 @@ def test_every_file_dialog_opens_in_the_folder_that_was_used_last(
 
 
 def test_drop_outs_are_counted_in_the_read_out_and_marked(app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(0.5, ahead=0.3)
     poll(app)
     shown = app.window.transport.underruns

@@ -16,7 +16,7 @@ from drawbar_desktop.app import App, make_application
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice, export_take
 from drawbar_desktop.state.takes import TakeStore
-from tests.desktop.fakes import FakeEngine, fake_load
+from tests.desktop.fakes import FakeEngine, fake_load, start_or_stop
 from tests.desktop.test_state_keeping import make_take
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a POSIX signal")
@@ -51,7 +51,7 @@ def play_in_a_window(folder: Path) -> None:
     app.start_timers()
     app.transport.prompt.set("slow piano")
     app.rack_actions.add_best()
-    app.toggle_play()
+    start_or_stop(app)
     told = False
     while True:
         application.processEvents()

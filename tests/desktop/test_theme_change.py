@@ -15,7 +15,7 @@ import drawbar_desktop
 from drawbar_desktop.app import App
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.style.theme import DARK, P, apply_theme
-from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
+from tests.desktop.fakes import FakeBank, FakeEngine, fake_load, start_or_stop
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def busy_window(home: Path) -> App:
     app.window.timeline.lane.show(ids[0])
     app.transport.set_seed(7)
     app.transport.seconds.set(8.0)
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(3.0)
     app.poll_plots()
     app.poll_text()

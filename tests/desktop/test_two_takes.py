@@ -10,7 +10,7 @@ from drawbar.errors import BadInputError
 from drawbar_desktop.app import App
 from drawbar_desktop.state.export import ExportChoice
 from drawbar_desktop.state.takes import TakeItem
-from tests.desktop.fakes import FakeBank, FakeEngine
+from tests.desktop.fakes import FakeBank, FakeEngine, start_or_stop
 
 
 def poll(app: App) -> None:
@@ -27,7 +27,7 @@ def wait(qtbot: Any, app: App, done: Any) -> None:
 
 
 def play(app: App, engine: FakeEngine, seconds: float) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     poll(app)
     engine.step(seconds)
     poll(app)

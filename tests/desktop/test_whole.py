@@ -15,6 +15,7 @@ from drawbar_desktop.app import App
 from drawbar_desktop.services.model_loading import load_embedded
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.export import ExportChoice
+from tests.desktop.fakes import start_or_stop
 from tests.desktop.tiny_assets import write_assets
 
 
@@ -63,7 +64,7 @@ def test_a_take_is_played_steered_stopped_and_exported(qtbot: Any, whole: App, t
     assert len(app.rack) == 4
     app.transport.seconds.set(8.0)
     app.transport.set_seed(7)
-    app.toggle_play()
+    start_or_stop(app)
     play_until(app, qtbot, 0.2)
     first = next(iter(app.rack.ids()))
     app.rack.set_amount(first, 1.5)
@@ -72,7 +73,7 @@ def test_a_take_is_played_steered_stopped_and_exported(qtbot: Any, whole: App, t
     assert set(app.rack.ids()) <= set(app.timeline.ids)
     assert app.timeline.peaks.loudest >= 0.0
     assert app.timeline.mel.columns > 10
-    app.toggle_play()
+    start_or_stop(app)
 
     def ended() -> bool:
         app.poll_plots()
@@ -117,7 +118,7 @@ def test_when_memory_runs_out_the_take_so_far_is_kept_and_the_window_says_what_h
 
     monkeypatch.setattr(Stream, "__next__", short_of_memory)
     app.transport.seconds.set(8.0)
-    app.toggle_play()
+    start_or_stop(app)
 
     def kept() -> bool:
         app.poll_plots()
@@ -133,7 +134,7 @@ def test_when_memory_runs_out_the_take_so_far_is_kept_and_the_window_says_what_h
     assert 0.2 < item.seconds < 1.3
     assert not app.transport.playing.value
     monkeypatch.setattr(Stream, "__next__", real)
-    app.toggle_play()
+    start_or_stop(app)
     play_until(app, qtbot, 0.1)
 
 

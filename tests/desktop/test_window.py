@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QApplication, QLabel
 from drawbar_desktop.app import App
 from drawbar_desktop.style.theme import DARK, LIGHT, Palette, contrast, style_sheet
 from drawbar_desktop.widgets.browser.feature_list import FEATURE_MIME
-from tests.desktop.fakes import FakeBank, FakeEngine, fake_load
+from drawbar_desktop.widgets.common.kinds import KIND_TITLES
+from tests.desktop.fakes import FakeBank, FakeEngine, fake_load, start_or_stop
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -131,7 +132,7 @@ def test_a_feature_dropped_on_the_rack_is_added(app: App, bank: FakeBank) -> Non
     assert list(app.rack.ids()) == [bank.rows[5].id]
 
 
-def test_space_plays_and_stops_wherever_the_focus_is(
+def test_space_plays_and_pauses_wherever_the_focus_is(
     qtbot: Any, app: App, engine: FakeEngine, first: str
 ) -> None:
     app.window.activateWindow()
@@ -141,8 +142,9 @@ def test_space_plays_and_stops_wherever_the_focus_is(
         widget.setFocus()
         qtbot.keyClick(widget, Qt.Key.Key_Space)
         assert app.transport.playing.value
+        assert not app.transport.paused.value
         qtbot.keyClick(widget, Qt.Key.Key_Space)
-        assert not app.transport.playing.value
+        assert app.transport.paused.value
     settings = next(call[1] for call in engine.calls if call[0] == "play")
     assert (settings.seed, settings.amounts, settings.twin) == (7, {first: 0.5}, True)
 
@@ -174,7 +176,7 @@ def test_the_question_mark_shows_the_keys_and_any_key_hides_them(qtbot: Any, app
 
 
 def test_the_heat_map_is_one_image_and_there_is_one_playhead_per_plot(app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.step(3.0)
     app.poll_plots()
     view = app.window.timeline
@@ -188,7 +190,7 @@ def test_the_heat_map_is_one_image_and_there_is_one_playhead_per_plot(app: App, 
 def test_meters_follow_what_is_playing_and_rest_when_it_stops(
     app: App, engine: FakeEngine, first: str
 ) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     meter = app.window.rack.strips[first].meter
     lit = []
     for i in range(30):
@@ -227,7 +229,7 @@ def test_selecting_shows_a_page_and_neighbours_lead_on(app: App, bank: FakeBank)
 
 
 def test_an_engine_error_is_shown_with_its_message(app: App, engine: FakeEngine) -> None:
-    app.toggle_play()
+    start_or_stop(app)
     engine.fail("logits at layer 3 are not finite at drums +2.0; lower that slider")
     app.poll_text()
     assert "lower that slider" in app.window.status.text.text()
@@ -272,8 +274,11 @@ def test_closing_closes_the_engine(app: App, engine: FakeEngine) -> None:
     assert ("close",) in engine.calls
 
 
-SURFACES = ("well", "ground", "panel", "raised", "hover", "strip_top", "strip_bottom", "bar_top")
-WORDS = ("text", "text_soft", "text_faint", "accent", "accent_bright", "warn", "good", "cool")
+SURFACES = ("well", "ground", "panel", "raised", "hover", "strip_top", "strip_bottom", "bar_top", "select")
+WORDS = (
+    "text", "text_soft", "text_faint", "accent", "accent_bright", "warn", "good", "cool", "solo", "focus",
+    *KIND_TITLES,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda p: p.name)
@@ -287,6 +292,9 @@ def test_text_is_readable_on_every_surface(palette: Palette, ground: str, text: 
 def test_text_is_readable_on_the_accent_and_on_caps_and_light_is_seen_on_tracks(palette: Palette) -> None:
     assert contrast(palette.on_accent, palette.accent) >= 4.5
     assert contrast(palette.on_ivory, palette.ivory) >= 4.5
+    assert contrast(palette.on_fill, palette.fill) >= 3.0  # the bars of the play button
+    for lamp in (palette.mute, palette.solo, palette.record):
+        assert contrast(palette.on_lamp, lamp) >= 4.5
     assert contrast(palette.accent_bright, palette.accent_dim) >= 4.5
     assert contrast(palette.ground, palette.cool) >= 4.5
     assert contrast(palette.ground, palette.warn) >= 4.5
@@ -309,5 +317,7 @@ def test_the_style_sheet_parses_and_names_every_colour(qapp: object, palette: Pa
 
 def test_the_heat_scale_is_monotone_in_lightness() -> None:
     for palette in (DARK, LIGHT):
-        ratios = [contrast(palette.heat[0], step) for step in palette.heat]
-        assert ratios == sorted(ratios)
+        for scale in (palette.heat, palette.spectrum):
+            ratios = [contrast(scale[0], step) for step in scale]
+            assert ratios == sorted(ratios)
+        assert palette.heat[1:-1] != palette.spectrum[1:-1]

@@ -24,6 +24,11 @@ class SteppedClock:
 
     def __init__(self) -> None:
         self.time_s = 0.0
+        self._later: list[tuple[float, Callable[[], object]]] = []
+
+    def later(self, after_s: float, call: Callable[[], object]) -> None:
+        """Do something when so much time has been waited."""
+        self._later.append((self.time_s + after_s, call))
 
     def now(self) -> float:
         return self.time_s
@@ -31,6 +36,10 @@ class SteppedClock:
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if not event.is_set():
             self.time_s += timeout_s
+        due = [call for at, call in self._later if at <= self.time_s]
+        self._later = [(at, call) for at, call in self._later if at > self.time_s]
+        for call in due:
+            call()
         return event.is_set()
 
 

@@ -30,3 +30,15 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Kind -> prefixes of folded words."""
+
+
+def kind_of(label: str) -> str:
+    """The kind that a label's first telling word says ("jazz drums": rhythm); empty for none."""
+    found = ""
+    for word in label.lower().replace(":", " ").split():
+        for kind in ("rhythm", "dynamics", "harmony", "timbre", "instrument"):
+            if any(word.startswith(prefix) for prefix in KINDS[kind]):
+                if kind == "rhythm":
+                    return kind
+                found = found or kind
+    return found

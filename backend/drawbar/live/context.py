@@ -22,6 +22,10 @@ class Status:
     state: str = "idle"
     """idle, loading, warming, playing, finishing, done or error."""
     message: str = ""
+    paused: bool = False
+    """The take holds its breath: nothing is handed to the output until this is False again."""
+    made_first: bool = False
+    """The take is made to its end before any of it is heard."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,6 +83,11 @@ class Snapshot:
     bypass: bool = False
     take_id: int = 0
     """Counts the takes begun, so that a poll can tell a new one from the old."""
+    paused: bool = False
+    waits: bool = False
+    """Silent for now, because audio must be made first."""
+    ready_s: float = 0.0
+    """How much is made and not heard yet."""
 
 
 class Engine:
@@ -179,6 +184,14 @@ class Engine:
             self._request += 1
             self._interrupt.set()
 
+    def pause(self, on: bool) -> None:
+        """Hold the take that plays (or is made first), or let it go on where it was; a new take is never paused."""
+        self._status.paused = on
+
+    def make_first(self, on: bool) -> None:
+        """Make takes to their end before they are heard, this one included: for machines that are too slow."""
+        self._status.made_first = on
+
     def set_amount(self, id: str, amount: float) -> None:
         """Move a slider; a feature that has none gets one. Raises BadInputError for unusable values."""
         checked_amount(id, amount)
@@ -255,7 +268,7 @@ class Engine:
             played_s=playback.played_s if playback is not None else 0.0,
             real_time_factor=context.lead.real_time_factor if context is not None else 0.0,
             latency_ms=1000 * playback.latency_s if playback is not None and playing else 0.0,
-            underruns=output.underruns if output is not None else 0,
+            underruns=self._underruns(),
             message=message,
             error=type(self.error).__name__ if self.error is not None else "",
             device_lost=self._sound.lost,
@@ -264,7 +277,15 @@ class Engine:
             amounts=self.controls.amounts(),
             bypass=self.controls.bypass,
             take_id=self._take_id,
+            paused=self._status.paused and playing,
+            waits=playing and playback is not None and playback.waits,
+            ready_s=playback.ready_s if playback is not None else 0.0,
         )
+
+    def _underruns(self) -> int:
+        if self._playback is not None:
+            return self._playback.underruns
+        return self.output.underruns if self.output is not None else 0
 
     @property
     def context(self) -> PlayContext:
@@ -392,6 +413,7 @@ class Engine:
             self._interrupt.clear()
         context = self.context
         self.error = None
+        self._status.paused = False
         self._set_state("warming", "")
         if not self._frozen:
             # A full collection walks everything that was ever imported, 60 ms and more with the interpreter

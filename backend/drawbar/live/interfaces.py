@@ -59,6 +59,7 @@ class RenderModel(SitedModel, Protocol):
         top_k: int = 250,
         seconds: float | None = None,
         steering: Steering | None = None,
+        prefix: Tensor | None = None,
         automation: Lanes | None = None,
         twin: bool = False,
     ) -> FrameStream: ...

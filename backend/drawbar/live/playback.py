@@ -22,6 +22,8 @@ from drawbar.musicgen.interfaces import Lanes
 
 FIRST_S = 0.06
 """Audio that is ready before the first sample is handed over (and after an under-run)."""
+REBUFFER_S = 2.0
+"""The same after an under-run on a machine that makes less than a second of music a second: one wait, no stutter."""
 FADE_S = 0.01
 REWIND_INTERVAL_S = 0.04
 
@@ -69,6 +71,8 @@ class Playback:
         self._started = False
         self._waiting = True
         self._handed = 0
+        self._level = 1.0
+        self._excused = 0
         self._before_loss = 0
         self._underruns = 0
         self._next_frame = 0
@@ -83,6 +87,21 @@ class Playback:
     def played_s(self) -> float:
         """How much has been heard."""
         return min(self._before_loss + self.output.played(), self._handed) / self.rate
+
+    @property
+    def underruns(self) -> int:
+        """How often audio was not ready in time; running dry while paused is none."""
+        return max(0, self.output.underruns - self._excused)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is silent because audio must be made first."""
+        return self._waiting and not self._context.status.paused
+
+    @property
+    def ready_s(self) -> float:
+        """How much is made and not heard yet."""
+        return self.pending.samples / self.rate
 
     @property
     def latency_s(self) -> float:
@@ -165,14 +184,18 @@ class Playback:
 
     def _generate(self) -> None:
         context = self._context
+        began: float | None = None
         while not context.interrupt.is_set():
             self._take_over_moves()
             self.hand_over()
             wait_s = self._ahead_s() - context.lead.target_s
-            if wait_s > 0:
+            if wait_s > 0 and not self._fills_up():
+                began = None
                 self._wait(wait_s)
                 continue
-            if not self._frame():
+            # From the end of one frame to the end of the next: the speed is what is heard, not what is computed.
+            began = self._frame(context.clock.now() if began is None else began)
+            if began is None:
                 self._complete = True
                 with context.lock:
                     self._push_flush()
@@ -189,19 +212,26 @@ class Playback:
             context.clock.wait(context.controls.moved, max(0.0005, min(wait_s, 0.01)))
             context.controls.moved.clear()
 
-    def _frame(self) -> bool:
-        """One more frame -> False when there is none left."""
+    def _fills_up(self) -> bool:
+        """Make as much as can be made: before it is heard, after it ran dry, and on a machine that is too slow."""
+        if self._context.status.paused:
+            return False
+        slow = 0 < self._context.lead.real_time_factor < 1
+        return self._held or (self._started and (self._waiting or slow))
+
+    def _frame(self, began: float) -> float | None:
+        """One more frame -> when it was done; None when there is none left."""
         context = self._context
-        began = context.clock.now()
         frame = next(self._stream, None)
         if frame is None:
-            return False
+            return None
         tokens = (
             frame.tokens[None]
             if frame.twin_tokens is None
             else torch.stack([frame.tokens, frame.twin_tokens])
         )
-        before = self._codec.snapshot()
+        # A take that is made first is never gone back in, and its codec's states would fill the memory.
+        before = None if self._held and not context.status.paused else self._codec.snapshot()
         audio = self._codec.push(tokens[..., None])
         observed = frame.observed.get(context.sliders.observer.name)
         numbers = tokens.to("cpu", torch.int32).numpy().astype(np.uint16)
@@ -215,8 +245,9 @@ class Playback:
             )
             self._add(frame.index, audio, before)
             self._next_frame = frame.index + 1
-        context.lead.note(context.clock.now() - began)
-        return True
+        done = context.clock.now()
+        context.lead.note(done - began)
+        return done
 
     def _add(self, frame: int, audio: torch.Tensor, before: object) -> None:
         parts = audio.to("cpu", torch.float32).numpy()
@@ -289,8 +320,10 @@ class Playback:
             if self.over:
                 return
             self._check_device()
+            if self._held and (self._level == 0.0 or not self._started):
+                return
             if self._waiting:
-                if self.pending.samples < FIRST_S * self.rate and not self._complete:
+                if self.pending.samples < self._enough_s() * self.rate and not self._complete:
                     return
                 self._waiting = False
             goal = self._fill_s() if self._context.rollback else self._context.lead.most_s
@@ -298,18 +331,36 @@ class Playback:
                 if self.output.available() < len(self.pending.first().steered) + 64:  # type: ignore[union-attr]
                     return
                 self._hand(self.pending.hand_over())
+                if self._held:
+                    return
+
+    @property
+    def _held(self) -> bool:
+        """Paused, or made to its end before it is heard (an endless take has none)."""
+        status = self._context.status
+        first = status.made_first and self.settings.seconds is not None and not self._complete
+        return status.paused or first
+
+    def _enough_s(self) -> float:
+        """What must be ready before it is heard (again)."""
+        factor = self._context.lead.real_time_factor
+        return REBUFFER_S if self._started and 0 < factor < 1 else FIRST_S
 
     def _check_device(self) -> None:
         if self.output.failed:
             self._before_loss = self._handed
             self._context.lose_output(self.output.failed)
             self.output = self._context.sound.open(self.rate)
-            self._underruns = 0
+            self._underruns = self._excused = 0
             self.message = self._context.status.message
         if self.output.underruns > self._underruns:
+            missed = self.output.underruns - self._underruns
             self._underruns = self.output.underruns
-            self._context.lead.note_underrun()
-            self._waiting = not self._complete
+            if self._level == 0.0:
+                self._excused += missed
+            else:
+                self._context.lead.note_underrun()
+                self._waiting = not self._complete
 
     def _hand(self, block: Block) -> None:
         context = self._context
@@ -318,10 +369,21 @@ class Playback:
         heard = self.bypass.mix(block.steered, block.twin)
         context.trace.put_audio(heard, block.steered, block.twin)
         self._handed += len(heard)
-        self.output.write(context.monitor.process(heard))
+        self.output.write(context.monitor.process(self._eased(heard)))
         if not self._started and len(heard):
             self._started = True
             context.status.state = "playing"
+
+    def _eased(self, heard: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Faded out when the take is paused, in when it goes on; the take itself keeps every sample."""
+        target = 0.0 if self._held else 1.0
+        if self._level == target:
+            return heard
+        ramp = np.linspace(self._level, target, max(1, min(len(heard), round(FADE_S * self.rate))))
+        gain = np.full(len(heard), target, np.float32)
+        gain[: len(ramp)] = ramp
+        self._level = target
+        return heard * gain
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -350,7 +412,7 @@ class Playback:
         context = self._context
         with context.lock:
             ready = self.pending.first()
-            if ready is not None and not self._waiting:
+            if ready is not None and not self._waiting and self._level:
                 heard = self.bypass.mix(ready.steered, ready.twin)[: round(FADE_S * self.rate)]
                 fade = np.linspace(1.0, 0.0, len(heard), dtype=np.float32)
                 self.output.write(context.monitor.process(heard * fade))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.interfaces import RenderModel
@@ -25,11 +26,12 @@ def render(
     settings: TakeSettings,
     automation: Lanes | None = None,
     *,
+    prefix: NDArray[np.uint16] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Take:
     """Generate a whole take. ``automation`` is an `Automation` of `drawbar.steering`; its lanes override
-    amounts.
+    amounts; ``prefix`` ``[K, P]`` are tokens that the take begins with and goes on from (``seconds`` counts them in).
 
     ``progress`` is called with frames done and frames in all. Raises BadInputError (endless settings, unknown
     features), SiteMismatchError, NotFiniteError, and CancelledError once ``cancel`` is set.
@@ -37,7 +39,7 @@ def render(
     if settings.seconds is None:
         raise BadInputError("an endless take cannot be rendered: give it a length in seconds")
     with as_when_playing(model):
-        return _render(model, bank, settings, automation, progress, cancel)
+        return _render(model, bank, settings, automation, prefix, progress, cancel)
 
 
 def _render(
@@ -45,6 +47,7 @@ def _render(
     bank: DirectionSource | None,
     settings: TakeSettings,
     automation: Lanes | None,
+    prefix: NDArray[np.uint16] | None,
     progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
 ) -> Take:
@@ -64,7 +67,11 @@ def _render(
         steering=mixer,
         automation=automation,
         twin=settings.twin,
+        prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
     ) as stream:
+        for column in () if prefix is None else torch.from_numpy(prefix.astype(np.int64)).T:
+            audio.append(codec.push(column.expand(2 if settings.twin else 1, -1)[..., None]).cpu())
+            tokens.append(column)
         for frame in stream:
             if cancel is not None and cancel.is_set():
                 raise CancelledError(f"rendering was cancelled after {frame.index} of {total} frames")
@@ -91,6 +98,7 @@ def _render(
         twin_audio=sound[1, 0] if settings.twin else None,
         engine=str(getattr(model, "engine", "drawbar")),
         precision=str(getattr(model, "precision", "float32")),
+        prefix_frames=0 if prefix is None else int(prefix.shape[1]),
     )
 
 

@@ -87,20 +87,46 @@ class Audition:
         start = min(len(self._audio) - 1, max(0, round(start_s * rate)))
         self._links.jobs.run(lambda: loaded.engine.player.play(audio, start, span), begun)
 
-    def toggle_play(self) -> None:
-        """Stop what plays, or start a take with the shown settings."""
-        engine, transport = self._links.engine, self.desk.transport
-        if engine is None:
+    def play_or_pause(self) -> None:
+        """What is shown: pause it, let it go on, or play it; a new take only where nothing is shown."""
+        engine, transport, timeline = self._links.engine, self.desk.transport, self.desk.timeline
+        if engine is None or not (self._playing.busy or timeline.audio_s or timeline.title):
+            self.new_take()
+        elif self.playing or transport.player.value:
+            engine.player.stop()
+        elif timeline.title:
+            self.play(self._from_here())
+        elif self._playing.busy:
+            engine.pause(not engine.snapshot().paused)
+        else:
+            self.seek(self._from_here())
+
+    def _from_here(self) -> float:
+        """Where the playhead stands; from the beginning when it stands at the end."""
+        timeline = self.desk.timeline
+        return timeline.played_s if timeline.played_s < timeline.audio_s - 0.2 else 0.0
+
+    def new_take(self) -> None:
+        """Make new music with the shown settings; while a model loads, as soon as it is there."""
+        transport = self.desk.transport
+        if self._links.engine is None:
             wish = transport.loading.value and not transport.wanted.value
             transport.wanted.set(wish)
             if wish:
                 self._links.tell("Plays as soon as the model is there")
-        elif self._playing.busy:
+            return
+        self._playing.begin()
+
+    def again(self) -> None:
+        """The last seed once more, with the sliders as they stand."""
+        self.desk.transport.keep_seed()
+        self.new_take()
+
+    def end_take(self) -> None:
+        """The take that is being made ends; what was heard of it is kept."""
+        engine = self._links.engine
+        if engine is not None and self._playing.busy:
             engine.stop()
-        elif self.playing or transport.player.value:
-            self.stop()
-        else:
-            self._playing.begin()
 
     def stop(self) -> None:
         """Silence, and back to the live take."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,8 @@ WATCHED = 10
 SOUNDING = ("playing", "finishing")
 MEASURED_S = 8.0
 SILENT_DB = -120.0
+FAST_AGAIN = 1.1
+"""From this speed on takes are heard while they are made again."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Recalled:
     automation: Stored | None
     stacking: str
     branch: str
+    twin: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class PlaybackController:
         self._saved = loaded.engine.take
         desk.timeline.set_rates(loaded.frame_rate_hz, loaded.sample_rate_hz)
         desk.timeline.start(None)
-        desk.transport.set_vocabulary(loaded.unknown_words)
+        desk.transport.set_vocabulary(loaded.unknown_words, loaded.vocabulary)
         self._best = tuple(feature.id for feature in desk.library.best(WATCHED))
         for id in desk.rack.ids():
             self._send_added(id)
@@ -95,8 +99,8 @@ class PlaybackController:
         engine = self._links.engine
         return engine is not None and engine.snapshot().state in BUSY
 
-    def begin(self, prefix: Tokens | None = None) -> None:
-        """A take with the shown settings, from nothing or from tokens `[K, P]`."""
+    def begin(self, prefix: Tokens | None = None, amounts: Mapping[str, float] | None = None) -> None:
+        """A take with the shown settings, from nothing or from tokens `[K, P]`; `amounts` for the rack's."""
         loaded, desk = self._links.loaded, self.desk
         if loaded is None:
             return
@@ -112,14 +116,17 @@ class PlaybackController:
             guidance=transport.guidance.value,
             temperature=transport.temperature.value,
             top_k=transport.top_k.value,
-            amounts=desk.rack.effective(),
-            modes=desk.rack.modes(),
-            twin=transport.twin.value,
+            amounts=desk.rack.effective() if amounts is None else dict(amounts),
+            modes=desk.rack.modes() if amounts is None else {},
+            twin=transport.twin.value
+            and len(desk.rack) > 0,  # without sliders it would be the same music twice
         )
         recalled = self.recalled
         exact = recalled is not None and recalled.fingerprint == fingerprint
         if recalled is not None and exact:
-            settings = replace(settings, stacking=recalled.stacking, branch=recalled.branch)
+            settings = replace(
+                settings, stacking=recalled.stacking, branch=recalled.branch, twin=recalled.twin
+            )
         played = recalled.automation if recalled is not None and exact else None
         stored = played if played is not None else self._lanes(loaded.frame_rate_hz)
         automation = loaded.automation(stored) if stored is not None else None
@@ -127,6 +134,8 @@ class PlaybackController:
         desk.slots.loudness.clear()
         self.hush(transport.player.value)
         loaded.engine.set_bypass(transport.bypass.value)
+        loaded.engine.make_first(transport.slow.value)
+        self._links.settle("slow")
         self.send_gain()
         transport.remember_prompt()
         with self._links.told():
@@ -246,9 +255,27 @@ class PlaybackController:
         desk.transport.update(snapshot)
         if desk.recorder is not None and desk.recorder.recording and snapshot.state in SOUNDING:
             self._spool(snapshot)
+        self._keep_up(snapshot)
         self.keep_take()
         if snapshot.state in ("done", "error") and desk.recorder is not None and desk.recorder.recording:
             desk.recorder.end()
+
+    def _keep_up(self, snapshot: SnapshotLike) -> None:
+        """A machine that is too slow: takes are made first from now on, this one if that is wanted."""
+        engine, transport, factor = self._links.engine, self.desk.transport, snapshot.real_time_factor
+        if engine is None or snapshot.state not in BUSY or not factor:
+            return
+        if factor >= FAST_AGAIN and transport.slow.value:
+            transport.slow.set(False)
+            self._links.settle("slow")
+        elif transport.trouble.value and factor < 1 and not transport.slow.value:
+            transport.slow.set(True)
+            if transport.seconds.value is not None and snapshot.state == "playing":
+                self._links.ask(
+                    "slow", f"This machine makes {factor:.2g} s of music a second, so the take has to wait for it.",
+                    ("Make it first, then play", lambda: engine.make_first(True)),
+                    ("Go on as it is", lambda: None), sign="timer-sand",
+                )  # fmt: skip
 
     def _show_coming(self, snapshot: SnapshotLike) -> None:
         """A take that was asked for takes the timeline when it plays; one that fails before leaves what is there."""

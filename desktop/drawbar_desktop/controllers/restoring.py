@@ -51,7 +51,8 @@ class Restoring:
         t.guidance.set(settings.guidance)
         t.temperature.set(settings.temperature)
         t.top_k.set(settings.top_k)
-        t.twin.set(settings.twin)
+        if strips:
+            t.twin.set(settings.twin)
         rate = self._links.loaded.frame_rate_hz if self._links.loaded else 50.0
         lanes = {
             str(lane): [(f / rate, a) for f, a in points if a is not None]
@@ -61,7 +62,7 @@ class Restoring:
         desk.lanes.restore(lanes)
         desk.rack.restore("restore settings", strips)
         self._playing.recalled = Recalled(
-            self._playing.fingerprint(), automation or None, settings.stacking, settings.branch
+            self._playing.fingerprint(), automation or None, settings.stacking, settings.branch, settings.twin
         )
         words = f"Restored: seed {settings.seed}"
         site = str(record.get("site", ""))

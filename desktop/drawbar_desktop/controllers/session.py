@@ -73,6 +73,7 @@ class Session:
 
     def _phase(self, text: str) -> None:
         self.desk.notices.set_phase(f"{text} \u2026")
+        self.desk.library.coming.set(text)
 
     def _have(self, loaded: Loaded | None, error: Exception | None) -> None:
         desk, transport = self.desk, self.desk.transport
@@ -85,6 +86,7 @@ class Session:
         self.failed = None
         desk.notices.unplayable.set("")
         self._links.loaded = loaded
+        desk.library.coming.set("")
         desk.library.open(loaded.bank, loaded.notice)
         desk.presets.set_bank(loaded.bank)
         if loaded.bank is not None:
@@ -105,6 +107,7 @@ class Session:
 
     def _failed(self, error: Exception | None) -> None:
         self.failed = str(error)
+        self.desk.library.coming.set("")
         desk, unloaded = self.desk, isinstance(error, CancelledError)
         words = self.failed if unloaded else f"Drawbar cannot play: {self.failed}"
         desk.notices.set_phase(words, failed=not unloaded)

@@ -101,7 +101,7 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         if name in ("set_amount", "set_bypass", "set_gain_db", "add_feature", "remove_feature", "set_mode"):
             return lambda *_: None
-        if name in ("preview", "set_output", "close"):
+        if name in ("preview", "set_output", "close", "pause", "make_first"):
             return lambda *_: None
         raise AttributeError(name)
 
@@ -139,7 +139,7 @@ def measure_frames(app: Any, seconds: float) -> Times:
     ids = list(app.rack.ids())
     app.window.rack.strips[ids[0]].slider.setFocus()
     app.transport.seconds.set(max(8.0, seconds))
-    app.toggle_play()
+    app.new_take()
     app.start_timers()
     frames: list[float] = []
     computing: list[float] = []
@@ -153,7 +153,7 @@ def measure_frames(app: Any, seconds: float) -> Times:
         time.sleep(max(0.0, 1 / 60 - (time.perf_counter() - now)))
     app.stop_timers()
     if app.playing.busy:
-        app.toggle_play()
+        app.listening.end_take()
     return frames, computing
 
 

@@ -35,10 +35,38 @@ class _Tour:
         end = time.monotonic() + seconds
         self.wait("resting", lambda: time.monotonic() >= end)
 
-    def take_picture(self, name: str) -> None:
+    def take_picture(self, name: str, over: Any = None) -> None:
+        """The window, with a card that floats over it."""
         self.rest()
-        self.app.window.grab().save(str(self.folder / f"{name}.png"))
+        self.app.links.settle("slow")  # the machine that makes the pictures may be busy
+        self.rest(0.1)
+        picture = self.app.window.grab()
+        if over is not None:
+            from PySide6.QtGui import QPainter
+
+            painter = QPainter(picture)
+            painter.drawPixmap(self.app.window.mapFromGlobal(over.pos()), over.grab())
+            painter.end()
+        path = self.folder / f"{name}.png"
+        picture.save(str(path))
         sys.stderr.write(f"{name}.png\n")
+
+    def come_new(self) -> None:
+        """A newcomer's way from the first start to steered sound, each click counted."""
+        clicks, app = 0, self.app
+        app.window.welcome.go.click()
+        clicks += 1
+        self.wait("the first sound", lambda: app.timeline.played_s > 2.0)
+        pulled = {app.links.title_of(id): amount for id, amount in app.rack.effective().items() if amount}
+        if not pulled:
+            raise SystemExit("the newcomer hears the model without a slider")
+        sys.stderr.write(f"from the first start to steered sound: {clicks} click, {pulled}\n")
+        self.take_picture("first")
+
+    def open_words(self) -> Any:
+        """The card of the words that the model knows."""
+        self.app.window.transport.vocabulary.click()
+        return self.app.window.transport.words
 
     def run(self) -> None:
         """The guide, from the first start to the light theme."""
@@ -48,7 +76,12 @@ class _Tour:
         self.wait("loading", lambda: app.transport.ready.value)
         self.wait("the welcome", lambda: app.window.welcome.isVisible())
         self.take_picture("welcome")
-        app.window.welcome.dismiss()
+        self.come_new()
+        self.take_picture("words", over=self.open_words())
+        app.window.transport.words.close()
+        app.actions.end_take()
+        self.wait("the end of the first take", lambda: desk.history.total == 1)
+        app.rack.restore("the guide's", [])
         app.transport.prompt.set(PROMPT)
         app.transport.set_seed(7)
         app.transport.seed_locked.set(True)
@@ -58,13 +91,13 @@ class _Tour:
         app.window.browser.search.clear()
         app.rack_actions.add_best()
         ids = list(app.rack.ids())
-        app.toggle_play()
+        app.new_take()
         self.wait("playing", lambda: app.timeline.played_s > 1.0)
         app.rack.set_amount(ids[0], 1.2)
         app.rack.set_amount(ids[2], -0.7)
         self.wait("playing on", lambda: app.timeline.played_s > 4.0)
         self.take_picture("playing")
-        self.wait("the end", lambda: desk.history.total == 1)
+        self.wait("the end", lambda: desk.history.total == 2)
         app.actions.hear()
         app.window.side.show_tab(1)
         self.wait("listening", lambda: bool(desk.hearing.heard.value))
@@ -75,8 +108,8 @@ class _Tour:
         desk.lanes.draw(ids[0], [(t / 10, 1.4 if 20 <= t < 50 else 0.0) for t in range(81)])
         desk.macros.make(ids[1:3], "Band")
         self.take_picture("automation")
-        app.toggle_play()
-        self.wait("the second take", lambda: desk.history.total == 2)
+        app.new_take()
+        self.wait("the third take", lambda: desk.history.total == 3)
         desk.history.mark(desk.history.shown()[0].id, starred=True, notes="the piano comes in at bar 2")
         app.window.side.show_tab(2)
         self.take_picture("takes")

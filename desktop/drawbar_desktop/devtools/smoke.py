@@ -48,7 +48,7 @@ def _drive(application: QApplication, app: App, shot: Path, size: tuple[int, int
     app.rack_actions.add_best()
     if not app.rack.strips:
         raise SmokeError("the bank has no feature to put in the rack")
-    app.toggle_play()
+    app.new_take()
     _wait(application, PLAY_S, "playing 1 s", lambda: _heard(app, 1.0))
     first = app.rack.strips[0].id
     _drag(app, first, 1.2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +70,14 @@ class EnginePort(Protocol):
 
     def stop(self) -> object: ...
 
+    def pause(self, on: bool) -> object:
+        """Hold the take that plays, or let it go on where it was."""
+        ...
+
+    def make_first(self, on: bool) -> object:
+        """Make takes to their end before they are heard."""
+        ...
+
     def set_amount(self, id: str, amount: float) -> object: ...
 
     def set_bypass(self, on: bool) -> object:
@@ -120,6 +129,12 @@ class Loaded:
     """Lanes as they are stored -> what the engine takes."""
     ear: EarPort | None = None
     clip_maker: Callable[[BlindSession], ClipsOfTrials] | None = None
+    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Kind -> words that a prompt can use; empty for models with an open vocabulary."""
+    vary: (
+        Callable[[TakeSettings, Tokens | None, Callable[[int, int], None], threading.Event], Take] | None
+    ) = None
+    """Settings, tokens `[K, P]` to begin with, whom to tell and what cancels -> a take, made without being heard."""
     notice: str = ""
     make_direction: (
         Callable[[str, Sequence[Path], Sequence[Path], Callable[[str, float], None]], Made] | None

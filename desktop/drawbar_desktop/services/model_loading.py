@@ -13,9 +13,15 @@ from drawbar_desktop.services.interfaces import Loaded, Say
 from drawbar_desktop.state.slider_making import LayerLine, Made
 
 if TYPE_CHECKING:
+    import threading
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from drawbar.bank import Bank
     from drawbar.listening_test.clips import ClipMaker
     from drawbar.listening_test.session import BlindSession
+    from drawbar.live.takes.take import Take, TakeSettings
     from drawbar.musicgen import Model
 
 
@@ -56,9 +62,56 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         context_frames=model.spec.context_frames,
         ear=Ear(model, bank) if bank is not None else None,
         clip_maker=partial(_clip_maker, model, bank) if bank is not None else None,
+        vocabulary=vocabulary(tokenizer) if embedded else {},
+        vary=partial(_vary, model, bank),
         notice=notice,
         make_direction=lambda *given: _make_direction(model, *given),
     )
+
+
+def vocabulary(tokenizer: Path) -> dict[str, tuple[str, ...]]:
+    """The words of the embedded model's prompts by kind, without those that its tokenizer does not have."""
+    from drawbar.corpus import normalise_prompt
+    from drawbar.corpus.composer.instruments import (
+        BASSES,
+        CHORD_INSTRUMENTS,
+        DRUM_STYLES,
+        KEYS,
+        LEADS,
+        MODES,
+        PATTERNS,
+    )
+
+    kinds = {
+        "Instruments": (*CHORD_INSTRUMENTS, *LEADS, *(f"{name} bass" for name in BASSES)),
+        "Drums": (*(f"{name} drums" for name in DRUM_STYLES), "no drums"),
+        "Key": tuple(f"{key} {mode}" for mode in MODES for key in KEYS),
+        "Tempo": ("slow", "medium tempo", "fast", "90 bpm", "120 bpm", "150 bpm", "swing", "straight"),
+        "Chords": (
+            *(f"{name} chords" for name in PATTERNS),
+            "simple chords",
+            "seventh chords",
+            "rich chords",
+        ),
+        "Mood": ("soft", "loud", "sparse", "busy", "low", "high register", "growing", "fading", "swell"),
+    }
+    return {
+        kind: tuple(word for word in dict.fromkeys(words) if not normalise_prompt(word, tokenizer)[1])
+        for kind, words in kinds.items()
+    }
+
+
+def _vary(
+    model: Model,
+    bank: Bank | None,
+    settings: TakeSettings,
+    prefix: NDArray[np.uint16] | None,
+    tell: Callable[[int, int], None],
+    cancel: threading.Event,
+) -> Take:
+    from drawbar.live import render
+
+    return render(model, bank, settings, prefix=prefix, progress=tell, cancel=cancel)
 
 
 def _clip_maker(model: Model, bank: Bank, session: BlindSession) -> ClipMaker:

@@ -46,6 +46,7 @@ class Desk:
         self.votes = Votes(home / "votes.json" if home else None)
         self._recall_settings()
         self.rack.moved.connect(self._record_move)
+        self.transport.bypass.bind(self.rack.bypassed.set)
 
     def _record_move(self, id: str, amount: float) -> None:
         """An armed slider was moved while a take plays."""

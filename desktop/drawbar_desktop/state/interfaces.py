@@ -137,6 +137,19 @@ class SnapshotLike(Protocol):
     def take_id(self) -> int: ...
 
     @property
+    def paused(self) -> bool: ...
+
+    @property
+    def waits(self) -> bool:
+        """Silent for now, because audio must be made first."""
+        ...
+
+    @property
+    def ready_s(self) -> float:
+        """How much is made and not heard yet."""
+        ...
+
+    @property
     def amounts(self) -> Mapping[str, float]: ...
 
 

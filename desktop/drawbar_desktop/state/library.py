@@ -8,6 +8,7 @@ from typing import Any
 from drawbar.bank.concept_sliders import is_concept
 from drawbar.bank.records import Sort
 from drawbar.bank.search import Query
+from drawbar.errors import DrawbarError
 from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.slider_making import is_mine
@@ -85,6 +86,7 @@ class Library:
         self._bank: BankPort | None = None
         self._pages: OrderedDict[int, Sequence[FeatureLike]] = OrderedDict()
         self._quiet = False
+        self._usable: dict[str, tuple[float, float] | None] = {}
         self.text = Value("")
         self.shelf = Value("all")
         self.kind: Value[str | None] = Value(None)
@@ -102,6 +104,8 @@ class Library:
         self.total = 0
         self.changed: Event[[]] = Event()
         self.why_none = ""
+        self.coming = Value("")
+        """What is being loaded, while it is."""
         self.opened: Event[[]] = Event()
         """Another bank, or none."""
         self.edited: Event[[str]] = Event()
@@ -121,6 +125,7 @@ class Library:
     def open(self, bank: BankPort | None, why_none: str = "") -> None:
         """Show another bank, or none and why there is none."""
         self._bank, self.why_none = bank, why_none
+        self._usable.clear()
         self.total = bank.find(Query(), limit=0).total if bank else 0
         self.selected.set(None)
         self.opened.emit()
@@ -147,6 +152,15 @@ class Library:
                 self._pages.popitem(last=False)
         self._pages.move_to_end(number)
         return page[offset] if offset < len(page) else None
+
+    def usable(self, feature: FeatureLike) -> tuple[float, float] | None:
+        """Between which amounts it is safe; only asked of the bank for what is looked at."""
+        if feature.id not in self._usable and self._bank is not None:
+            try:
+                self._usable[feature.id] = self._bank.feature(feature.id).usable_range
+            except DrawbarError:
+                self._usable[feature.id] = None
+        return self._usable.get(feature.id)
 
     def nearest(self) -> Sequence[FeatureLike]:
         """What the user may have meant when nothing was found."""

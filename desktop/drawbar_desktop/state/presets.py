@@ -7,7 +7,7 @@ from typing import Any
 
 from drawbar.bank.search import Query
 from drawbar.files.atomic_write import write_json
-from drawbar_desktop.state.interfaces import BankPort
+from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.json_files import JsonObject, read_json, slug
 from drawbar_desktop.state.macros import Macro
 from drawbar_desktop.state.observable import Event
@@ -147,14 +147,52 @@ class Presets:
             self.changed.emit()
 
 
+ROLES = (
+    ("drums",), ("piano chords", "chords"), ("lead", "flute", "melody"),
+    ("loud", "dynamics", "soft", "register", "bright"),
+)  # fmt: skip
+"""What a first rack is made of, each with words to look for: unlike one another."""
+LEAST_RANGE = 0.5
+
+
+def contrasting(bank: BankPort | None) -> list[FeatureLike]:
+    """One proven slider for each of `ROLES` that can be pulled up; fewer where the bank has fewer."""
+    found: dict[str, FeatureLike] = {}
+    if bank is None:
+        return []
+    for words in ROLES:
+        rows = [
+            row for word in words for row in bank.find(Query(word, shelf="proven", fold=True), limit=6).rows
+        ]
+        reach = {row.id: bank.feature(row.id).usable_range for row in rows}
+        rows = [
+            row for row in rows if row.id not in found and row.label not in {f.label for f in found.values()}
+        ]
+        wide = [row for row in rows if (span := reach[row.id]) is not None and span[1] >= LEAST_RANGE]
+        if wide:
+            found[wide[0].id] = wide[0]
+    return list(found.values())
+
+
+def _inside(amount: float, usable: tuple[float, float] | None) -> float:
+    """The amount, or the end of the usable range; zero where nothing is known."""
+    return 0.0 if usable is None else round(max(usable[0], min(usable[1], amount)), 2)
+
+
 def _factory(bank: BankPort) -> list[Preset]:
     presets = []
     for name, wanted in FACTORY:
         strips: dict[str, JsonObject] = {}
         for words, amount in wanted:
-            rows = [r for r in bank.find(Query(words), limit=3).rows if r.id not in strips]
+            rows = [
+                r for r in bank.find(Query(words, fold=True), limit=6).rows
+                if r.id not in strips and r.verdict != "harmful"
+            ]  # fmt: skip
             if rows:
-                strips[rows[0].id] = {"id": rows[0].id, "label": rows[0].label, "amount": amount}
+                usable = bank.feature(rows[0].id).usable_range
+                strips[rows[0].id] = {
+                    "id": rows[0].id, "label": rows[0].label, "amount": _inside(amount, usable),
+                }  # fmt: skip
         if len(strips) >= 2:
             presets.append(Preset(name, tuple(strips.values()), factory=True))
     return presets

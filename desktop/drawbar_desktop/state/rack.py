@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from drawbar_desktop.state.interfaces import FeatureLike
-from drawbar_desktop.state.observable import Event
+from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.taper import Taper, clamp_amount, taper_for
 from drawbar_desktop.state.undo import Step, UndoStack
 
@@ -66,6 +66,8 @@ class Rack:
         """Strips that double others of the rack."""
         self.marks: dict[str, tuple[float, ...]] = {}
         """Amounts at which a strip's effect becomes noticeable, where the evidence says so."""
+        self.bypassed = Value(False)
+        """The take is heard without its sliders: they are shown as acting on nothing."""
         self.layout_changed: Event[[]] = Event()
         self.strip_changed: Event[[Strip]] = Event()
         self.effective_changed: Event[[str, float]] = Event()

@@ -36,6 +36,8 @@ DEFAULTS: dict[str, Any] = {
     "export_format": "wav",
     "window": "",
     "splitters": [],
+    "folded": [],
+    "evidence_open": False,
     "midi": [],
     "midi_inputs": [],
     "welcomed": False,

@@ -36,6 +36,8 @@ class Slots:
         """What each slot measured while it played, in LUFS; the louder one is turned down to compare."""
         self.match = Value(True)
         self.switched: Event[[str]] = Event()
+        self.changed: Event[[]] = Event()
+        """The slot that is not heard was filled."""
 
     def content(self, name: str) -> Stored:
         """The strips of a slot; one that was never filled is a copy of what the rack shows."""
@@ -43,6 +45,11 @@ class Slots:
             return self._rack.strips
         kept = self._kept[name]
         return self._rack.strips if kept is None else kept
+
+    def other(self) -> dict[str, float]:
+        """Amounts of the slot that is not heard; empty while it was never filled, and while morphing."""
+        kept = self._kept["B" if self.active.value == "A" else "A"]
+        return {} if kept is None or self.morph.value is not None else {s.id: s.amount for s in kept}
 
     def toggle(self) -> str:
         """Hear the other slot -> its name."""
@@ -61,6 +68,7 @@ class Slots:
         if content is not None:
             self._rack.restore(f"slot {name}", content, undoable=False)
         self._kept[name] = None
+        self.changed.emit()
         self.switched.emit(name)
         return name
 
@@ -74,6 +82,7 @@ class Slots:
 
         def put(strips: Stored | None) -> None:
             self._kept[target] = strips
+            self.changed.emit()
 
         put(content)
         self._undo.push(Step(f"copy {source} to {target}", lambda: put(before), lambda: put(content)))

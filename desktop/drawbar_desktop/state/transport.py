@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drawbar_desktop.state.interfaces import SnapshotLike
@@ -92,6 +92,12 @@ class Transport:
         self.playing = Value(False)
         self.player = Value(False)
         """An old take or an opened file is being played."""
+        self.slow = Value(False)
+        """This machine makes less than a second of music a second: takes are made before they are heard."""
+        self.paused = Value(False)
+        """The take that is being made is held."""
+        self.vocabulary: Value[Mapping[str, tuple[str, ...]]] = Value({})
+        """Kind -> words that the loaded model knows; empty for one that takes any."""
         self.ready = Value(False)
         self.loading = Value(False)
         """A model is being loaded: Play is taken as a wish."""
@@ -107,9 +113,12 @@ class Transport:
         """A take was begun with these settings."""
         self.prompt.changed.connect(lambda _: self._check_words())
 
-    def set_vocabulary(self, unknown_words: UnknownWords | None) -> None:
-        """How to tell words that the model does not know; None for models with an open vocabulary."""
+    def set_vocabulary(
+        self, unknown_words: UnknownWords | None, vocabulary: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """How to tell words that the model does not know (None for an open vocabulary), and those it does, by kind."""
         self._unknown_words = unknown_words
+        self.vocabulary.set(dict(vocabulary or {}))
         self._check_words()
 
     def set_seed(self, seed: int) -> None:
@@ -121,6 +130,10 @@ class Transport:
         """A new random seed, short enough to say aloud."""
         self.set_seed(self._rng.randrange(10_000))
         return self.seed.value
+
+    def keep_seed(self) -> None:
+        """The next take uses the seed that is shown, once more."""
+        self._seed_is_fresh = True
 
     def take_seed(self) -> int:
         """The seed of the take that starts now: the shown one, or a new one if that was used and is open."""
@@ -140,6 +153,7 @@ class Transport:
     def update(self, snapshot: SnapshotLike) -> None:
         """Take in a poll of the engine (text rate)."""
         self.playing.set(snapshot.state in BUSY)
+        self.paused.set(snapshot.paused and snapshot.state in BUSY)
         known = snapshot.real_time_factor > 0
         self.trouble.set(
             self._trouble.update(
@@ -151,7 +165,9 @@ class Transport:
         self.readout.set(
             Readout(
                 snapshot.state,
-                round(snapshot.real_time_factor, 1) if known else None,
+                round(snapshot.real_time_factor, 1 if snapshot.real_time_factor >= 1 else 2)
+                if known
+                else None,
                 round(snapshot.latency_ms) if snapshot.latency_ms > 0 else None,
                 snapshot.underruns,
                 snapshot.message,

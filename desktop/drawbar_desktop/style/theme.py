@@ -1,7 +1,11 @@
 """Design tokens -> colours, type, spacing, icons and the style sheet; nothing else names a colour."""
 
+import atexit
+import os
+import tempfile
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 from string import Template
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
@@ -38,6 +42,7 @@ class Palette:
     on_accent: str
     fill: str  # amber as light: lamps, waveforms, slider fills
     fill_bright: str
+    on_fill: str
     ivory: str  # drawbar caps
     ivory_bright: str
     ivory_shade: str
@@ -49,7 +54,19 @@ class Palette:
     cool: str  # automation, the second voice beside amber
     shadow: str
     scrim: str
+    select: str  # a neutral surface: what is chosen or switched on
+    focus: str  # a neutral line: where the keyboard is, what is selected
+    mute: str  # lamps, in the colours that mixers have
+    solo: str
+    record: str
+    on_lamp: str
+    instrument: str  # kinds of sound
+    rhythm: str
+    harmony: str
+    timbre: str
+    dynamics: str
     heat: tuple[str, str, str, str, str]  # the heat-map's scale, from nothing to full
+    spectrum: tuple[str, str, str, str, str]  # the spectrogram's
 
 
 DARK = Palette(
@@ -75,6 +92,7 @@ DARK = Palette(
     on_accent="#1d1006",
     fill="#f2a03d",
     fill_bright="#ffc477",
+    on_fill="#1d1006",
     ivory="#f6ecdb",
     ivory_bright="#ffffff",
     ivory_shade="#c4b298",
@@ -86,7 +104,19 @@ DARK = Palette(
     cool="#7fc3d6",
     shadow="#000000",
     scrim="rgba(8, 5, 3, 190)",
+    select="#372d25",
+    focus="#e3d6c3",
+    mute="#8fb4e6",
+    solo="#f2dc4e",
+    record="#ff6b5e",
+    on_lamp="#17110d",
+    instrument="#e6a08c",
+    rhythm="#c7a8ee",
+    harmony="#8dbcf2",
+    timbre="#7ed0bd",
+    dynamics="#d6cd86",
     heat=("#0e0a08", "#3d2114", "#a85a1e", "#f2a03d", "#fff1d6"),
+    spectrum=("#0e0a08", "#14304b", "#1d6a86", "#6fbfc6", "#f1fbf6"),
 )
 LIGHT = Palette(
     name="light",
@@ -111,6 +141,7 @@ LIGHT = Palette(
     on_accent="#fffaf2",
     fill="#c9700d",
     fill_bright="#b86200",
+    on_fill="#fffaf2",
     ivory="#4a3b2e",
     ivory_bright="#5d4b3b",
     ivory_shade="#2b2019",
@@ -122,7 +153,19 @@ LIGHT = Palette(
     cool="#14647a",
     shadow="#7a6a58",
     scrim="rgba(70, 55, 40, 150)",
+    select="#e2d6c6",
+    focus="#3d2f24",
+    mute="#2a5a9c",
+    solo="#6a5600",
+    record="#b3261a",
+    on_lamp="#fffdf9",
+    instrument="#9a3f26",
+    rhythm="#6a3fa8",
+    harmony="#1f5aa6",
+    timbre="#0f6657",
+    dynamics="#6b5e08",
     heat=("#fffdf9", "#f6dcb4", "#e39a3c", "#a8550a", "#3a1c04"),
+    spectrum=("#fffdf9", "#cfe3e8", "#6aa9bd", "#1f6580", "#08202e"),
 )
 
 
@@ -208,7 +251,7 @@ def font(size_px: int = TYPE.body, weight: QFont.Weight = QFont.Weight.Normal, s
 def icon(name: str, *, on: str | None = None, color: str | None = None) -> QIcon:
     """An icon of Material Design Icons: soft when idle, bright under the pointer, `on` when checked."""
     return QIcon(
-        _ThemeIcon(name, (color or P.text_soft, color or P.text, on or color or P.accent, P.line_strong))
+        _ThemeIcon(name, (color or P.text_soft, color or P.text, on or color or P.text, P.line_strong))
     )
 
 
@@ -274,14 +317,14 @@ def _qpalette(p: Palette) -> QPalette:
         (role.Text, p.text),
         (role.Button, p.raised),
         (role.ButtonText, p.text),
-        (role.BrightText, p.accent_bright),
-        (role.Highlight, p.accent),
-        (role.HighlightedText, p.on_accent),
+        (role.BrightText, p.text),
+        (role.Highlight, p.select),
+        (role.HighlightedText, p.text),
         (role.ToolTipBase, p.raised),
         (role.ToolTipText, p.text),
         (role.PlaceholderText, p.text_faint),
-        (role.Link, p.accent),
-        (role.Accent, p.accent),
+        (role.Link, p.text),
+        (role.Accent, p.focus),
     ):
         result.setColor(where, QColor(token))
     for where in (role.WindowText, role.Text, role.ButtonText):
@@ -291,5 +334,14 @@ def _qpalette(p: Palette) -> QPalette:
 
 def style_sheet(p: Palette) -> str:
     """The Qt style sheet with this palette's colours filled in."""
-    values = {f.name: getattr(p, f.name) for f in fields(p)}
+    values = {f.name: getattr(p, f.name) for f in fields(p)} | {"tick": _tick(p.on_ivory)}
     return Template(TEMPLATE).substitute(values)
+
+
+def _tick(color: str) -> str:
+    """The tick of a checked box, as a file: a style sheet takes no other picture."""
+    path = Path(tempfile.gettempdir()) / f"drawbar-tick-{os.getpid()}-{color.lstrip('#')}.png"
+    if not path.exists():
+        _drawn("check-bold", color, color, color, color).pixmap(32, 32).save(str(path))
+        atexit.register(path.unlink, missing_ok=True)
+    return path.as_posix()

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtCore import QByteArray, QSize
 from PySide6.QtGui import (
     QCloseEvent,
     QContextMenuEvent,
     QIcon,
     QKeySequence,
     QMouseEvent,
+    QResizeEvent,
     QShortcut,
-    QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.machine import About
@@ -28,6 +28,7 @@ from drawbar_desktop.widgets.common.basics import LEARN, Item, popup
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.logo import mark_pixmap
 from drawbar_desktop.widgets.common.sheet import Sheet
+from drawbar_desktop.widgets.panels import Panels
 from drawbar_desktop.widgets.rack.rack_view import RackView
 from drawbar_desktop.widgets.sheets.blind_test_sheet import BlindTestSheet, Listener
 from drawbar_desktop.widgets.sheets.error_sheet import ErrorSheet
@@ -41,9 +42,10 @@ from drawbar_desktop.widgets.timeline.timeline_view import TimelineView
 from drawbar_desktop.widgets.top.status_line import StatusLine
 from drawbar_desktop.widgets.top.transport_bar import TransportBar
 
-USUAL, LEAST = QSize(1440, 900), QSize(1160, 660)
-RACK_H, RACK_USUAL_H, TIMELINE_H = 250, 360, 150
-"""Heights in pixels: below the first a fader is no fader; with the second it can be set to a tenth."""
+LOW_H = 500
+AUDIO = "Sound (*.wav *.flac *.ogg *.mp3 *.aiff *.aif *.m4a);;Everything (*)"
+USUAL, LEAST = QSize(1440, 900), QSize(640, 360)
+"""In pixels. Panels fold by themselves in a small window, and below 720 x 450 its contents can be scrolled."""
 
 
 class MainWindow(QMainWindow):
@@ -59,10 +61,12 @@ class MainWindow(QMainWindow):
             open_settings=self._open_settings,
             blind_test=lambda: self.blind.open(),
             make_slider=lambda: self.making.open(),
+            open_audio=self._open_audio,
+            fold=lambda name: self.panels.toggle(name),
         )
         """With what the window itself answers: its cards."""
         self._desk = desk
-        self._shown = False
+        self._dialogs = FileDialogs(desk.settings)
         self.setWindowTitle("Drawbar")
         self.setWindowIcon(QIcon(mark_pixmap(128)))
         room = self.screen().availableGeometry().size()
@@ -78,22 +82,14 @@ class MainWindow(QMainWindow):
         self.status = StatusLine(desk.notices)
         self.banner = Banner()
 
-        down = _splitter(Qt.Orientation.Vertical, self.rack, self.timeline)
-        down.setStretchFactor(0, 1)
-        across = _splitter(Qt.Orientation.Horizontal, self.browser, down, self.side)
-        across.setStretchFactor(1, 1)
-        across.setSizes([290, 790, 300])
-        self.browser.setMinimumWidth(240)
-        self.side.setMinimumWidth(270)
-        self.rack.setMinimumHeight(RACK_H)
-        self.timeline.setMinimumHeight(TIMELINE_H)
-        self._across, self._down = across, down
+        self.panels = Panels(self.browser, self.rack, self.timeline, self.side)
+        self.panels.changed = lambda names: desk.settings.set("folded", list(names))
 
-        middle = QVBoxLayout()
+        middle = self._middle = QVBoxLayout()
         middle.setContentsMargins(SPACE.s, SPACE.s, SPACE.s, SPACE.xs)
         middle.setSpacing(SPACE.s)
         middle.addWidget(self.banner)
-        middle.addWidget(across, 1)
+        middle.addWidget(self.panels, 1)
         root = QWidget()
         root.setObjectName("root")
         column = QVBoxLayout(root)
@@ -102,15 +98,19 @@ class MainWindow(QMainWindow):
         column.addWidget(self.transport)
         column.addLayout(middle, 1)
         column.addWidget(self.status)
-        self.setCentralWidget(root)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(root)
+        self.setCentralWidget(scroll)
         self.overlay = ShortcutsOverlay(root)
         self.settings = SettingsSheet(root, desk, about, manager, actions.set_theme)
         self.errors = ErrorSheet(root, about.log_file)
         self.export = ExportSheet(root, desk.settings, actions.write_export)
-        self.blind = BlindTestSheet(root, listener, FileDialogs(desk.settings))
-        self.making = MakingSheet(root, maker, FileDialogs(desk.settings))
-        self.welcome = WelcomeSheet(root, actions.toggle_play, self.overlay.toggle)
+        self.blind = BlindTestSheet(root, listener, self._dialogs)
+        self.making = MakingSheet(root, maker, self._dialogs)
+        self.welcome = WelcomeSheet(root, actions.play_something, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
+        desk.timeline.changed.connect(self._fill_timeline)
         notices = desk.notices
         notices.asked.connect(self.banner.ask)
         notices.settled.connect(self.banner.close_for)
@@ -118,8 +118,17 @@ class MainWindow(QMainWindow):
         notices.welcomed.connect(self.welcome.greet)
         self._keys()
 
+    def _fill_timeline(self) -> None:
+        timeline = self._desk.timeline
+        self.panels.set_filled(timeline.generated_s > 0 or bool(timeline.title))
+
     def _open_settings(self, page: str = "Sound") -> None:
         self.settings.open_at(page)
+
+    def _open_audio(self) -> None:
+        path = self._dialogs.open_file(self, "Open audio", AUDIO)
+        if path is not None:
+            self.commands.drop_file(path)
 
     def _ask_export(self) -> None:
         offer = self.commands.offer_export()
@@ -132,6 +141,10 @@ class MainWindow(QMainWindow):
         transport = desk.transport
         keys: tuple[tuple[QKeySequence | QKeySequence.StandardKey | str, Callable[[], object]], ...] = (
             ("Space", actions.toggle_play),
+            ("Shift+Space", actions.new_take),
+            (".", actions.end_take),
+            ("V", actions.vary),
+            ("Ctrl+O", actions.open_audio),
             ("B", lambda: transport.bypass.set(not transport.bypass.value)),
             ("A", desk.slots.toggle),
             ("D", lambda: desk.rack.randomise(random.Random())),
@@ -146,9 +159,12 @@ class MainWindow(QMainWindow):
             ("?", self.overlay.toggle),
             ("Ctrl+,", lambda: actions.open_settings("Sound")),
             ("Ctrl+B", actions.blind_test),
-            ("Ctrl+1", lambda: self.side.show_tab(0)),
-            ("Ctrl+2", lambda: self.side.show_tab(1)),
-            ("Ctrl+3", lambda: self.side.show_tab(2)),
+            ("Ctrl+1", lambda: self._show_tab(0)),
+            ("Ctrl+2", lambda: self._show_tab(1)),
+            ("Ctrl+3", lambda: self._show_tab(2)),
+            ("F7", lambda: self.panels.toggle("browser")),
+            ("F8", lambda: self.panels.toggle("side")),
+            ("F9", lambda: self.panels.toggle("timeline")),
             ("+", lambda: timeline.zoom(0.5)),
             ("=", lambda: timeline.zoom(0.5)),
             ("-", lambda: timeline.zoom(2.0)),
@@ -161,14 +177,26 @@ class MainWindow(QMainWindow):
 
     def _covered(self, call: object) -> bool:
         """While a card is open, the keys belong to it; only its own key still works."""
-        sheets: tuple[Sheet, ...] = (
-            self.settings, self.errors, self.export, self.welcome, self.blind, self.making,
-        )  # fmt: skip
-        return any(sheet.isVisible() for sheet in sheets) or (
-            self.overlay.isVisible() and call != self.overlay.toggle
+        return any(
+            sheet.isVisible()
+            for sheet in self.sheets()
+            if sheet is not self.overlay or call != self.overlay.toggle
         )
 
+    def sheets(self) -> tuple[Sheet, ...]:
+        """Every card that can cover the window."""
+        return (
+            self.settings, self.errors, self.export, self.welcome, self.blind, self.making, self.overlay,
+        )  # fmt: skip
+
+    def _show_tab(self, index: int) -> None:
+        if "side" in self.panels.folded:
+            self.panels.fold("side", False)
+        self.side.show_tab(index)
+
     def _search(self) -> None:
+        if "browser" in self.panels.folded:
+            self.panels.fold("browser", False)
         self.browser.search.setFocus()
         self.browser.search.selectAll()
 
@@ -226,26 +254,22 @@ class MainWindow(QMainWindow):
     def places(self) -> tuple[str, list[int]]:
         """Geometry and splitters, as the settings keep them."""
         geometry = base64.b64encode(bytes(self.saveGeometry().data())).decode()
-        return geometry, [*self._across.sizes(), *self._down.sizes()]
+        return geometry, self.panels.sizes()
 
-    def restore_places(self, geometry: str, sizes: list[int]) -> None:
+    def restore_places(self, geometry: str, sizes: list[int], folded: list[object]) -> None:
         """Back to where it was; nonsense is ignored."""
         if geometry:
             self.restoreGeometry(QByteArray(base64.b64decode(geometry.encode(), validate=False)))
             self.resize(self.size().boundedTo(self.screen().availableGeometry().size()))
-        if len(sizes) == 5 and all(isinstance(s, int) and 0 < s < 10_000 for s in sizes):
-            self._across.setSizes(sizes[:3])
-            self._down.setSizes(sizes[3:])
-            self._shown = True
+        self.panels.restore(folded, sizes)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """The first time: what the faders need for the rack, and up to a good third for the timeline."""
-        super().showEvent(event)
-        if not self._shown:
-            self._shown = True
-            room = self._down.height()
-            timeline = max(TIMELINE_H, min(460, round(room * 0.41), room - RACK_USUAL_H))
-            self._down.setSizes([room - timeline, timeline])
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the margins go first."""
+        super().resizeEvent(event)
+        low = self.height() < LOW_H
+        edge = 2 if low else SPACE.s
+        self._middle.setContentsMargins(SPACE.s, edge, SPACE.s, min(edge, SPACE.xs))
+        self.transport.set_low(low)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click on empty ground gives the keys back to the window."""
@@ -256,12 +280,3 @@ class MainWindow(QMainWindow):
         """Stop the engine first."""
         self.commands.closing()
         super().closeEvent(event)
-
-
-def _splitter(direction: Qt.Orientation, *parts: QWidget) -> QSplitter:
-    result = QSplitter(direction)
-    result.setHandleWidth(SPACE.s)
-    result.setChildrenCollapsible(False)
-    for part in parts:
-        result.addWidget(part)
-    return result

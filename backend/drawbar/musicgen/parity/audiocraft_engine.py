@@ -49,6 +49,7 @@ class ReferenceEngine:
         top_k: int = 250,
         seconds: float | None = None,
         steering: Steering | None = None,
+        prefix: Tensor | None = None,
         automation: Lanes | None = None,
         twin: bool = False,
     ) -> ReferenceStream:
@@ -58,6 +59,10 @@ class ReferenceEngine:
         if twin:
             raise NotSupportedError(
                 "the reference engine decodes no bypass twin: render without sliders instead"
+            )
+        if prefix is not None:
+            raise NotSupportedError(
+                "the reference engine continues no take: render from the beginning instead"
             )
         if automation is not None and steering is None:
             raise BadInputError("automation without steering: give the mixer whose sliders it moves")

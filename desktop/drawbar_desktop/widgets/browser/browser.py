@@ -33,14 +33,7 @@ from drawbar_desktop.widgets.common.basics import (
     tool_button,
 )
 from drawbar_desktop.widgets.common.empty_state import EmptyState
-
-KIND_SIGNS = {
-    "instrument": "piano",
-    "rhythm": "metronome",
-    "harmony": "music-clef-treble",
-    "timbre": "equalizer",
-    "dynamics": "volume-high",
-}
+from drawbar_desktop.widgets.common.kinds import KIND_SIGNS
 
 
 class Browser(QFrame):
@@ -60,6 +53,7 @@ class Browser(QFrame):
         self._pages = QStackedWidget()
         self._pages.addWidget(self.list)
         self._pages.addWidget(self.empty)
+        self._pages.setMinimumHeight(60)
         self.ears = tool_button(
             "headphones", "Resting on a row plays its best example", checkable=True, px=15
         )
@@ -73,6 +67,9 @@ class Browser(QFrame):
         self.make.clicked.connect(lambda: actions.make_slider())
         head.addWidget(self.make)
         head.addWidget(self.ears)
+        fold = tool_button("chevron-double-left", "Fold this panel  (F7)", px=15)
+        fold.clicked.connect(lambda: actions.fold("browser"))
+        head.addWidget(fold)
         order = QHBoxLayout()
         order.setSpacing(SPACE.xs)
         order.addWidget(self._sort_menu())
@@ -96,6 +93,7 @@ class Browser(QFrame):
         column.addLayout(top)
         column.addWidget(self._pages, 1)
         library.changed.connect(self._follow)
+        library.coming.changed.connect(lambda _: self._follow())
         library.shelf.changed.connect(lambda _: self._show_shelf())
         self._follow()
 
@@ -121,13 +119,13 @@ class Browser(QFrame):
             chip = button("" if starred else shelf.title, "chip", shelf.tip, checkable=True)
             chip.setAccessibleName(shelf.title)
             if starred:
-                chip.setIcon(icon("star-outline", on=P.accent_bright))
+                chip.setIcon(icon("star-outline", on=P.text))
                 chip.setProperty("bare", "true")
                 chip.setFixedWidth(30)
             self.chips.addButton(chip, i)
             flow.addWidget(chip)
         self.more = button("", "chip", "Your own shelves, and what you have hidden", checkable=True)
-        self.more.setIcon(icon("dots-horizontal", on=P.accent_bright))
+        self.more.setIcon(icon("dots-horizontal", on=P.text))
         self.more.setAccessibleName("More shelves")
         self.more.setProperty("bare", "true")
         self.more.setFixedWidth(30)
@@ -138,7 +136,7 @@ class Browser(QFrame):
         self.kinds: dict[str, QPushButton] = {}
         for name, title in KINDS:
             chip = button("", "chip", f"{title} only; click again for every kind", checkable=True)
-            chip.setIcon(icon(KIND_SIGNS[name], on=P.accent_bright))
+            chip.setIcon(icon(KIND_SIGNS[name], color=getattr(P, name)))
             chip.setAccessibleName(title)
             chip.setProperty("bare", "true")
             chip.setFixedWidth(34)
@@ -251,6 +249,9 @@ class Browser(QFrame):
         if library.count:
             return
         if library.bank is None:
+            if library.coming.value:
+                self.empty.say("Loading \u2026", library.coming.value)
+                return
             yet = "" if library.why_none else " yet"
             why = library.why_none or "The features of the loaded model appear here."
             self.empty.say(f"No bank is open{yet}", why)

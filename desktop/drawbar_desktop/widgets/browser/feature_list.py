@@ -1,4 +1,4 @@
-"""A library's result list -> a virtual list of rows: label, layer, score, badge."""
+"""A library's result list -> a virtual list of rows: kind, name, tick with its direction, strength."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     QTimer,
 )
-from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QFontMetrics, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QFontMetrics, QIcon, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -27,16 +27,19 @@ from PySide6.QtWidgets import (
     QTableView,
 )
 
+from drawbar.bank.kinds import kind_of
 from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.library import SHELVES, Library, hits
 from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.style.theme import TYPE, P, font, icon, qcolor
 from drawbar_desktop.widgets.common.basics import Item, popup
-from drawbar_desktop.widgets.common.verdicts import VERDICTS
+from drawbar_desktop.widgets.common.kinds import KIND_SIGNS
+from drawbar_desktop.widgets.common.verdicts import tick_of
 
 FEATURE_MIME = "application/x-drawbar-feature"
 FEATURE_ROLE = Qt.ItemDataRole.UserRole
-ROW_H = 50
+ROW_H = 30
+BAR_W = 34
 HOVER_MS = 320
 SHOWN_VERDICTS = ("proven", "weak", "harmful")
 Index = QModelIndex | QPersistentModelIndex
@@ -54,13 +57,25 @@ class FeatureModel(QAbstractListModel):
         return 0 if parent.isValid() else self._library.count
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """The row's title, or the feature itself for `FEATURE_ROLE`."""
+        """The row's title, what the row has no room for, or the feature itself for `FEATURE_ROLE`."""
+        if role == Qt.ItemDataRole.ToolTipRole:
+            found = self._library.row(index.row())
+            return self._tip(found) if found is not None else None
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole, FEATURE_ROLE):
             return None
         feature = self._library.row(index.row())
         if feature is None or role == FEATURE_ROLE:
             return feature
         return feature_title(feature)
+
+    def _tip(self, feature: FeatureLike) -> str:
+        verdict, usable = feature.verdict, self._library.usable(feature)
+        lines = [feature_title(feature), tick_of(verdict, usable)[2]]
+        if usable is not None:
+            lines.append("Safe from {:+.2g} to {:+.2g}".format(*usable).replace("-", "\u2212"))
+        if feature.twins:
+            lines.append(f"{feature.twins} more are the same slider")
+        return "\n".join(lines)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
@@ -86,17 +101,19 @@ class FeatureDelegate(QStyledItemDelegate):
     def __init__(self, rack: Rack, library: Library) -> None:
         super().__init__()
         self._rack, self._library = rack, library
-        self._verdicts = {
-            name: icon(VERDICTS[name][0], color=getattr(P, VERDICTS[name][1])) for name in SHOWN_VERDICTS
+        self._kinds = {
+            kind: icon(sign, color=getattr(P, kind) if kind else P.text_faint)
+            for kind, sign in KIND_SIGNS.items()
         }
-        self._star = icon("star", color=P.accent)
+        self._ticks: dict[str, QIcon] = {}
+        self._star = icon("star", color=P.solo)
         self._in_rack = icon("tune-vertical", color=P.text_soft)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(200, ROW_H)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Title above, layer and author below, score on the right."""
+        """Kind, name, tick with its direction and strength; the rest stands in the inspector."""
         feature: FeatureLike | None = index.data(FEATURE_ROLE)
         if feature is None:
             return
@@ -105,35 +122,26 @@ class FeatureDelegate(QStyledItemDelegate):
         rect: QRect = option.rect  # type: ignore[attr-defined]
         state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
         self._ground(painter, rect, state)
-        right = rect.right() - 12
-        right = self._score(painter, rect, right, feature)
+        right = self._strength(painter, rect, rect.right() - 12, feature)
         right = self._badges(painter, rect, right, feature)
-        left = rect.left() + 14
-        box = QRect(left, rect.top() + 7, right - left - 8, 18)
-        self._title(painter, box, feature)
-        painter.setFont(font(TYPE.small))
-        painter.setPen(QColor(P.text_faint))
-        below = f"Layer {feature.layer}   {feature.id}"
-        if feature.label_author:
-            below += f"   {feature.label_author}"
-        if feature.twins:
-            below += f"   +{feature.twins} alike"
-        box = QRect(left, rect.top() + 26, right - left - 8, 16)
-        text = QFontMetrics(painter.font()).elidedText(below, Qt.TextElideMode.ElideRight, box.width())
-        painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
+        left = rect.left() + 34
+        self._kinds[kind_of(feature.label)].paint(
+            painter, QRect(rect.left() + 12, rect.center().y() - 7, 15, 15)
+        )
+        self._title(painter, QRect(left, rect.top() + 6, right - left - 6, 18), feature)
         painter.restore()
 
     def _ground(self, painter: QPainter, rect: QRect, state: QStyle.StateFlag) -> None:
         box = QRectF(rect).adjusted(4, 1, -4, -1)
         painter.setPen(Qt.PenStyle.NoPen)
         if state & QStyle.StateFlag.State_Selected:
-            painter.setBrush(QColor(P.accent_dim))
+            painter.setBrush(QColor(P.select))
             painter.drawRoundedRect(box, 7, 7)
-            painter.setBrush(QColor(P.accent))
-            painter.drawRoundedRect(QRectF(box.left(), box.top() + 10, 3, box.height() - 20), 1.5, 1.5)
+            painter.setBrush(QColor(P.focus))
+            painter.drawRoundedRect(QRectF(box.left(), box.top() + 6, 3, box.height() - 12), 1.5, 1.5)
             if state & QStyle.StateFlag.State_HasFocus:
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.setPen(QPen(qcolor(P.accent, 0.8), 1))
+                painter.setPen(QPen(qcolor(P.focus, 0.8), 1))
                 painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.setBrush(QColor(P.raised))
@@ -155,32 +163,36 @@ class FeatureDelegate(QStyledItemDelegate):
         painter.setPen(QColor(P.text if feature.label else P.text_soft))
         painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, shown)
 
-    def _score(self, painter: QPainter, rect: QRect, right: int, feature: FeatureLike) -> int:
+    def _strength(self, painter: QPainter, rect: QRect, right: int, feature: FeatureLike) -> int:
+        """How well the label fits what is heard, as a bar."""
         if feature.label_score is None:
-            return right
+            return right - BAR_W - 6
         score = max(0.0, min(1.0, feature.label_score))
-        painter.setFont(font(TYPE.small, QFont.Weight.Medium))
-        painter.setPen(QColor(P.text_soft))
-        box = QRect(right - 40, rect.top() + 8, 40, 16)
-        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{score:.2f}")
-        groove = QRectF(right - 40, rect.top() + 31, 40, 4)
+        groove = QRectF(right - BAR_W, rect.center().y() - 1, BAR_W, 4)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(P.well))
         painter.drawRoundedRect(groove, 2, 2)
         painter.setBrush(QColor(P.fill))
-        painter.drawRoundedRect(QRectF(groove.left(), groove.top(), max(4.0, 40 * score), 4), 2, 2)
-        return right - 44
+        painter.drawRoundedRect(QRectF(groove.left(), groove.top(), max(4.0, BAR_W * score), 4), 2, 2)
+        return right - BAR_W - 6
+
+    def _verdict(self, feature: FeatureLike) -> QIcon:
+        """Proven sliders with the way they can be pulled."""
+        sign, tone, _ = tick_of(feature.verdict, self._library.usable(feature))
+        if sign not in self._ticks:
+            self._ticks[sign] = icon(sign, color=getattr(P, tone))
+        return self._ticks[sign]
 
     def _badges(self, painter: QPainter, rect: QRect, right: int, feature: FeatureLike) -> int:
         badges = (
             (feature.id in self._rack, self._in_rack),
-            (feature.verdict in self._verdicts, self._verdicts.get(feature.verdict, self._star)),
+            (feature.verdict in SHOWN_VERDICTS, self._verdict(feature)),
             (feature.starred, self._star),
         )
         for wanted, picture in badges:
             if wanted:
-                picture.paint(painter, QRect(right - 18, rect.top() + 8, 16, 16))
-                right -= 22
+                picture.paint(painter, QRect(right - 17, rect.center().y() - 7, 15, 15))
+                right -= 19
         return right
 
 

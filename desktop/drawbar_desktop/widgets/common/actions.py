@@ -18,6 +18,15 @@ class Actions:
     """Each does nothing until the application gives it a meaning."""
 
     toggle_play: Callable[[], object] = _nothing
+    """Play or pause what is shown."""
+    new_take: Callable[[], object] = _nothing
+    again: Callable[[], object] = _nothing
+    """The same seed once more."""
+    vary: Callable[[], object] = _nothing
+    end_take: Callable[[], object] = _nothing
+    play_something: Callable[[], object] = _nothing
+    """A prompt, four sliders and a take, for who comes for the first time."""
+    open_audio: Callable[[], object] = _nothing
     export: Callable[[], object] = _nothing
     """Ask how to export the selected take, or the last one."""
     offer_export: Callable[[], ExportOffer | None] = _nothing
@@ -45,11 +54,15 @@ class Actions:
     detect_tempo: Callable[[], object] = _nothing
     save_preset: Callable[[str], object] = _nothing
     load_preset: Callable[[Preset], object] = _nothing
+    hear_preset: Callable[[Preset], object] = _nothing
+    """A take with it, without giving up the rack."""
     choose_device: Callable[[str], object] = _nothing
     refresh_devices: Callable[[], object] = _nothing
     open_settings: Callable[..., object] = _nothing
     """(name of the page)."""
     blind_test: Callable[[], object] = _nothing
     """Open the blind listening test."""
+    fold: Callable[[str], object] = _nothing
+    """Fold a panel by its name, or open it."""
     set_theme: Callable[[str], object] = _nothing
     closing: Callable[[], object] = _nothing

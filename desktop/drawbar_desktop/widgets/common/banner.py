@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from drawbar_desktop.state.notices import Question
 from drawbar_desktop.style.theme import SPACE, P
 from drawbar_desktop.widgets.common.basics import Sign, button, clear, label
+
+LEAST_H = 36
 
 
 class Banner(QFrame):
@@ -31,7 +34,7 @@ class Banner(QFrame):
     def _show(self, question: Question) -> None:
         clear(self._row)
         self.key, self.words = question.key, question.words
-        picture = Sign(question.sign, P.accent_bright, 16)
+        picture = Sign(question.sign, P.text, 16)
         text = label(question.words, "bannerText", wrap=True)
         self._row.addWidget(picture)
         self._row.addWidget(text, 1)
@@ -40,7 +43,19 @@ class Banner(QFrame):
             one.setStyleSheet("min-height: 24px; font-size: 12px;")
             one.clicked.connect(lambda _=False, call=call: self._answer(call))
             self._row.addWidget(one)
+        self._fit()
         self.show()
+
+    def hasHeightForWidth(self) -> bool:
+        """Its words wrap, but a scroll area that knew of it would ask for the full height of every part."""
+        return False
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(max(LEAST_H, self._row.heightForWidth(self.width())))
 
     def answer(self, index: int) -> None:
         """Press one of the buttons (the keyboard and tests)."""

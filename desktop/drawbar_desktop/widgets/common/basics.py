@@ -45,7 +45,7 @@ def button(
     if name:
         result.setObjectName(name)
     if picture:
-        result.setIcon(icon(picture, on=P.accent_bright))
+        result.setIcon(icon(picture, on=P.text))
     if tip:
         result.setToolTip(tip)
     result.setAccessibleName(text or tip.split("  ")[0])
@@ -190,7 +190,7 @@ class Sign(QLabel):
 
 def badge(name: str, tip: str, px: int = 15) -> QLabel:
     """A small accent-coloured sign with a tooltip."""
-    result = Sign(name, P.accent, px)
+    result = Sign(name, P.text_soft, px)
     result.setToolTip(tip)
     result.setAccessibleName(tip)
     return result

@@ -56,10 +56,10 @@ class Logo(QWidget):
     def __init__(self) -> None:
         super().__init__()
         row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, SPACE.s, 0)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE.s + 2)
         mark = Mark()
         mark.setFixedSize(mark.sizeHint())
         row.addWidget(mark)
-        name: QLabel = label("Drawbar", "wordmark")
-        row.addWidget(name)
+        self.name: QLabel = label("Drawbar", "wordmark")
+        row.addWidget(self.name)

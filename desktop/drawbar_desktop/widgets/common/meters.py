@@ -63,7 +63,7 @@ class LevelMeter(QWidget):
         self._db = self._hold_db = self.FLOOR_DB
         self._hold = 0
         self.setFixedHeight(12)
-        self.setMinimumWidth(90)
+        self.setMinimumWidth(40)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Output level, \u221260 to 0 dB")
         self.setAccessibleName("Output level")

@@ -1,4 +1,4 @@
-"""The big round button that starts and stops."""
+"""The big round button that plays and pauses what is shown: lit while it sounds."""
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRadialGradient
@@ -13,15 +13,15 @@ class PlayButton(QAbstractButton):
     def __init__(self) -> None:
         super().__init__()
         self._playing = False
-        self.setFixedSize(QSize(64, 64))
+        self.setFixedSize(QSize(56, 56))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.set_playing(False)
 
     def set_playing(self, playing: bool) -> None:
-        """Show a square while playing, a triangle otherwise."""
+        """Show two bars while playing, a triangle otherwise."""
         self._playing = playing
-        name = "Stop" if playing else "Play"
+        name = "Pause" if playing else "Play"
         self.setAccessibleName(name)
         self.setToolTip(f"{name}  (Space)")
         self.update()
@@ -30,9 +30,8 @@ class PlayButton(QAbstractButton):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         disc = QRectF(self.rect()).adjusted(5, 5, -5, -5)
-        color = QColor(P.fill if self.isEnabled() else P.accent_dim)
-        if self.isEnabled() and self.underMouse():
-            color = QColor(P.fill_bright)
+        lit, idle = (P.fill_bright, P.ivory_bright) if self.underMouse() else (P.fill, P.ivory)
+        color = QColor((lit if self._playing else idle) if self.isEnabled() else P.raised)
         if self.isDown():
             color = color.darker(115)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -54,10 +53,12 @@ class PlayButton(QAbstractButton):
             painter.setPen(QPen(QColor(P.text), 2))
             painter.drawEllipse(disc.adjusted(-3, -3, 3, 3))
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(P.on_accent if self.isEnabled() else P.text_faint))
+        ink = P.on_fill if self._playing else P.on_ivory
+        painter.setBrush(QColor(ink if self.isEnabled() else P.text_faint))
         c = disc.center()
         if self._playing:
-            painter.drawRoundedRect(QRectF(c.x() - 8.5, c.y() - 8.5, 17, 17), 2.5, 2.5)
+            for left in (c.x() - 8.0, c.x() + 2.5):
+                painter.drawRoundedRect(QRectF(left, c.y() - 9, 5.5, 18), 1.5, 1.5)
         else:
             left, right, half = c.x() - 7.0, c.x() + 12.0, 11.0
             painter.drawPolygon(

@@ -7,6 +7,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import button, label, tool_button
 
+EDGE = 16
+"""Least distance of a card from the window's edges, in pixels."""
+
 
 class Sheet(QWidget):
     """Covers its parent; Escape or a click beside the card closes it."""
@@ -18,7 +21,7 @@ class Sheet(QWidget):
         self.setAccessibleName(title)
         self.card = QFrame()
         self.card.setObjectName("card")
-        self.card.setFixedWidth(width)
+        self._width = width
         self._height = height
         self._under = parent
         self._likeliest: QPushButton | None = None
@@ -35,7 +38,7 @@ class Sheet(QWidget):
         self.body.setContentsMargins(0, 0, SPACE.s, 0)
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._scroll.setWidget(inside)
         self._inside = inside
         self._foot = QHBoxLayout()
@@ -63,13 +66,18 @@ class Sheet(QWidget):
     def present(self) -> None:
         parent = self._under
         self.setGeometry(parent.rect())
-        room = parent.height() - 60
-        wanted = self._height or self._inside.sizeHint().height() + 130
-        self.card.setFixedHeight(min(wanted, room))
+        self._fit()
         self.raise_()
         self.show()
         self.setFocus()
         self.focusNextChild()
+
+    def _fit(self) -> None:
+        """As large as it wants to be, within the window."""
+        parent = self._under
+        wanted = self._height or self._inside.sizeHint().height() + 130
+        self.card.setFixedHeight(max(120, min(wanted, parent.height() - 2 * EDGE)))
+        self.card.setFixedWidth(min(self._width, parent.width() - 2 * EDGE))
 
     def dismiss(self) -> None:
         """Away with it; the window gets the keyboard back."""
@@ -91,5 +99,5 @@ class Sheet(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and self.isVisible():
             self.setGeometry(self._under.rect())
-            self.card.setFixedHeight(min(self.card.height(), self.height() - 60))
+            self._fit()
         return False

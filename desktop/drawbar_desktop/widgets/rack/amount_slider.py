@@ -3,6 +3,7 @@
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QFont,
     QKeyEvent,
     QLinearGradient,
     QMouseEvent,
@@ -34,6 +35,7 @@ class AmountSlider(QWidget):
         super().__init__()
         self._rack, self._id = rack, id
         self._strip = rack.strip(id)
+        self._ghost: float | None = None
         self._drag: tuple[float, float] | None = None  # last pointer y, unsnapped position
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -57,7 +59,7 @@ class AmountSlider(QWidget):
         return QSize(66, 220)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(60, 110)
+        return QSize(60, 100)
 
     # -- geometry -------------------------------------------------------------------------------------
 
@@ -148,7 +150,40 @@ class AmountSlider(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_scale(painter)
         self._draw_slot(painter)
+        self._draw_ghost(painter)
         self._draw_cap(painter)
+        if self._drag is not None:
+            self._draw_bubble(painter)
+
+    def set_ghost(self, amount: float | None) -> None:
+        """Where this slider stands in the other slot; None where it does not."""
+        if amount != self._ghost:
+            self._ghost = amount
+            self.update()
+
+    def _draw_ghost(self, painter: QPainter) -> None:
+        """The other slot's cap, as an outline."""
+        if self._ghost is None or abs(self._ghost - self._strip.amount) < 0.01:
+            return
+        y = self.y_of(self._ghost)
+        cap = QRectF(self._centre_x() - CAP_W / 2 + 3, y - CAP_H / 2 + 3, CAP_W - 6, CAP_H - 6)
+        painter.setPen(QPen(qcolor(P.text_soft, 0.8), 1.2, Qt.PenStyle.DashLine))
+        painter.setBrush(qcolor(P.ivory, 0.10))
+        painter.drawRoundedRect(cap, 4, 4)
+
+    def _draw_bubble(self, painter: QPainter) -> None:
+        """The amount beside the hand that hides the read-out."""
+        text = "0.00" if self._strip.amount == 0 else _signed(self._strip.amount)
+        painter.setFont(font(TYPE.small, QFont.Weight.DemiBold))
+        width = painter.fontMetrics().horizontalAdvance(text) + 12
+        y = self.y_of(self._strip.amount)
+        top = y - CAP_H / 2 - 22 if y - CAP_H / 2 - 24 > 0 else y + CAP_H / 2 + 4
+        box = QRectF(min(self.width() - width - 1.0, self._centre_x() - width / 2), top, width, 19)
+        painter.setPen(QPen(QColor(P.warn if self._strip.beyond else P.line_hover), 1))
+        painter.setBrush(QColor(P.raised))
+        painter.drawRoundedRect(box, 5, 5)
+        painter.setPen(QColor(P.text))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
 
     def _draw_scale(self, painter: QPainter) -> None:
         x = self._centre_x()
@@ -241,11 +276,11 @@ class AmountSlider(QWidget):
         painter.drawLine(QPointF(cap.left() + 6, y), QPointF(cap.right() - 6, y))
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(P.accent_bright), 2))
+            painter.setPen(QPen(QColor(P.focus), 2))
             painter.drawRoundedRect(cap.adjusted(-3, -3, 3, 3), 7, 7)
 
     def _live(self) -> bool:
-        return not self._rack.silenced(self._strip)
+        return not self._rack.silenced(self._strip) and not self._rack.bypassed.value
 
 
 def _tip(strip: Strip, marks: tuple[float, ...]) -> str:

@@ -147,7 +147,7 @@ class MacroFader(QWidget):
         painter.drawLine(QPointF(x - 13, y), QPointF(x + 13, y))
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(P.accent_bright), 2))
+            painter.setPen(QPen(QColor(P.focus), 2))
             painter.drawRoundedRect(cap.adjusted(-3, -3, 3, 3), 6, 6)
 
 

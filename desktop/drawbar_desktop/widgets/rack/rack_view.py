@@ -24,7 +24,7 @@ from drawbar_desktop.state.rack import Strip
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.browser.feature_list import FEATURE_MIME
 from drawbar_desktop.widgets.common.actions import Actions
-from drawbar_desktop.widgets.common.basics import Item, button, label, popup, tool_button
+from drawbar_desktop.widgets.common.basics import Item, button, label, popup, set_flag, tool_button
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.rack.macro_strip import MacroStrip
 from drawbar_desktop.widgets.rack.strip import STRIP_MIME, STRIP_W, StripWidget
@@ -77,6 +77,7 @@ class RackView(QFrame):
             actions.add_best,
         )
         desk.notices.unplayable.changed.connect(self._say_why)
+        self._library.coming.changed.connect(lambda _: self._say_why(desk.notices.unplayable.value))
         self._pages = QStackedWidget()
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self._scroll)
@@ -92,6 +93,9 @@ class RackView(QFrame):
         desk.macros.turned.connect(self._turned)
         desk.lanes.changed.connect(self._show_lanes)
         self._library.selected.bind(self._select)
+        self._rack.bypassed.bind(self._dim)
+        desk.slots.active.changed.connect(lambda _: self._show_ghosts())
+        desk.slots.changed.connect(self._show_ghosts)
         self._library.changed.connect(self._offer)
         self._offer()
         self.rebuild()
@@ -142,13 +146,20 @@ class RackView(QFrame):
         parts = [part for id in wanted for part in self.strips[id].tab_order()]
         for before, after in pairwise(parts):
             QWidget.setTabOrder(before, after)
-        self._count.setText(f"{len(wanted)} slider{'s' if len(wanted) != 1 else ''}" if wanted else "")
+        self._count_text()
+        self._dim(self._rack.bypassed.value)
+        self._show_ghosts()
         for one in (self.reset_all, self.dice, self.group):
             one.setVisible(bool(wanted))
         self._pages.setCurrentIndex(1 if wanted else 0)
         if added is not None:
             target = added
             QTimer.singleShot(0, target, lambda: self._scroll.ensureWidgetVisible(target))
+
+    def _count_text(self) -> None:
+        count = len(self._rack)
+        words = f"{count} slider{'s' if count != 1 else ''}" if count else ""
+        self._count.setText(f"{words}: bypassed" if words and self._rack.bypassed.value else words)
 
     def _put(self, widget: QWidget, at: int) -> None:
         if self._layout.indexOf(widget) != at:
@@ -244,6 +255,18 @@ class RackView(QFrame):
                 self.strips[id].slider.update()
         self._silent = silent
 
+    def _dim(self, bypassed: bool) -> None:
+        """While the take is heard without them, the sliders step back; they can still be moved."""
+        for widget in self.strips.values():
+            set_flag(widget, "bypassed", bypassed)
+            widget.slider.update()
+        self._count_text()
+
+    def _show_ghosts(self) -> None:
+        ghosts = self._desk.slots.other()
+        for id, widget in self.strips.items():
+            widget.slider.set_ghost(ghosts.get(id))
+
     def _turned(self, macro: Macro) -> None:
         if macro.name in self.macros:
             self.macros[macro.name].show_macro(macro)
@@ -257,7 +280,10 @@ class RackView(QFrame):
             widget.show_selected(id)
 
     def _say_why(self, unplayable: str) -> None:
-        line, hint = ("Nothing can be played yet", unplayable) if unplayable else INVITATION
+        coming = self._library.coming.value
+        line, hint = ("Loading \u2026", coming) if coming else INVITATION
+        if unplayable:
+            line, hint = "Nothing can be played yet", unplayable
         self.empty.say(line, hint)
 
     def _offer(self) -> None:

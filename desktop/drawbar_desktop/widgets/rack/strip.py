@@ -3,9 +3,10 @@
 from functools import partial
 
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QDrag, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QDrag, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
+from drawbar.bank.kinds import kind_of
 from drawbar_desktop.state.lanes import Lanes
 from drawbar_desktop.state.library import Library
 from drawbar_desktop.state.macros import Macros
@@ -15,7 +16,6 @@ from drawbar_desktop.widgets.common.basics import (
     ElidedLabel,
     Item,
     Sign,
-    Tag,
     button,
     learnable,
     popup,
@@ -23,13 +23,16 @@ from drawbar_desktop.widgets.common.basics import (
     switch,
     tool_button,
 )
+from drawbar_desktop.widgets.common.kinds import KIND_SIGNS, KIND_TITLES
 from drawbar_desktop.widgets.common.meters import ActivationMeter
 from drawbar_desktop.widgets.common.value_edit import ValueEdit
-from drawbar_desktop.widgets.common.verdicts import VERDICTS
+from drawbar_desktop.widgets.common.verdicts import tick_of
 from drawbar_desktop.widgets.rack.amount_slider import AmountSlider
 
 STRIP_W = 124
 STRIP_MIME = "application/x-drawbar-strip"
+FOOT_NEEDS_H, SWITCHES_NEED_H, TAGS_NEED_H = 290, 262, 226
+"""Heights of a strip in pixels from which on there is room for mode and lock, for the switches, and for the tags."""
 MODE_TITLES = {
     "add": "Add: push the music towards or away from it",
     "clamp": "Clamp: hold the activation at this amount",
@@ -60,10 +63,10 @@ class StripWidget(QFrame):
         self.meter = ActivationMeter()
         tip = "Amount, in units of the feature's 99th percentile. Click to type."
         self.value = ValueEdit(lambda amount: rack.set_amount(id, amount), tip, f"{title} amount")
-        self.mute = switch("M", "Mute: apply nothing, keep the amount", "warn")
-        self.solo = switch("S", "Solo: apply only soloed strips")
+        self.mute = switch("M", "Mute: apply nothing, keep the amount")
+        self.solo = switch("S", "Solo: apply only soloed strips", "solo")
         self.arm = switch(
-            "R", "Record: moves are written into the automation lane while a take plays", "cool"
+            "R", "Record: moves are written into the automation lane while a take plays", "record"
         )
         self.lock = tool_button(
             "lock-open-variant-outline", "Lock: Randomise leaves it alone", checkable=True, px=15
@@ -98,6 +101,8 @@ class StripWidget(QFrame):
         foot.addWidget(self._lane_mark)
         foot.addWidget(self.lock)
         column.addLayout(foot)
+        self._switches = (self.mute, self.solo, self.arm)
+        self._foot = (self.mode, self.lock)
 
         self.mute.toggled.connect(lambda on: rack.set_muted(id, on))
         self.solo.toggled.connect(lambda on: rack.set_soloed(id, on))
@@ -106,21 +111,41 @@ class StripWidget(QFrame):
         self.remove.clicked.connect(lambda: rack.remove(id))
         self.show_strip(strip)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the fader keeps its length; the menu of the strip has what is not seen."""
+        super().resizeEvent(event)
+        for group, needed in (
+            (self._foot, FOOT_NEEDS_H),
+            (self._switches, SWITCHES_NEED_H),
+            (self._top, TAGS_NEED_H),
+        ):
+            for widget in group:
+                widget.setVisible(self.height() >= needed)
+        if self.height() >= FOOT_NEEDS_H:
+            self._show_marks()
+
     def _tags(self, strip: Strip) -> QHBoxLayout:
         tags = QHBoxLayout()
         tags.setSpacing(SPACE.xs)
-        tags.addWidget(Tag(f"L{strip.feature.layer}", tip=f"Layer {strip.feature.layer}, feature {self.id}"))
-        name, tone, tip = VERDICTS.get(strip.feature.verdict, VERDICTS["untested"])
-        self.badge = Sign(name, getattr(P, tone))
-        self.badge.setToolTip(tip)
-        self.badge.setAccessibleName(tip)
+        kind = kind_of(strip.feature.label)
+        self.kind = Sign(KIND_SIGNS[kind], getattr(P, kind) if kind else P.text_faint, 16)
+        self.kind.setToolTip(
+            f"{KIND_TITLES.get(kind, 'Unnamed')}; layer {strip.feature.layer}, feature {self.id}"
+        )
+        self.badge = Sign()
+        tags.addWidget(self.kind)
         tags.addWidget(self.badge)
         tags.addStretch(1)
         tags.addWidget(self.remove)
+        self._top = (self.kind, self.badge, self.remove)
         return tags
 
     def show_strip(self, strip: Strip) -> None:
         self.slider.set_strip(strip)
+        name, tone, tip = tick_of(strip.feature.verdict, strip.usable)
+        self.badge.show_sign(name, getattr(P, tone))
+        self.badge.setToolTip(tip)
+        self.badge.setAccessibleName(tip)
         self.value.show_amount(strip.amount)
         for one, on in (
             (self.mute, strip.muted),
@@ -133,6 +158,9 @@ class StripWidget(QFrame):
         self.mode.setText(strip.mode)
         self.mode.setToolTip(MODE_TITLES[strip.mode])
         self.mode.setAccessibleName(f"Mode: {strip.mode}")
+        self._show_marks()
+
+    def _show_marks(self) -> None:
         others = self._rack.alike.get(self.id, ())
         self._alike.setVisible(bool(others))
         if others:
@@ -195,12 +223,17 @@ class StripWidget(QFrame):
             event.ignore()
             return
         id, rack = self.id, self._rack
-        place = list(rack.ids()).index(id)
+        place, strip = list(rack.ids()).index(id), rack.strip(id)
         popup(
             self,
             (
                 ("Show in the inspector", lambda: self._library.selected.set(id)),
                 ("Make a macro of it", lambda: self._macros.make([id])),
+                ("Mute", lambda: rack.set_muted(id, not strip.muted), strip.muted),
+                ("Solo", lambda: rack.set_soloed(id, not strip.soloed), strip.soloed),
+                ("Record moves", lambda: rack.set_armed(id, not strip.armed), strip.armed),
+                ("Lock", lambda: rack.set_locked(id, not strip.locked), strip.locked),
+                *((MODE_TITLES[m], partial(rack.set_mode, id, m), m == strip.mode) for m in MODES),
                 None,
                 ("Move left", lambda: rack.move(id, place - 1)),
                 ("Move right", lambda: rack.move(id, place + 1)),

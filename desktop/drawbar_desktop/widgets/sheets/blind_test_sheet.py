@@ -280,7 +280,7 @@ class BlindTestSheet(Sheet):
         self.answers.clear()
         for number, letter in enumerate(letters, start=1):
             play = button(f"{letter}", "clip", f"Play clip {letter}  ({letter})", checkable=True)
-            play.setIcon(icon("play", on=P.accent_bright))
+            play.setIcon(icon("play", on=P.text))
             play.setIconSize(icon_size(26))
             play.setFixedSize(QSize(CLIP_W, CLIP_H))
             play.setStyleSheet(f"font-size: 22px; font-weight: 600; min-height: {CLIP_H - 4}px;")
@@ -308,7 +308,7 @@ class BlindTestSheet(Sheet):
     def _light(self, playing: str) -> None:
         for letter, widget in self.plays.items():
             widget.setChecked(letter == playing)
-            widget.setIcon(icon("stop" if letter == playing else "play", on=P.accent_bright))
+            widget.setIcon(icon("stop" if letter == playing else "play", on=P.text))
 
     def _show_result(self) -> None:
         self.keep.setFocus()

@@ -10,13 +10,15 @@ from drawbar_desktop.widgets.common.sheet import Sheet
 
 SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("PLAYING", (
-        ("Space", "Play or stop"),
+        ("Space", "Play or pause what is shown"),
+        ("Shift+Space", "New take; Enter in the prompt"),
+        (".   V", "End the take; four variations"),
         ("B", "Bypass: the same seed without the sliders"),
         ("A", "Slot A or B"),
         ("D", "Randomise the unlocked sliders"),
         ("L", "Loop on or off"),
         ("Ctrl+R", "Another seed"),
-        ("Ctrl+S", "Export"),
+        ("Ctrl+O, Ctrl+S", "Open audio; export"),
     )),
     ("SLIDERS", (
         ("Drag, wheel, \u2191 \u2193", "Move; with Shift in fine steps"),
@@ -39,6 +41,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ("Drag", "Choose a loop; draw in a lane"),
         ("Wheel, + \u2212", "Zoom; with Shift scroll"),
         ("Right-click", "Continue from here; pin a row; delete a point"),
+        ("F7 F8 F9", "Fold features, side panel, timeline"),
         ("Ctrl+,   ?   F11", "Settings; this card; full screen"),
     )),
 )  # fmt: skip

@@ -39,7 +39,7 @@ class WelcomeSheet(Sheet):
         clear(self._grid)
         for row, (fine, what, finding) in enumerate(checks):
             sign = Sign(px=18)
-            name, color = ("check-circle", P.good) if fine else ("alert-circle-outline", P.warn)
+            name, color = ("check-circle", P.good) if fine else ("information-outline", P.text_soft)
             sign.show_sign(name, color)
             sign.setAccessibleName("fine" if fine else "attention")
             self._grid.addWidget(sign, row, 0, Qt.AlignmentFlag.AlignTop)

@@ -21,11 +21,19 @@ from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.state.slider_making import is_mine
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.actions import Actions
-from drawbar_desktop.widgets.common.basics import ElidedLabel, Tag, button, label, separator, tool_button
+from drawbar_desktop.widgets.common.basics import (
+    ElidedLabel,
+    Sign,
+    Tag,
+    button,
+    label,
+    separator,
+    tool_button,
+)
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.common.histogram import Histogram, Sparkline
 from drawbar_desktop.widgets.common.meters import ScoreBar
-from drawbar_desktop.widgets.common.verdicts import VERDICTS
+from drawbar_desktop.widgets.common.verdicts import VERDICTS, tick_of
 from drawbar_desktop.widgets.side.dose_plot import DosePlot
 
 CORRELATIONS, NEIGHBOURS, EXAMPLES, SIDE_EFFECTS = 6, 6, 10, 5
@@ -34,7 +42,7 @@ BIN_TITLES = {
     "q75": "upper",
     "q50": "middle",
     "q25": "lower",
-    "silent": "silent (control)",
+    "silent": "silent",
 }
 TONES = {"proven": "good", "harmful": "warn", "weak": "accent"}
 
@@ -91,16 +99,22 @@ class Inspector(QStackedWidget):
         self._head(column, feature)
         if is_mine(feature.row.id):
             self._made_from(column, feature)
-            self._evidence(column, feature, card)
         else:
-            self._labels(column, feature)
-            self._evidence(column, feature, card)
-            self._twins(column, feature)
-            self._figures(column, feature)
             self._examples(column, feature)
-            self._correlations(column, feature)
-            self._neighbours(column, feature)
-        self._caveats(column, feature, card)
+            self._labels(column, feature)
+        self._proof = QWidget()
+        behind = QVBoxLayout(self._proof)
+        behind.setContentsMargins(0, 0, 0, 0)
+        behind.setSpacing(SPACE.s)
+        self._fold(column, feature)
+        self._evidence(behind, feature, card)
+        if not is_mine(feature.row.id):
+            self._twins(behind, feature)
+            self._figures(behind, feature)
+            self._correlations(behind, feature)
+            self._neighbours(behind, feature)
+        self._caveats(behind, feature, card)
+        column.addWidget(self._proof)
         column.addStretch(1)
         self._scroll.setWidget(page)
         self.setCurrentIndex(1)
@@ -120,6 +134,22 @@ class Inspector(QStackedWidget):
         column.addWidget(separator())
         column.addWidget(label(text, "caption"))
 
+    def _fold(self, column: QVBoxLayout, feature: Feature) -> None:
+        """The button that shows numbers, layers and statistics; it stays as it was left."""
+        column.addWidget(separator())
+        self.evidence = button(
+            "Evidence", "quiet", "Proof, layer, judge, figures and caveats", picture="flask-outline"
+        )
+        self.evidence.setCheckable(True)
+        self.evidence.toggled.connect(self._show_proof)
+        self.evidence.setChecked(bool(self._desk.settings["evidence_open"]))
+        self._proof.setVisible(self.evidence.isChecked())
+        column.addWidget(self.evidence, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def _show_proof(self, on: bool) -> None:
+        self._desk.settings.set("evidence_open", on)
+        self._proof.setVisible(on)
+
     def _head(self, column: QVBoxLayout, feature: Feature) -> None:
         row = feature.row
         head = QHBoxLayout()
@@ -135,18 +165,16 @@ class Inspector(QStackedWidget):
             head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
             head.addWidget(hide, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
-        tags = QHBoxLayout()
-        tags.setSpacing(SPACE.xs)
-        tags.addWidget(Tag(f"Layer {row.layer}"))
-        tags.addWidget(Tag(row.id, tip="Layer / number"))
         verdict = row.verdict or "untested"
-        tip = VERDICTS.get(verdict, VERDICTS["untested"])[2]
-        tags.addWidget(Tag(verdict, tone=TONES.get(verdict, ""), tip=tip))
-        kind = feature.temporal.get("type")
-        if kind:
-            tags.addWidget(Tag(str(kind), tip="How it fires over time"))
-        tags.addStretch(1)
-        column.addLayout(tags)
+        sign, tone, words = tick_of(verdict, feature.usable_range)
+        told = QHBoxLayout()
+        told.setSpacing(SPACE.xs)
+        told.addWidget(Sign(sign, getattr(P, tone), 16))
+        told.addWidget(label(words, "small", wrap=True), 1)
+        column.addLayout(told)
+        if feature.usable_range is not None:
+            safe = "Safe from {:+.2g} to {:+.2g}".format(*feature.usable_range).replace("-", "\u2212")
+            column.addWidget(label(safe, "small"))
         self._add_button = button("Add to rack", "primary")
         self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
@@ -203,7 +231,7 @@ class Inspector(QStackedWidget):
         ):
             on = votes.of(id, one.author, one.text) == value
             thumb = tool_button(name if on else f"{name}-outline", tip, px=13)
-            thumb.setIcon(icon(name if on else f"{name}-outline", color=P.accent if on else None))
+            thumb.setIcon(icon(name if on else f"{name}-outline", color=P.text if on else None))
             thumb.clicked.connect(lambda _=False, v=value: votes.vote(id, one.author, one.text, v))
             result.append(thumb)
         return result
@@ -225,7 +253,20 @@ class Inspector(QStackedWidget):
     def _evidence(self, column: QVBoxLayout, feature: Feature, card: Card) -> None:
         self._section(column, "EVIDENCE")
         row = feature.row
-        for text in sentences(card, row.verdict or "untested", row.label):
+        tags = QHBoxLayout()
+        tags.setSpacing(SPACE.xs)
+        tags.addWidget(Tag(f"Layer {row.layer}"))
+        tags.addWidget(Tag(row.id, tip="Layer / number"))
+        verdict = row.verdict or "untested"
+        tags.addWidget(
+            Tag(verdict, tone=TONES.get(verdict, ""), tip=VERDICTS.get(verdict, VERDICTS["untested"])[2])
+        )
+        kind = feature.temporal.get("type")
+        if kind:
+            tags.addWidget(Tag(str(kind), tip="How it fires over time"))
+        tags.addStretch(1)
+        column.addLayout(tags)
+        for text in sentences(card, verdict, row.label):
             column.addWidget(label(text.replace("-", "\u2212"), "small", wrap=True))
         marks = marks_of(card, row.verdict)
         if card.doses:
@@ -280,7 +321,7 @@ class Inspector(QStackedWidget):
         examples = list(bank.examples(feature.row.id))[:EXAMPLES] if bank else []
         if not examples:
             return
-        self._section(column, "EXAMPLES")
+        self._section(column, "LISTEN")
         for example in examples:
             row = QHBoxLayout()
             row.setSpacing(SPACE.s)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QStackedWidget,
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.actions import Actions
-from drawbar_desktop.widgets.common.basics import button, separator
+from drawbar_desktop.widgets.common.basics import button, separator, tool_button
 from drawbar_desktop.widgets.side.hearing_panel import HearingPanel
 from drawbar_desktop.widgets.side.inspector import Inspector
 from drawbar_desktop.widgets.side.takes_panel import TakesPanel
@@ -36,6 +36,9 @@ class SidePanel(QFrame):
             head.addWidget(tab)
             self._pages.addWidget(page)
         head.addStretch(1)
+        fold = tool_button("chevron-double-right", "Fold this panel  (F8)", px=15)
+        fold.clicked.connect(lambda: actions.fold("side"))
+        head.addWidget(fold)
         self.tabs.idClicked.connect(self.show_tab)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, SPACE.xs)

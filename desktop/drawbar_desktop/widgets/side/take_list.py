@@ -95,7 +95,7 @@ class TakeDelegate(QStyledItemDelegate):
     def __init__(self, history: History) -> None:
         super().__init__()
         self._history = history
-        self._star = icon("star", color=P.accent)
+        self._star = icon("star", color=P.solo)
         self._note = icon("note-text-outline", color=P.text_soft)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
@@ -112,14 +112,14 @@ class TakeDelegate(QStyledItemDelegate):
         box = QRectF(rect).adjusted(4, 1, -4, -1)
         painter.setPen(Qt.PenStyle.NoPen)
         if state & QStyle.StateFlag.State_Selected:
-            painter.setBrush(QColor(P.accent_dim))
+            painter.setBrush(QColor(P.select))
             painter.drawRoundedRect(box, 7, 7)
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.setBrush(QColor(P.raised))
             painter.drawRoundedRect(box, 7, 7)
         if state & QStyle.StateFlag.State_HasFocus and state & QStyle.StateFlag.State_Selected:
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(qcolor(P.accent, 0.8), 1))
+            painter.setPen(QPen(qcolor(P.focus, 0.8), 1))
             painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
         thumb = QRectF(rect.left() + 12, rect.top() + 10, 84, ROW_H - 20)
         self._thumbnail(painter, thumb, item)

@@ -131,7 +131,7 @@ class TakesPanel(QWidget):
         if not self.notes.hasFocus():
             self.notes.setPlainText(item.notes)
         self.star.setIcon(
-            icon("star" if item.starred else "star-outline", color=P.accent if item.starred else None)
+            icon("star" if item.starred else "star-outline", color=P.solo if item.starred else None)
         )
         self.play.setIcon(icon("stop" if history.playing.value == item.id else "play"))
         other = history.get(history.against.value)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QWidget
 
 from drawbar_desktop.state.beat_grid import Grid
@@ -18,6 +20,9 @@ from drawbar_desktop.widgets.common.basics import (
     popup,
     tool_button,
 )
+
+BARS_NEED_W, ZOOMS_NEED_W = 620, 380
+"""From these widths in pixels on there is room for them."""
 
 
 def parse_bars(text: str) -> tuple[int, int] | None:
@@ -74,6 +79,8 @@ class TimelineHead(QWidget):
         self.out.clicked.connect(lambda: self.zoom(2.0))
         self.into.clicked.connect(lambda: self.zoom(0.5))
         self.fit.clicked.connect(lambda: timeline.view.set(None))
+        self.fold = tool_button("chevron-down", "Fold the timeline, or open it  (F9)", px=16, checkable=True)
+        self.fold.clicked.connect(lambda: actions.fold("timeline"))
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE.m, 6, SPACE.s, 2)
         row.setSpacing(2)
@@ -86,13 +93,26 @@ class TimelineHead(QWidget):
             (self.steer, self.loop),
             (self.spectrum, self.lane),
             (self.follow, self.out, self.into, self.fit),
+            (self.fold,),
         ):
             row.addSpacing(SPACE.s)
             for widget in group:
                 row.addWidget(widget)
+        self._bars = (self.tempo, self.offset, self.beats, self.detect)
+        self._zooms = (self.follow, self.out, self.into, self.fit)
         timeline.follow.bind(self.follow.setChecked)
         timeline.loop.bind(lambda loop: self.loop.setChecked(loop is not None))
         timeline.grid.bind(self._show_grid)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window tempo and bars go first, then the zoom buttons (the wheel does the same)."""
+        super().resizeEvent(event)
+        for group, needed in ((self._bars, BARS_NEED_W), (self._zooms, ZOOMS_NEED_W)):
+            for widget in group:
+                widget.setVisible(self.width() >= needed)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, super().minimumSizeHint().height())
 
     def zoom(self, factor: float) -> None:
         """Around the playhead if it is in sight, else the middle."""

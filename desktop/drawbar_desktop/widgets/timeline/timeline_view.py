@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QStackedLayout, QVBoxLayout, QWidget
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.spectrum import note_name, note_ticks
 from drawbar_desktop.state.transport import format_time
-from drawbar_desktop.style.theme import SPACE, TYPE, P, font, qcolor
+from drawbar_desktop.style.theme import TYPE, P, font, qcolor
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import Item, popup
 from drawbar_desktop.widgets.common.empty_state import EmptyState
@@ -20,6 +20,7 @@ from drawbar_desktop.widgets.timeline.timeline_head import TimelineHead
 from drawbar_desktop.widgets.timeline.wave_item import WaveItem
 
 GUTTER = 148
+LEAST_H = 110
 COLUMNS = 1400
 """More columns than pixels are merged before they are drawn."""
 SPECTRUM_MS = 100
@@ -28,7 +29,11 @@ Floats = NDArray[np.float32]
 
 def heat_colors() -> pg.ColorMap:
     """Dark, ember, amber, ivory: monotone in lightness, so that it reads without colour too."""
-    return pg.ColorMap([0.0, 0.2, 0.45, 0.75, 1.0], [QColor(c) for c in P.palette.heat])
+    return _colors(P.palette.heat)
+
+
+def _colors(steps: tuple[str, ...]) -> pg.ColorMap:
+    return pg.ColorMap([0.0, 0.2, 0.45, 0.75, 1.0], [QColor(c) for c in steps])
 
 
 def reduced(image: Floats, first: int, last: int, width: int = COLUMNS) -> tuple[Floats, int, int]:
@@ -92,10 +97,12 @@ class TimelineView(QFrame):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.plots)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, SPACE.xs)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.head)
         column.addWidget(body, 1)
+        self._body = body
+        self.setMinimumHeight(LEAST_H)
         self._spectrum_timer = QTimer(self, singleShot=True, interval=SPECTRUM_MS)
         self._spectrum_timer.timeout.connect(self._draw_spectrum)
         self.plots.scene().sigMouseMoved.connect(self._point_at)
@@ -118,6 +125,14 @@ class TimelineView(QFrame):
         bottom.setStyle(tickLength=-4, tickFont=font(TYPE.caption), tickTextOffset=4)
         bottom.setHeight(18)
         return plot
+
+    def set_folded(self, on: bool) -> None:
+        """Only the heading is seen."""
+        self._body.setVisible(not on)
+        self.head.fold.setChecked(on)
+        high = self.head.sizeHint().height()
+        self.setMinimumHeight(high if on else LEAST_H)
+        self.setMaximumHeight(high if on else 16_777_215)
 
     def _fill(self) -> None:
         self.wave_plot.setYRange(-1, 1, padding=0.02)
@@ -154,11 +169,11 @@ class TimelineView(QFrame):
             for name, text in (("left", P.text_soft), ("bottom", P.text_faint)):
                 plot.getAxis(name).setPen(pg.mkPen(QColor(P.line)))
                 plot.getAxis(name).setTextPen(pg.mkPen(QColor(text)))
-        for image in (self.mel, self.heat):
-            image.setColorMap(heat_colors())
+        self.heat.setColorMap(heat_colors())
+        self.mel.setColorMap(_colors(P.palette.spectrum))
         self._veil.setBrush(qcolor(P.well, 0.55))
         for edge, head, bar in zip(self.edges, self.playheads, self.bars, strict=True):
-            edge.setPen(pg.mkPen(qcolor(P.accent, 0.8), width=1, style=Qt.PenStyle.DotLine))
+            edge.setPen(pg.mkPen(qcolor(P.text_soft, 0.8), width=1, style=Qt.PenStyle.DotLine))
             head.setPen(pg.mkPen(QColor(P.text), width=1.5))
             bar.setPen(pg.mkPen(qcolor(P.text_soft, 0.28), width=1))
         self.loop.setBrush(qcolor(P.cool, 0.14))
@@ -267,7 +282,6 @@ class TimelineView(QFrame):
             self.heat.setRect(QRectF(first / rate, 0, (last - first) / rate, rows))
         if timeline.ids != self._rows:
             self._rows = timeline.ids
-            self.heat_plot.setYRange(0, max(1, len(self._rows)), padding=0)
             self._label_rows()
 
     def _draw_curves(self, part: Floats, start_s: float, end_s: float) -> None:
@@ -314,10 +328,10 @@ class TimelineView(QFrame):
             metrics.elidedText(self._actions.title_of(id), Qt.TextElideMode.ElideRight, GUTTER - 18)
             for id in self._rows
         ]
-        room = max(1, int(self.heat_plot.getViewBox().height() // metrics.height()))
-        every = max(1, int(np.ceil(len(titles) / room)))
-        ticks = [(i + 0.5, title) for i, title in enumerate(titles) if i % every == 0]
-        self.heat_plot.getAxis("left").setTicks([ticks])
+        room = max(1, int(self.heat_plot.getViewBox().height() // (metrics.height() + 1)))
+        seen = titles[:room]  # the rack's come first; a row without its name says nothing
+        self.heat_plot.setYRange(0, max(1, len(seen)), padding=0)
+        self.heat_plot.getAxis("left").setTicks([[(i + 0.5, title) for i, title in enumerate(seen)]])
 
     def _label_notes(self) -> None:
         """As many Cs as there is room for, the low ones first."""

@@ -1,11 +1,12 @@
-"""The fold with guidance, temperature, top-k, twin and loudness match."""
+"""The fold with guidance, temperature, top-k, bypass and loudness match."""
 
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import button, label, number_box
+from drawbar_desktop.widgets.common.wrap_row import WrapRow
 
 
 class AdvancedFold(QFrame):
@@ -18,28 +19,28 @@ class AdvancedFold(QFrame):
         self.guidance = number_box(3.0, 0, 20, 0.1, "Guidance: how closely the prompt is followed", 1)
         self.temperature = number_box(1.0, 0, 5, 0.05, "Temperature: 0 always takes the likeliest", 2)
         self.top_k = number_box(250, 0, 4096, 10, "Top-k: from how many candidates is drawn; 0 = all", 0)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(SPACE.m, 4, SPACE.m, 4)
-        row.setSpacing(SPACE.s)
-        for name, box in (
-            ("Guidance", self.guidance), ("Temperature", self.temperature), ("Top-k", self.top_k),
-        ):  # fmt: skip
-            row.addWidget(label(name, "small"))
-            box.setFixedWidth(72)
-            row.addWidget(box)
-            row.addSpacing(SPACE.s)
         self.twin = self._check(
-            t.twin, "Bypass ready", "Make the unsteered take beside the steered one; costs speed"
+            t.twin, "Bypass while playing", "Make the take without sliders beside it, for Bypass; costs speed"
         )
         self.match = self._check(
             t.match_loudness, "Equal loudness", "Bypass and A/B are compared equally loud (ITU-R BS.1770)"
         )
-        row.addWidget(self.twin)
-        row.addWidget(self.match)
-        row.addStretch(1)
         reset = button("Defaults", "quiet", "Guidance 3, temperature 1, top-k 250")
         reset.clicked.connect(lambda: (t.guidance.set(3.0), t.temperature.set(1.0), t.top_k.set(250)))
-        row.addWidget(reset)
+        fields = []
+        for name, box in (
+            ("Guidance", self.guidance), ("Temperature", self.temperature), ("Top-k", self.top_k),
+        ):  # fmt: skip
+            box.setFixedWidth(72)
+            field = QWidget()
+            line = QHBoxLayout(field)
+            line.setContentsMargins(0, 0, SPACE.s, 0)
+            line.addWidget(label(name, "small"))
+            line.addWidget(box)
+            fields.append(field)
+        row = QVBoxLayout(self)
+        row.setContentsMargins(SPACE.m, 4, SPACE.m, 4)
+        row.addWidget(WrapRow((*fields, self.twin, self.match), (reset,)))
         self.guidance.valueChanged.connect(lambda v: t.guidance.set(round(v, 2)))
         self.temperature.valueChanged.connect(lambda v: t.temperature.set(round(v, 2)))
         self.top_k.valueChanged.connect(lambda v: t.top_k.set(round(v)))

@@ -49,6 +49,6 @@ class StatusLine(QFrame):
         self._show(self._phase.text, error=self._phase.failed)
 
     def _show(self, text: str, *, error: bool) -> None:
-        name, color = ("alert-circle", P.warn) if error else ("circle-medium", P.accent)
+        name, color = ("alert-circle", P.warn) if error else ("circle-medium", P.text_faint)
         self._sign.show_sign(name, color)
         self.text.set_text(text)

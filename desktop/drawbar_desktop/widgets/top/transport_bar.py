@@ -1,22 +1,15 @@
-"""The transport's state -> prompt, seed, length, play, bypass, A/B, device, gain, level and the read-out."""
+"""The transport's state -> prompt, new take, play, seed, length, bypass, A/B, device, gain, level and a status dot."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QButtonGroup, QFrame, QGridLayout, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.transport import LENGTHS_S, SEED_MAX, Readout, format_time
-from drawbar_desktop.style.theme import SPACE, icon, icon_size
+from drawbar_desktop.style.theme import SPACE, P, icon, icon_size
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import (
     Item,
@@ -33,12 +26,14 @@ from drawbar_desktop.widgets.common.logo import Logo
 from drawbar_desktop.widgets.common.meters import LevelMeter
 from drawbar_desktop.widgets.common.play_button import PlayButton
 from drawbar_desktop.widgets.common.value_edit import ValueEdit
+from drawbar_desktop.widgets.common.wrap_row import WrapRow
 from drawbar_desktop.widgets.top.advanced import AdvancedFold
 from drawbar_desktop.widgets.top.prompt_field import PromptField
+from drawbar_desktop.widgets.top.vocabulary_card import VocabularyCard
 
 ALARM_HOLD_MS = 5_000
-GAIN_W, LEVEL_W = (44, 84), (36, 104)
-"""Least and full width: what is not needed to play gives way in a narrow window."""
+NAMED_W, MARKED_W = 1360, 900
+"""From these widths on there is room for the wordmark, and for the mark alone."""
 
 
 def length_title(seconds: float | None) -> str:
@@ -49,7 +44,7 @@ def length_title(seconds: float | None) -> str:
 
 
 class TransportBar(QFrame):
-    """The top of the window."""
+    """The top of the window: what is asked for above, what is heard below."""
 
     def __init__(self, desk: Desk, actions: Actions) -> None:
         super().__init__()
@@ -62,87 +57,89 @@ class TransportBar(QFrame):
         self.prompt = PromptField()
         self.prompt.textChanged.connect(transport.prompt.set)
         self.prompt.returnPressed.connect(self._play_prompt)
-        self.history = tool_button("chevron-down", "Earlier prompts", framed=True, px=17)
-        self.history.clicked.connect(self._prompt_menu)
-        self.advanced = tool_button(
-            "tune-variant", "Guidance, temperature, top-k, twin", framed=True, checkable=True, px=18
-        )
+        self.words = VocabularyCard(self, self.prompt.add_words)
+        self._logo = Logo()
         self.fold = AdvancedFold(desk)
-        self.advanced.toggled.connect(self.fold.setVisible)
-        self.settings = tool_button("cog-outline", "Settings  (Ctrl+,)", framed=True, px=18)
-        self.settings.clicked.connect(lambda: actions.open_settings("Sound"))
 
         upper = QHBoxLayout()
         upper.setSpacing(SPACE.xs)
         upper.addWidget(self.prompt, 1)
-        upper.addWidget(self.history)
-        upper.addSpacing(SPACE.xs)
-        upper.addLayout(self._seed_group())
-        upper.addSpacing(SPACE.xs)
-        upper.addWidget(self._length_box())
-        upper.addWidget(self.advanced)
-        upper.addWidget(self.settings)
-        lower = QHBoxLayout()
-        lower.setSpacing(SPACE.s)
-        lower.addWidget(self._clock())
-        lower.addWidget(self._bypass())
-        lower.addWidget(self._slots())
-        lower.addWidget(self._export())
-        lower.addStretch(1)
-        lower.addLayout(self._output_group())
-        lower.addWidget(self._readout())
-        rows = QVBoxLayout()
-        rows.setSpacing(SPACE.s)
+        for widget in self._prompt_tools():
+            upper.addWidget(widget)
+        self._lower = WrapRow(
+            (
+                self._clock(), self._seed_group(), self._length_box(), self.advanced, self._bypass(), self._slots(),
+            ),
+            (self._output_group(), self._status(), self._readout(), *self._last()),
+        )  # fmt: skip
+        rows = self._rows = QVBoxLayout()
         rows.addLayout(upper)
         rows.addWidget(self.fold)
-        rows.addLayout(lower)
-        whole = QHBoxLayout(self)
-        whole.setContentsMargins(SPACE.l, SPACE.m, SPACE.l, SPACE.m)
-        whole.setSpacing(SPACE.l)
-        whole.addWidget(Logo(), 0, Qt.AlignmentFlag.AlignVCenter)
+        rows.addWidget(self._lower)
+        whole = self._whole = QHBoxLayout(self)
+        whole.setSpacing(SPACE.m)
+        whole.addWidget(self._logo, 0, Qt.AlignmentFlag.AlignVCenter)
         whole.addWidget(self.play)
         whole.addLayout(rows, 1)
+        self.set_low(False)
         self._alarm = QTimer(self, singleShot=True, interval=ALARM_HOLD_MS)
-        self._alarm.timeout.connect(lambda: set_flag(self.underruns, "alarm", False))
+        self._alarm.timeout.connect(self._calm_down)
         self._follow()
 
+    def set_low(self, low: bool) -> None:
+        """In a low window lines stand closer."""
+        edge = 3 if low else SPACE.s
+        self._whole.setContentsMargins(SPACE.m, edge, SPACE.m, edge)
+        self._rows.setSpacing(edge)
+
     def _play_prompt(self) -> None:
-        """Enter in the prompt: play, and give the keys back to the window."""
+        """Enter in the prompt: a new take, and the keys go back to the window."""
         self.prompt.clearFocus()
-        if not self._transport.playing.value:
-            self._actions.toggle_play()
+        self._actions.new_take()
 
     # -- groups ---------------------------------------------------------------------------------------
 
-    def _seed_group(self) -> QHBoxLayout:
+    def _prompt_tools(self) -> tuple[QWidget, ...]:
+        self.vocabulary = tool_button("text-box-plus-outline", "Words that this model knows", px=18)
+        self.vocabulary.clicked.connect(lambda: self.words.open_below(self.prompt))
+        self.history = tool_button("history", "Earlier prompts", px=17)
+        self.history.clicked.connect(self._prompt_menu)
+        self.new_take = button("New take", "primary", "Make new music  (Enter in the prompt, Shift+Space)")
+        self.new_take.clicked.connect(lambda: self._actions.new_take())
+        learnable(self.new_take, "new")
+        self.again = tool_button("replay", "The same take again: same seed, sliders as they are now", px=18)
+        self.again.clicked.connect(lambda: self._actions.again())
+        self.vary = tool_button("call-split", "Vary: four near variations to choose from", px=18)
+        self.vary.clicked.connect(lambda: self._actions.vary())
+        self.advanced = tool_button(
+            "tune-variant", "Guidance, temperature, top-k, bypass", checkable=True, px=18
+        )
+        self.advanced.toggled.connect(self.fold.setVisible)
+        return self.vocabulary, self.history, self.new_take, self.again, self.vary
+
+    def _seed_group(self) -> QWidget:
         transport = self._transport
         self.seed = QSpinBox()
         self.seed.setRange(0, SEED_MAX)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setPrefix("Seed ")
-        self.seed.setFixedWidth(116)
+        self.seed.setFixedWidth(100)
         self.seed.setKeyboardTracking(False)
         self.seed.setToolTip("The same seed and settings give the same music")
         self.seed.setAccessibleName("Seed")
         self.seed.valueChanged.connect(
             lambda seed: transport.set_seed(seed) if seed != transport.seed.value else None
         )
-        self.dice = tool_button("dice-5-outline", "Another seed", framed=True, px=18)
+        self.dice = tool_button("dice-5-outline", "Another seed  (Ctrl+R)", px=17)
         self.dice.clicked.connect(lambda: transport.roll())
-        self.lock = tool_button(
-            "lock-open-variant-outline", "Keep this seed for every take", framed=True, px=17
-        )
+        self.lock = tool_button("lock-open-variant-outline", "Keep this seed for every take", px=16)
         self.lock.setCheckable(True)
         self.lock.toggled.connect(transport.seed_locked.set)
-        group = QHBoxLayout()
-        group.setSpacing(SPACE.xs)
-        for widget in (self.seed, self.dice, self.lock):
-            group.addWidget(widget)
-        return group
+        return _group(self.seed, self.dice, self.lock, gap=1)
 
     def _length_box(self) -> Menu:
         self.length = Menu()
-        self.length.setFixedWidth(92)
+        self.length.setFixedWidth(84)
         for seconds in LENGTHS_S:
             self.length.addItem(length_title(seconds))
         self.length.setToolTip("Length of the take")
@@ -151,18 +148,14 @@ class TransportBar(QFrame):
         return self.length
 
     def _clock(self) -> QWidget:
-        box = QWidget()
-        row = QHBoxLayout(box)
-        row.setContentsMargins(2, 0, 0, 0)
-        row.setSpacing(SPACE.xs)
         self.clock = label("0:00.0", "clock")
-        self.clock.setFixedWidth(76)
+        self.clock.setFixedWidth(70)
         self.total = label("", "faint")
-        self.total.setFixedWidth(54)
+        self.total.setFixedWidth(50)
         self.total.setContentsMargins(0, 6, 0, 0)
-        row.addWidget(self.clock)
-        row.addWidget(self.total)
-        return box
+        self.end = tool_button("stop", "End the take that is being made; what was heard is kept  (.)", px=17)
+        self.end.clicked.connect(lambda: self._actions.end_take())
+        return _group(self.clock, self.total, self.end)
 
     def _bypass(self) -> QWidget:
         tip = "Hear the same seed without the sliders  (B)"
@@ -190,7 +183,7 @@ class TransportBar(QFrame):
         self.copy.clicked.connect(self._slot_menu)
         row.addWidget(self.copy)
         self.morph = Fader(0, 1000, lambda: slots.choose(slots.active.value))
-        self.morph.setFixedWidth(72)
+        self.morph.setFixedWidth(60)
         self.morph.setToolTip("Morph: sliders on the way from A to B. Double-click: back to the slot")
         self.morph.setAccessibleName("Morph between A and B")
         self.morph.sliderMoved.connect(lambda v: slots.set_morph(v / 1000))
@@ -202,50 +195,57 @@ class TransportBar(QFrame):
         row.addWidget(self.morph)
         return box
 
-    def _export(self) -> QWidget:
-        tip = "Save a take as WAV, FLAC or Ogg, with its settings inside  (Ctrl+S)"
-        self.export = button("Export", "", tip, picture="export-variant")
+    def _last(self) -> tuple[QWidget, ...]:
+        self.open = tool_button("folder-music-outline", "Open audio \u2026  (Ctrl+O)", px=18)
+        self.open.clicked.connect(lambda: self._actions.open_audio())
+        tip = "Export a take as WAV, FLAC or Ogg, with its settings inside  (Ctrl+S)"
+        self.export = tool_button("export-variant", tip, px=18)
         self.export.clicked.connect(lambda: self._actions.export())
-        return self.export
+        self.settings = tool_button("cog-outline", "Settings  (Ctrl+,)", px=18)
+        self.settings.clicked.connect(lambda: self._actions.open_settings("Sound"))
+        return self.open, self.export, self.settings
 
-    def _output_group(self) -> QHBoxLayout:
+    def _output_group(self) -> QWidget:
         transport = self._transport
         self.level = LevelMeter()
-        self.level.setFixedWidth(LEVEL_W[1])
+        self.level.setFixedWidth(70)
         self.gain = Fader(-360, 60, lambda: transport.gain_db.set(0.0))
         self.gain.setSingleStep(5)
-        self.gain.setFixedWidth(GAIN_W[1])
+        self.gain.setFixedWidth(56)
         self.gain.setAccessibleName("Monitor gain")
         self.gain.setToolTip(
             "Monitor gain, before a true-peak limiter; takes are not touched. Double-click: 0 dB"
         )
         self.gain.valueChanged.connect(lambda v: transport.gain_db.set(v / 10))
         learnable(self.gain, "gain")
-        self.device = tool_button("speaker", "Output device", framed=True, px=17)
+        self.device = tool_button("speaker", "Output device", px=17)
         self.device.clicked.connect(self._device_menu)
         self.gain_text = ValueEdit(
             lambda v: transport.gain_db.set(max(-36.0, min(6.0, v))),
             "Click to type, in dB",
             "Monitor gain in dB",
         )
-        self.gain_text.setFixedWidth(56)
-        group = QHBoxLayout()
-        group.setSpacing(6)
-        for widget in (self.device, self.gain, self.gain_text, self.level):
-            group.addWidget(widget)
-        return group
+        self.gain_text.setFixedWidth(52)
+        return _group(self.device, self.gain, self.gain_text, self.level, gap=5)
+
+    def _status(self) -> QWidget:
+        self.dot = tool_button(
+            "circle-medium", "How it keeps up: speed, latency, drops", checkable=True, px=18
+        )
+        self.dot.toggled.connect(self._show_figures)
+        return self.dot
 
     def _readout(self) -> QWidget:
-        box = QWidget()
-        grid = QGridLayout(box)
-        grid.setContentsMargins(SPACE.s, 0, 0, 0)
+        self._figures = QWidget()
+        grid = QGridLayout(self._figures)
+        grid.setContentsMargins(0, 0, SPACE.xs, 0)
         grid.setHorizontalSpacing(SPACE.m)
         grid.setVerticalSpacing(0)
         self.rtf, self.latency, self.underruns = (label("\u2013", "number") for _ in range(3))
         cells = (
-            ("SPEED", self.rtf, "How many seconds of music a second of work makes; above 1 keeps up", 46),
-            ("LATENCY", self.latency, "From moving a slider to hearing it", 54),
-            ("DROPS", self.underruns, "Under-runs: how often audio was not ready in time", 42),
+            ("SPEED", self.rtf, "How many seconds of music are made in a second; above 1 keeps up", 44),
+            ("LATENCY", self.latency, "From moving a slider to hearing it", 52),
+            ("DROPS", self.underruns, "Under-runs: how often audio was not ready in time", 40),
         )
         for column, (caption, number, tip, width) in enumerate(cells):
             head = label(caption, "caption")
@@ -253,7 +253,17 @@ class TransportBar(QFrame):
             for widget, row in ((head, 0), (number, 1)):
                 widget.setToolTip(tip)
                 grid.addWidget(widget, row, column)
-        return box
+        self._figures.hide()
+        return self._figures
+
+    def _show_figures(self, on: bool) -> None:
+        self._figures.setVisible(on)
+        self._lower.arrange()
+
+    def _calm_down(self) -> None:
+        set_flag(self.underruns, "alarm", False)
+        if not self._transport.trouble.value:
+            self.dot.setChecked(False)
 
     # -- menus ----------------------------------------------------------------------------------------
 
@@ -303,21 +313,43 @@ class TransportBar(QFrame):
         t.seconds.bind(self._show_length)
         t.bypass.bind(self.bypass.setChecked)
         t.gain_db.bind(self._show_gain)
-        t.playing.bind(lambda _: self._show_playing())
-        t.player.bind(lambda _: self._show_playing())
-        t.wanted.bind(lambda _: self._show_playing())
+        for value in (t.playing, t.player, t.wanted, t.paused):
+            value.bind(lambda _: self._show_playing())
         for value in (t.ready, t.loading):
-            value.bind(lambda _: self.play.setEnabled(t.ready.value or t.loading.value))
+            value.bind(lambda _: self._enable())
         t.readout.bind(self._show_readout)
-        t.trouble.bind(lambda on: set_flag(self.rtf, "alarm", on))
+        t.trouble.bind(self._show_trouble)
         t.position_s.bind(lambda s: self.clock.setText(format_time(s)))
         t.unknown.bind(self.prompt.show_unknown)
+        t.vocabulary.bind(self._show_vocabulary)
         slots.active.bind(lambda _: self._show_slots())
         slots.morph.bind(lambda _: self._show_slots())
 
+    def _enable(self) -> None:
+        on = self._transport.ready.value or self._transport.loading.value
+        for one in (self.play, self.new_take):
+            one.setEnabled(on)
+        for other in (self.again, self.vary):
+            other.setEnabled(self._transport.ready.value)
+
     def _show_playing(self) -> None:
         t = self._transport
-        self.play.set_playing(t.playing.value or t.player.value or t.wanted.value)
+        self.play.set_playing((t.playing.value or t.player.value or t.wanted.value) and not t.paused.value)
+        self.end.setEnabled(t.playing.value)
+
+    def _show_trouble(self, on: bool) -> None:
+        """The dot opens by itself, and stays open as long as there is something to see."""
+        set_flag(self.rtf, "alarm", on)
+        self.dot.setIcon(icon("alert-circle" if on else "circle-medium", color=P.warn if on else P.good))
+        if on:
+            self.dot.setChecked(True)
+        elif not self._alarm.isActive():
+            self.dot.setChecked(False)
+
+    def _show_vocabulary(self, vocabulary: Mapping[str, tuple[str, ...]]) -> None:
+        self.vocabulary.setVisible(bool(vocabulary))
+        self.words.show_words(vocabulary)
+        self.prompt.set_vocabulary([word for words in vocabulary.values() for word in words])
 
     def _show_slots(self) -> None:
         slots = self._desk.slots
@@ -333,7 +365,7 @@ class TransportBar(QFrame):
     def _show_lock(self, on: bool) -> None:
         self.lock.setChecked(on)
         self.lock.setIcon(icon("lock" if on else "lock-open-variant-outline"))
-        self.lock.setIconSize(icon_size(17))
+        self.lock.setIconSize(icon_size(16))
 
     def _show_length(self, seconds: float | None) -> None:
         if seconds in LENGTHS_S:
@@ -350,24 +382,35 @@ class TransportBar(QFrame):
 
     def _show_readout(self, readout: Readout) -> None:
         factor, latency = readout.real_time_factor, readout.latency_ms
-        self.rtf.setText("\u2013" if factor is None else f"\u00d7 {factor:.1f}")
+        self.rtf.setText(
+            "\u2013" if factor is None else f"\u00d7 {factor:.1f}" if factor >= 1 else f"\u00d7 {factor:.2g}"
+        )
         self.latency.setText("\u2013" if latency is None else f"{latency} ms")
         if self.underruns.text() not in ("\u2013", str(readout.underruns)) and readout.underruns:
             set_flag(self.underruns, "alarm", True)
+            self.dot.setChecked(True)
             self._alarm.start()
         self.underruns.setText(str(readout.underruns))
+        told = f"speed {self.rtf.text()}, latency {self.latency.text()}, drops {self.underruns.text()}"
+        self.dot.setToolTip(f"How it keeps up: {told}")
         self.device.setToolTip(f"Output device: {readout.output_name or 'opens with the first take'}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window the level meter gives way first, then the monitor's gain."""
+        """In a narrow window the name goes first, then the mark."""
         super().resizeEvent(event)
-        layout = self.layout()
-        assert layout is not None  # the constructor made it
-        rest = layout.minimumSize().width() - self.level.width() - self.gain.width()
-        room = self.width() - rest - LEVEL_W[0]
-        self.gain.setFixedWidth(max(GAIN_W[0], min(GAIN_W[1], room)))
-        self.level.setFixedWidth(max(LEVEL_W[0], min(LEVEL_W[1], self.width() - rest - self.gain.width())))
+        self._logo.setVisible(self.width() >= MARKED_W)
+        self._logo.name.setVisible(self.width() >= NAMED_W)
 
     def minimumSizeHint(self) -> QSize:
-        """Fits a window 1280 wide."""
-        return QSize(1140, 110)
+        """Everything else goes on in the next line."""
+        return QSize(480, super().minimumSizeHint().height())
+
+
+def _group(*widgets: QWidget, gap: int = 4) -> QWidget:
+    box = QWidget()
+    row = QHBoxLayout(box)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(gap)
+    for widget in widgets:
+        row.addWidget(widget)
+    return box
