@@ -14,6 +14,7 @@ from drawbar.evidence.experiment.trials import Pair
 from drawbar.evidence.methods.compare import Question, Score, against, score, step_amount, table_rows, winners
 from drawbar.evidence.methods.effect_map import fit_map, near
 from drawbar.evidence.methods.effect_table import EffectTable
+from drawbar.evidence.methods.material import kin
 from drawbar.evidence.methods.method import Steer, method_of_file
 from drawbar.evidence.methods.owned_axes import owned_axes
 from drawbar.evidence.methods.play import KEPT, SURPRISE, Played
@@ -208,3 +209,10 @@ def test_each_concept_says_which_axes_it_owns() -> None:
     assert owned_axes("chords:piano") == ()
     assert owned_axes("taiko drums") == ("rhythm",)
     assert owned_axes("key:a") == ("harmony", "melody", "structure")
+
+
+def test_kinds_of_the_target_are_no_side_effects() -> None:
+    assert kin("detector:drums:jazz", "detector:drums")
+    assert kin("detector:drums", "detector:drums:jazz")
+    assert not kin("detector:drums:jazz", "detector:drums:rock")
+    assert not kin("detector:bass", "detector:drums")

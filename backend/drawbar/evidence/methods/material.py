@@ -22,7 +22,7 @@ from drawbar.contrast.concept_contrasts import (
     concept_examples,
 )
 from drawbar.errors import BadInputError
-from drawbar.evidence.experiment.judges import target_measure
+from drawbar.evidence.experiment.judges import second_measure, target_measure
 from drawbar.evidence.experiment.preregistration import Preregistration, of_bank
 from drawbar.evidence.methods.effect_map import EffectMap, fit_map
 from drawbar.evidence.methods.effect_table import EffectTable, effect_tables, take_spread
@@ -93,9 +93,16 @@ class Material:
         return take_spread(self.bank, self.measures)
 
     def others(self, concept: str) -> NDArray[np.bool_]:
-        """``[M]`` measures that would be side effects of a concept's slider."""
-        column = self.measures.index(self.target(concept))
-        found, _ = other_measures(column, self._correlations, np.isfinite(self.spread), [], _SYNONYM)
+        """``[M]`` measures that would be side effects of a concept's slider.
+
+        What the target means by name is none: its second judge, and the kinds of it (who pulls drums up hears rock
+        drums or jazz drums come in).
+        """
+        target = self.target(concept)
+        second = second_measure(concept, target, self.measures)
+        same = [n for n, name in enumerate(self.measures) if name == second or kin(name, target)]
+        column = self.measures.index(target)
+        found, _ = other_measures(column, self._correlations, np.isfinite(self.spread), same, _SYNONYM)
         return found
 
     @cached_property
@@ -124,6 +131,11 @@ class Material:
                 "this bank's concepts are not composed: learning by gradient needs composed pieces"
             )
         return concept_examples(self.model, self.folder, settings=self.contrasting, progress=self.told)
+
+
+def kin(one: str, other: str) -> bool:
+    """Whether one measure's name is a kind of the other's: ``detector:drums`` and ``detector:drums:jazz``."""
+    return one != other and (one.startswith(f"{other}:") or other.startswith(f"{one}:"))
 
 
 def unit(vector: Measured) -> Floats:
