@@ -69,7 +69,7 @@ def _trusting(
     """
 
     @wraps(read)
-    def guarded(bank: "Bank", *given: Given.args, **named: Given.kwargs) -> Result:
+    def guarded(bank: "Bank", /, *given: Given.args, **named: Given.kwargs) -> Result:
         try:
             return read(bank, *given, **named)
         except DrawbarError:
