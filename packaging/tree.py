@@ -47,7 +47,7 @@ FLOW = {
         "parity",
     ),
     "backend/drawbar/features": ("labellers",),
-    "backend/drawbar/evidence": ("statistics", "experiment", "methods", "report"),
+    "backend/drawbar/evidence": ("statistics", "experiment", "methods", "words", "report"),
     "backend/drawbar/evidence/methods": ("arms",),
     "backend/drawbar/live": ("audio_out", "takes"),
     "backend/drawbar/pipeline": ("inputs", "stages"),

@@ -20,6 +20,7 @@ from drawbar_desktop.controllers.session import Session, remembered
 from drawbar_desktop.controllers.slider_maker import SliderMaker
 from drawbar_desktop.controllers.take_actions import TakeActions
 from drawbar_desktop.controllers.variations import Variations
+from drawbar_desktop.controllers.word_maker import WordMaker
 from drawbar_desktop.services.about import about
 from drawbar_desktop.services.crashes import RunningMark, catch_crashes, tail
 from drawbar_desktop.services.endings import Endings
@@ -120,6 +121,8 @@ class App:
         self.blind = BlindTestController(self.links, BlindTest())
         self.rack_actions = RackActions(self.links, self.hear_preset)
         self.making = SliderMaker(self.links, Making(), self.rack_actions.add)
+        self.word_maker = WordMaker(self.links, self.rack_actions.add)
+        self.session.changed.connect(self.word_maker.follow)
         pressed = {
             "play": self.toggle_play,
             "new": self.listening.new_take,
@@ -193,6 +196,8 @@ class App:
             offer_export=keeping.offer_export,
             write_export=keeping.export,
             add=rack.add,
+            make_word=self.word_maker.begin,
+            stop_word=self.word_maker.cancel,
             add_best=rack.add_best,
             title_of=self.links.title_of,
             listen=listening.listen_example,

@@ -87,6 +87,9 @@ class FakeLayer:
     def clip_name(self, clip: int) -> tuple[str, str]:
         return f"clip {clip}", self.licences[clip]
 
+    def words(self, clip: int, kind: str) -> tuple[str, str]:
+        return f"track {clip}", ""
+
     def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
         samples = np.zeros(frames * 640, np.float32)
         samples[:8] = self.vector(clip, start_frame // WINDOW).numpy()

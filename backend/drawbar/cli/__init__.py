@@ -24,6 +24,7 @@ from drawbar.cli import (
     render_and_doctor,
     report,
     verify,
+    words,
 )
 from drawbar.cli.output import say
 from drawbar.cli.research import horizon, review, study, variants
@@ -43,6 +44,8 @@ app = typer.Typer(
 )
 app.add_typer(compose_and_analyse.app)
 app.add_typer(build.app)
+direction.app.command("from-words")(words.from_words)
+features_and_bank.bank_app.command("starter")(words.starter)
 app.add_typer(features_and_bank.features_app, name="features")
 app.add_typer(features_and_bank.bank_app, name="bank")
 app.add_typer(prove.app)

@@ -24,7 +24,9 @@ def build(
     ],
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", help="composed:N, a folder of recordings, a .csv or .tsv table of them."),
+        typer.Option(
+            "--corpus", help="composed:N, self:N, a folder of recordings, a .csv or .tsv table of them."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -46,8 +48,15 @@ def build(
     ] = None,
     k: Annotated[int | None, typer.Option("--k", min=1, help="Features that may fire at once.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Training steps of an SAE.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="measured (the best known, scaled to the corpus) or plain (as said)."),
+    ] = None,
     sae: Annotated[
-        list[str] | None, typer.Option("--sae", help="A ready SAE's folder (SAELens' layout); repeat.")
+        list[str] | None,
+        typer.Option(
+            "--sae", help="A ready SAE (SAELens' layout): FOLDER or owner/name[:SUBFOLDER]; repeat."
+        ),
     ] = None,
     stream: Annotated[
         bool, typer.Option("--stream", help="Keep no residuals on disk; compute them while training.")
@@ -80,10 +89,14 @@ def build(
     }
     given |= {key: value for key, value in (rest | options).items() if value is not None}
     sizes = {"d_sae": features, "expansion": expansion, "k": k, "steps": steps}
+    if "sae" not in given:
+        given.setdefault("recipe", recipe or "measured")
+    elif recipe:
+        given["recipe"] = recipe
     given["sae"] = dict(given.get("sae") or {}) | {n: v for n, v in sizes.items() if v is not None}
     if not given.get("corpus"):
         raise typer.BadParameter(
-            "say what to build from: composed:N, a folder or a table", param_hint="--corpus"
+            "say what to build from: composed:N, self:N, a folder or a table", param_hint="--corpus"
         )
     if not given.get("out"):
         raise typer.BadParameter("say where the run's folder is", param_hint="--out")
@@ -104,7 +117,7 @@ def build(
         result = pipeline.build(settings, tell)
     for path, why in result.failed:
         say(f"left out {path}: {why}")
-    bank = _installed(result.bank) if install else result.bank
+    bank = installed(result.bank) if install else result.bank
     if as_json:
         out_json({**plain(result), "bank": str(bank)})
         return
@@ -112,7 +125,7 @@ def build(
     line(str(bank))
 
 
-def _installed(folder: Path) -> Path:
+def installed(folder: Path) -> Path:
     """The bank, examples and all, among this user's installed ones; edits of an older one move along."""
     from drawbar.bank.bundle import export_bank
     from drawbar.bank.library import install_bank
@@ -120,8 +133,8 @@ def _installed(folder: Path) -> Path:
     bundle = folder.with_name("bank.drawbank")
     bundle.unlink(missing_ok=True)
     export_bank(folder, bundle)
-    installed, _ = install_bank(bundle)
-    return installed.folder
+    placed, _ = install_bank(bundle)
+    return placed.folder
 
 
 def _given(
@@ -188,6 +201,7 @@ def _show(plan: "Plan", as_json: bool) -> None:
         title=f"{plan.tracks} tracks, {_time(plan.audio_s)} of audio"
         + (f", {plan.unreadable} unreadable" if plan.unreadable else ""),
     )
+    say(f"SAE: {plan.sae}")
     line(
         f"about {_time(plan.seconds)}, {_size(plan.disk_bytes)} of disk, {_size(plan.memory_bytes)} of memory"
     )

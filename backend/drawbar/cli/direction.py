@@ -151,7 +151,7 @@ def list_directions(as_json: JsonFlag = False) -> None:
             ],
         )
     elif not damaged:
-        say("no directions yet; drawbar direction from-examples makes one")
+        say("no directions yet; drawbar direction from-words makes one, or from-examples")
     for name in damaged:
         say(f"mine/{name} cannot be read: drawbar direction remove {name!r}, and make it again")
 
@@ -178,6 +178,16 @@ def show(
         ("like", _listed(about.get("like", ()))),
         ("unlike", _listed(about.get("unlike", ()))),
     ]
+    if "word" in about:
+        against = f", against {about['against']!r}" if about.get("against") else ""
+        rows[-2:] = [
+            ("made from words", f"{about['pairs']} pairs with and without {about['word']!r}{against}"),
+            ("AUROC, shuffled pairs", about.get("auroc_shuffled")),
+            ("share of what the word moves, at +1", about.get("share")),
+            ("the same of random directions, 95 %", about.get("share_random")),
+            ("verdict", about.get("verdict", "untested")),
+            ("usable", about.get("usable")),
+        ]
     table(("", own.name), rows)
 
 
@@ -215,7 +225,8 @@ def _row(row: "Contrast") -> JsonObject:
 def _figure(about: JsonMapping, kind: str) -> str:
     if f"auroc_{kind}" not in about:
         return "-"
-    return f"{about[f'auroc_{kind}']:.3f} +- {about[f'spread_{kind}']:.3f}"
+    spread = f" +- {about[f'spread_{kind}']:.3f}" if f"spread_{kind}" in about else ""
+    return f"{about[f'auroc_{kind}']:.3f}{spread}"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

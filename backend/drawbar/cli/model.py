@@ -7,6 +7,7 @@ import typer
 from drawbar.cli.loading import downloading
 from drawbar.cli.options import DeviceOption, JsonFlag
 from drawbar.cli.output import line, out_json, say, status, table
+from drawbar.cli.words import offer_starter
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
 
@@ -75,6 +76,7 @@ def model_get(
         )
     with downloading() as tell:
         folder = hub.fetch(name, tell, layout)
+    offer_starter(name)
     line(str(folder))
 
 

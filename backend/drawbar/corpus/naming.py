@@ -49,6 +49,10 @@ _DESCRIPTORS = {
 }
 
 
+HEARD = "heard:"
+"""Before the names of factors that detectors hear."""
+
+
 def concept_label(concept: str) -> str:
     """``"drums:rock"`` -> ``"rock drums"``; unknown shapes come out as ``"what kind"``."""
     if concept in _SPECIAL:
@@ -64,6 +68,9 @@ def descriptor_label(descriptor: str, high: bool) -> str:
     """``("centroid_hz", True)`` -> ``"bright"``; chroma becomes ``"note c#"`` or ``"no note c#"``."""
     if descriptor in _DESCRIPTORS:
         return _DESCRIPTORS[descriptor][0 if high else 1]
+    heard = descriptor.removeprefix(HEARD)
+    if heard != descriptor:
+        return concept_label(heard) if high else f"no {concept_label(heard)}"
     words = descriptor.removeprefix("chroma_")
     if words != descriptor:
         return f"note {words.upper()}" if high else f"no note {words.upper()}"

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from drawbar.errors import BadInputError
+from drawbar.errors import AudioFileError, BadInputError
 from drawbar.files.atomic_write import write_json
 from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.inputs.ready_saes import ready_saes
 from drawbar.pipeline.inputs.sources import open_source
+from drawbar.pipeline.inputs.tracks import Source
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Gate, Stage, gated
 from drawbar.pipeline.progress import ProgressCallback
@@ -109,7 +112,10 @@ class Run:
         check_folder(settings.out)
         self.source = open_source(settings)  # before the model: it is quicker to refuse
         self.model = _load(settings) if model is None else model
-        self.settings = settings.at_width(self.model.spec.d_model)
+        spec = self.model.spec
+        self.settings = settings.resolved(
+            spec.d_model, min(_seconds(self.source), settings.max_clips * settings.clip_s), spec.frame_rate_hz
+        )
         self.progress = progress
         self.layers = _layers(self.settings, self.model)
         self.grid = cells(self.settings.sweep, self.settings.sae, tuple(self.layers), self.model.spec.d_model)
@@ -215,6 +221,15 @@ class Run:
             )
 
 
+def _seconds(source: Source) -> float:
+    """Of all tracks that can be read."""
+    total = 0.0
+    for track in range(len(source.tracks)):
+        with suppress(AudioFileError):  # listed when it is read
+            total += source.seconds(track)
+    return total
+
+
 def _load(settings: BuildSettings) -> BuildModel:
     from drawbar.musicgen import load_model
 
@@ -223,9 +238,7 @@ def _load(settings: BuildSettings) -> BuildModel:
 
 def _layers(settings: BuildSettings, model: BuildModel) -> list[int]:
     """The wanted layers, those of the ready SAEs, or the middle one. Raises BadInputError for one too many."""
-    from drawbar.sae import load_sae
-
-    ready = {load_sae(file, fingerprint=model.fingerprint).layer for file in settings.sae_files}
+    ready = ready_saes(settings.sae_files, model.fingerprint)
     wanted = sorted({*settings.layers, *ready}) or [model.spec.n_layers // 2]
     if wanted[-1] >= model.spec.n_layers:
         raise BadInputError(

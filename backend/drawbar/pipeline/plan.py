@@ -6,6 +6,7 @@ Times come from a short trial of each kind of work on this machine; they are gue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,10 +15,12 @@ from drawbar.audio_analysis.descriptors import descriptors
 from drawbar.errors import AudioFileError
 from drawbar.pipeline.build import STAGES, Run
 from drawbar.pipeline.grid import Cell
+from drawbar.pipeline.inputs.own_takes import BATCH, OwnTakes, Player
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Gate, Stage, State, gated
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SaeSettings
+from drawbar.sae.recipe import in_words
 from drawbar.sae.step import Training
 
 _TRIAL_S = 4.0  # audio and frames that a trial runs on
@@ -48,6 +51,8 @@ class Plan:
     tracks: int
     unreadable: int
     audio_s: float
+    sae: str = ""
+    """How SAEs are trained, in words."""
 
     @property
     def seconds(self) -> float:
@@ -77,7 +82,8 @@ def plan_build(settings: BuildSettings, *, model: BuildModel | None = None) -> P
             unreadable += 1
     costs = _Costs(run, seconds)
     stages = [costs.of(stage, state) for stage, state in gate.seen]
-    return Plan(tuple(stages), len(run.source.tracks), unreadable, round(seconds, 1))
+    words = in_words(run.settings.sae, seconds / 3600)
+    return Plan(tuple(stages), len(run.source.tracks), unreadable, round(seconds, 1), words)
 
 
 class _Costs:
@@ -108,7 +114,8 @@ class _Costs:
         if name == "corpus":
             return len(self._run.source.tracks) * _HEADER_S, 200 * len(self._run.source.tracks), 0
         if name == "tokens":
-            return frames * self._codec_s(), frames * (2 * self._books + 1), 100 << 20
+            work = self._playing_s() if isinstance(self._run.source, OwnTakes) else self._codec_s()
+            return frames * work, frames * (2 * self._books + 1), 100 << 20
         if name == "residuals":
             planes = len(stage.key["settings"]["layers"])
             on_disk = settings.residuals == "disk"
@@ -169,6 +176,22 @@ class _Costs:
         noise = noise.to(self._run.settings.device)
         frames: float = _TRIAL_S * codec.frame_rate_hz
         return self._timed("codec", lambda: codec.encode(noise)) / frames
+
+    def _playing_s(self) -> float:
+        """Of one frame of a take that is played among others."""
+        player = cast("Player", self._run.model)
+        frames = 16
+
+        def play() -> None:
+            player.generate(
+                ["piano"] * BATCH,
+                list(range(BATCH)),
+                frames / 50,
+                guidance=self._run.settings.guidance,
+                batch=BATCH,
+            )
+
+        return self._timed("playing", play) / (frames * BATCH)
 
     def _forward_s(self) -> float:
         frames: int = min(round(_TRIAL_S * 50), self._run.model.spec.context_frames)

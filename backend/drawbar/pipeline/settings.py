@@ -14,6 +14,10 @@ from drawbar.features.profile import ProfileSettings
 from drawbar.files.json_object import JsonMapping
 from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings
+from drawbar.sae.recipe import measured_recipe
+
+MADE = {"composed": "pieces", "self": "takes"}
+"""Corpora that are made while the build runs, and what they are made of."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class BuildSettings:
     """One build: everything left of the bank."""
 
     corpus: str
-    """``composed:N``, a folder that ``drawbar compose`` wrote, a folder of recordings, or a table of them."""
+    """``composed:N``, ``self:N``, a folder that ``drawbar compose`` wrote, a folder of recordings, or a table."""
     out: Path
     """The run's folder; the bank appears in ``out/bank``."""
     model: str = "embedded"
@@ -66,9 +70,11 @@ class BuildSettings:
     clip_s: float = 10.0
     """Recordings are cut into excerpts of this length; composed pieces are kept whole."""
     piece_s: float = 30.0
-    """Length of the pieces of ``composed:N``."""
+    """Length of the pieces of ``composed:N``, and of the longest takes of ``self:N``."""
     first_seed: int = 5_000_000
-    """Their first composer seed."""
+    """Their first seed."""
+    guidance: float | None = 3.0
+    """Weight of the prompt in takes of ``self:N``."""
     soundfont: str = ""
     """For ``composed:N``; the default one if empty."""
     max_clips: int = 100_000
@@ -89,11 +95,15 @@ class BuildSettings:
     """How the bank stores the SAE's matrices."""
     device: str = "cpu"
     """Where the model and the SAE run."""
+    recipe: Literal["auto", "measured", "plain"] = "auto"
+    """``measured`` scales the best recipe that was measured to the corpus and takes over what ``sae`` says otherwise
+    than its defaults; ``plain`` takes ``sae`` as it is; ``auto`` is measured where nothing was said of ``sae``."""
     sae: SaeSettings = field(default_factory=SaeSettings)
     sae_layers: Mapping[str, JsonMapping] = field(default_factory=dict)
     """What differs from ``sae`` at single layers: ``{"4": {"k": 64}}``."""
     sae_files: tuple[str, ...] = ()
-    """Folders of ready SAEs in SAELens' layout, used at their layers in place of training one."""
+    """Ready SAEs in SAELens' layout, used at their layers in place of training one: folders, or ``owner/name`` of a
+    repository, each with ``:SUBFOLDER`` behind it where it holds several."""
     stability_seeds: int = 0
     """Further seeds that each SAE is trained with, to see which features are found again (3 seeds in all: 2)."""
     site_test: bool = True
@@ -105,10 +115,13 @@ class BuildSettings:
     labels: LabelSettings = field(default_factory=LabelSettings)
 
     def __post_init__(self) -> None:
-        if self.corpus.startswith("composed:") and not re.fullmatch(r"composed:[1-9]\d{0,6}", self.corpus):
+        kind = self.corpus.partition(":")[0]
+        if kind in MADE and ":" in self.corpus and not re.fullmatch(rf"{kind}:[1-9]\d{{0,6}}", self.corpus):
             raise BadInputError(
-                f"corpus {self.corpus!r}: write composed:N with N pieces, for example composed:600"
+                f"corpus {self.corpus!r}: write {kind}:N with N {MADE[kind]}, for example {kind}:600"
             )
+        if self.corpus.startswith("self:") and not 3 <= self.piece_s <= 30:
+            raise BadInputError(f"piece_s={self.piece_s}: the longest takes of self:N last 3 to 30 s")
         if not 0.5 <= self.clip_s <= 600 or not 1 <= self.piece_s <= 600:
             raise BadInputError(
                 f"clip_s={self.clip_s}, piece_s={self.piece_s}: excerpts must last 0.5 to 600 s"
@@ -127,6 +140,7 @@ class BuildSettings:
             "text": ("null", "track"),
             "residuals": ("disk", "stream"),
             "directions": ("float16", "float32"),
+            "recipe": ("auto", "measured", "plain"),
         }.items():
             if getattr(self, name) not in allowed:
                 raise BadInputError(f"{name}={getattr(self, name)!r}: one of {', '.join(allowed)}")
@@ -153,6 +167,14 @@ class BuildSettings:
             for layer, changes in self.sae_layers.items()
         }
         return replace(self, sae=self.sae.at_width(d_model), sae_layers=layers)
+
+    def resolved(self, d_model: int, audio_s: float, rate_hz: float) -> "BuildSettings":
+        """The same with the recipe's SAE settings where it holds, and no ``expansion`` left."""
+        untouched = self.sae == SaeSettings() and not self.sae_layers and not self.sweep
+        if self.recipe == "plain" or (self.recipe == "auto" and not untouched):
+            return self.at_width(d_model)
+        positions = round(audio_s * rate_hz * (1 - self.held_out))
+        return replace(self, sae=measured_recipe(d_model, positions, self.sae)).at_width(d_model)
 
     def corpus_settings(self) -> CorpusSettings:
         return CorpusSettings(self.corpus, self.audio, self.held_out)

@@ -29,6 +29,10 @@ SAELENS_VERSION = "6.0.0"  # the layout we write
 _MAX_CONFIG_BYTES = 1 << 20
 
 
+_PLACE = re.compile(r"(?:layers?|blocks|h)\.(\d{1,6})(?!\d)")
+_AFTER_BLOCK = ("", "hook_resid_post", "output", "resid_post")
+"""What may stand behind a block's number in a hook that reads the residual stream after it."""
+
 _Count = Annotated[int, Field(ge=1, le=1 << 31)]
 _Layer = Annotated[int, Field(ge=0, le=999_999)]
 
@@ -47,6 +51,7 @@ class _Metadata:
     drawbar: _Own = _Own()
     hook_layer: _Layer | None = None
     hook_name: str | None = None
+    hook_head_index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class _Config:
     d_sae: _Count | None = None
     hook_layer: _Layer | None = None
     hook_name: str | None = None
+    hook_head_index: int | None = None
     apply_b_dec_to_input: bool | None = None
     rescale_acts_by_decoder_norm: bool | None = None
     normalize_activations: str | bool | None = None
@@ -237,14 +243,30 @@ def _build(path: Path, config: _Config, weights: dict[str, Tensor]) -> SAE:
     return sae
 
 
+def _refuse_hook(path: Path, config: _Config) -> None:
+    """An SAE of one head, of attention or of an MLP: its directions are none of the residual stream."""
+    metadata = config.metadata or _Metadata()
+    hook = config.hook_name or metadata.hook_name or ""
+    head = config.hook_head_index if config.hook_head_index is not None else metadata.hook_head_index
+    found = _PLACE.search(hook)
+    part = hook[found.end() :].strip(".") if found is not None else ""
+    if part not in _AFTER_BLOCK or head is not None:
+        what = f"head {head}" if head is not None else shortened(part)
+        raise NotSupportedError(
+            f"{path}: it reads {what} ({shortened(hook)}), which is no residual stream after a block: sliders steer "
+            "those only; take an SAE of hook_layers.N, blocks.N.hook_resid_post or layers.N"
+        )
+
+
 def _layer(path: Path, config: _Config) -> int:
     """The layer, from our own metadata, ``hook_layer`` or the number in ``hook_name``."""
+    _refuse_hook(path, config)
     metadata = config.metadata or _Metadata()
     for value in (config.own.layer, config.hook_layer, metadata.hook_layer):
         if value is not None:
             return value
     hook = config.hook_name or metadata.hook_name or ""
-    found = re.search(r"(?:layers?|blocks|h)\.(\d{1,6})(?!\d)", hook)
+    found = _PLACE.search(hook)
     if found is None:
         raise CheckpointError(
             f"{path}: no layer in hook_layer or hook_name ({shortened(hook)}): add it to {CONFIG_FILE}"

@@ -162,7 +162,8 @@ class Palette:
             return self._bank.feature(feature)
         own = self.store.load(feature)
         row = _row(own)
-        about = Label(own.name, "me", "examples", row.label_score, {"phrase": phrase(own)})
+        about = Label(own.name, "me", _method(own), row.label_score, {"phrase": phrase(own)})
+        usable, card = own.about.get("usable"), own.about.get("card")
         return Feature(
             row=row,
             labels=[about],
@@ -173,8 +174,8 @@ class Palette:
             correlations={},
             neighbours=[],
             temporal={},
-            usable_range=None,
-            evidence=None,
+            usable_range=(float(usable[0]), float(usable[1])) if usable else None,
+            evidence=dict(card) if card else None,
             shelves=(MINE,),
         )
 
@@ -264,9 +265,20 @@ def _named(row: FeatureRow, asked: Sequence[Wanted]) -> bool:
     return all(want.layer is None and any(map(want.fits, words)) for want in asked)
 
 
+def _method(own: OwnDirection) -> str:
+    return "made from words" if "word" in own.about else "examples"
+
+
 def phrase(own: OwnDirection) -> str:
-    """One sentence: from how many examples, and how well they are told apart."""
+    """One sentence: from how many examples or takes, and how well they are told apart."""
     about = own.about
+    if "word" in about:
+        held = f" against {about['against']!r}" if about.get("against") else ""
+        return (
+            f"made from words: {about.get('pairs')} pairs of the model's own takes, with and without "
+            f"{about['word']!r}{held}, at layer {own.layer}; tells takes that were left out apart with AUROC "
+            f"{about.get('auroc_difference')} (shuffled pairs {about.get('auroc_shuffled')})"
+        )
     figures = about.get("auroc_difference"), about.get("spread_difference")
     told = (
         f"; tells clips that were left out apart with AUROC {figures[0]:.2f} ({figures[1]:.2f} between folds)"
@@ -290,7 +302,7 @@ def _row(own: OwnDirection) -> FeatureRow:
         p99=own.scale,
         shelf=MINE,
         starred=False,
-        verdict="untested",
+        verdict=str(own.about.get("verdict", "untested")),
         tags=("own",),
     )
 

@@ -15,6 +15,7 @@ from drawbar.live.takes.take import Stored, Take, TakeSettings
 from drawbar_desktop.services.feature_listener import EarPort
 from drawbar_desktop.state.interfaces import BankPort, Floats, SnapshotLike, TraceLike
 from drawbar_desktop.state.slider_making import Made
+from drawbar_desktop.state.word_making import WordMade
 
 if TYPE_CHECKING:
     from drawbar.listening_test.plan import Trial
@@ -140,6 +141,8 @@ class Loaded:
         Callable[[str, Sequence[Path], Sequence[Path], Callable[[str, float], None]], Made] | None
     ) = None
     """Name, files like it, files unlike it and whom to tell -> a saved direction of the user's own."""
+    make_word: Callable[[str, Callable[[str, float], None]], WordMade] | None = None
+    """A word and whom to tell -> the same, made of the model's own takes."""
 
 
 Load = Callable[[Say], Loaded]

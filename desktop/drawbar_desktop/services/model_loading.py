@@ -11,6 +11,7 @@ from drawbar.errors import BadInputError
 from drawbar_desktop.services.feature_listener import Ear
 from drawbar_desktop.services.interfaces import Loaded, Say
 from drawbar_desktop.state.slider_making import LayerLine, Made
+from drawbar_desktop.state.word_making import WordMade
 
 if TYPE_CHECKING:
     import threading
@@ -66,6 +67,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         vary=partial(_vary, model, bank),
         notice=notice,
         make_direction=lambda *given: _make_direction(model, *given),
+        make_word=None if model.text is None else lambda word, tell: _make_word(model, bank, word, tell),
     )
 
 
@@ -142,6 +144,20 @@ def _make_direction(
         for row in found.layers
     )
     return Made(found.own.id, found.own.layer, lines)
+
+
+def _make_word(model: Model, bank: Bank | None, word: str, tell: Callable[[str, float], None]) -> WordMade:
+    from drawbar.evidence.words.make import make_words
+    from drawbar.paths import user_dir
+    from drawbar.steering import OwnDirections
+
+    store = OwnDirections()
+    [made] = make_words(model, [word], bank=bank, folder=user_dir() / "pools", progress=tell)
+    if made.own is None:
+        raise BadInputError(made.missing)
+    store.save(made.own)
+    verdict = "untested" if made.finding is None else made.finding.verdict.name
+    return WordMade(made.own.id, verdict, None if made.tried is None else made.tried.share)
 
 
 def _open_bank(model: Model, folder: Path | None) -> tuple[Bank | None, str]:

@@ -20,6 +20,7 @@ from drawbar_desktop.state.timeline import Timeline
 from drawbar_desktop.state.transport import Transport
 from drawbar_desktop.state.undo import UndoStack
 from drawbar_desktop.state.votes import Votes
+from drawbar_desktop.state.word_making import WordMaking
 
 
 class Desk:
@@ -44,6 +45,7 @@ class Desk:
         self.machine = Machine()
         self.notices = Notices()
         self.votes = Votes(home / "votes.json" if home else None)
+        self.words = WordMaking()
         self._recall_settings()
         self.rack.moved.connect(self._record_move)
         self.transport.bypass.bind(self.rack.bypassed.set)

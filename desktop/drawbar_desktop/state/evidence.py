@@ -212,7 +212,7 @@ def caveats(feature: Feature, card: Card) -> list[str]:
     """What a careful person would want to know before believing a label."""
     found = list(card.notes)
     row = feature.row
-    if is_mine(row.id):
+    if is_mine(row.id) and row.verdict == "untested":
         found.append("Made from your examples: untested beyond telling them apart.")
     elif row.verdict == "untested":
         found.append("Untested: the label says when it fires, not what the slider does.")

@@ -74,7 +74,7 @@ class MainWindow(QMainWindow):
         self.resize(room.boundedTo(USUAL))
 
         self.transport = TransportBar(desk, actions)
-        self.browser = Browser(desk.library, desk.rack, actions)
+        self.browser = Browser(desk.library, desk.rack, actions, desk.words)
         self.rack = RackView(desk, actions, self._search)
         self.side = SidePanel(desk, actions)
         self.inspector = self.side.inspector

@@ -7,7 +7,7 @@ work. Clips are generated through the same sliders as in the window.
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -24,7 +24,7 @@ from drawbar.evidence.experiment.judges import Judge, find_judges
 from drawbar.evidence.experiment.quality_guards import guard_names, guards
 from drawbar.evidence.experiment.sources import PassThrough, load_sources, pass_through, steering_of
 from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Trials
-from drawbar.musicgen import load_model
+from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.interfaces import Steering
 
 Floats = NDArray[np.float32]
@@ -96,21 +96,19 @@ class Player:
             steering=[self.steering(*cell) for cell in zip(conditions, pairs, strict=True)],
             batch=len(block.cells),
         )
-        with torch.inference_mode():
-            audio = np.concatenate(
-                [self.model.codec.decode(row[None])[:, 0].float().numpy() for row in tokens]
-            )
-        return tokens.numpy().astype(np.uint16), self.values(tokens, audio)
+        return tokens.numpy().astype(np.uint16), listen(self.model, self.judges, tokens)
 
-    def values(self, tokens: torch.Tensor, audio: Floats) -> Floats:
-        """What judges and guards say of clips."""
-        finite = np.isfinite(audio).all(1)
-        heard = np.where(finite[:, None], audio, np.float32(0))
-        rate = self.model.spec.sample_rate_hz
-        judged = np.concatenate([judge.measure(heard, rate) for judge in self.judges], 1)
-        judged[~finite] = np.nan
-        found: Floats = np.concatenate([judged, guards(self.model, tokens, audio)], 1).astype(np.float32)
-        return found
+
+@torch.inference_mode()
+def listen(model: Model, judges: Sequence[Judge], tokens: torch.Tensor) -> Floats:
+    """Clips ``[B, K, T]`` -> what judges and guards say of them, ``[B, M]``; what judges say of no sound is NaN."""
+    audio = np.concatenate([model.codec.decode(row[None])[:, 0].float().cpu().numpy() for row in tokens])
+    finite = np.isfinite(audio).all(1)
+    heard = np.where(finite[:, None], audio, np.float32(0))
+    judged = np.concatenate([judge.measure(heard, model.spec.sample_rate_hz) for judge in judges], 1)
+    judged[~finite] = np.nan
+    found: Floats = np.concatenate([judged, guards(model, tokens, audio)], 1).astype(np.float32)
+    return found
 
 
 _player: Player | None = None

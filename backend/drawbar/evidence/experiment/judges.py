@@ -183,5 +183,11 @@ def second_measure(concept: str, target: str, measures: Sequence[str]) -> str | 
 
 def barred(authors: Sequence[str]) -> frozenset[str]:
     """Who labelled a feature -> the judges that may not judge it."""
-    same = {"descriptors": "descriptor", "essentia": "descriptor", "clap": "clap"}
+    same = {
+        "descriptors": "descriptor",
+        "essentia": "descriptor",
+        "compound": "descriptor",
+        "detectors": "detector",
+        "clap": "clap",
+    }
     return frozenset(same[author] for author in authors if author in same)

@@ -69,6 +69,10 @@ class LayerView(Protocol):
 
     def clip_name(self, clip: int) -> tuple[str, str]: ...
 
+    def words(self, clip: int, kind: str) -> tuple[str, str]:
+        """The clip's track, and what is said of it: its ``prompt`` (or caption), or its ``tags`` and folders."""
+        ...
+
     def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
         """What the codec makes of a stretch of a clip: samples and rate."""
         ...

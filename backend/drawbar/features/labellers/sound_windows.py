@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.audio_analysis.descriptors import DESCRIPTORS, FRAME_RATE_HZ, descriptors
+from drawbar.audio_analysis.detector_network import STEP_FRAMES
+from drawbar.audio_analysis.detectors import Detectors
 from drawbar.audio_analysis.essentia import ESSENTIA_DSP, EssentiaTags, dsp_windows
+from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ
 from drawbar.audio_analysis.tempo_and_key import MUSICAL, musical_curves
 from drawbar.features.labellers.descriptors import window_curves
+from drawbar.features.labellers.naming import HEARD
 
 Audio = NDArray[np.float32]
 
@@ -58,6 +62,37 @@ class DescriptorSounds:
         curves = descriptors(audio, rate_hz)
         curves |= musical_curves(curves)
         return window_curves(curves, self.columns, frames, self.window_frames)
+
+
+class DetectorSounds:
+    """What detectors of instruments and drum styles hear: nets trained on composed music, so a guess on recordings."""
+
+    name = "detectors"
+
+    def __init__(self, window_frames: int, detectors: Detectors, least: float = 0.9) -> None:
+        """Factors that are heard with an AUROC of ``least`` or more on held-out composed clips."""
+        self.window_frames = window_frames
+        self._detectors = detectors
+        self._places = [n for n, name in enumerate(detectors.names) if detectors.reports[name].auroc >= least]
+        self.columns = tuple(HEARD + detectors.names[n] for n in self._places)
+
+    def key(self) -> object:
+        worth = [round(self._detectors.reports[self._detectors.names[n]].auroc, 6) for n in self._places]
+        return [1, self.window_frames, list(self.columns), worth]
+
+    def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
+        """Mean logits of each window, at 32 kHz."""
+        if rate_hz != SAMPLE_RATE_HZ:
+            import soxr
+
+            audio = soxr.resample(audio, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
+        logits = torch.from_numpy(self._detectors.logits(audio)[:, self._places])
+        curves = logits.repeat_interleave(STEP_FRAMES, 0)
+        count = frames // self.window_frames
+        short = count * self.window_frames - len(curves)
+        if short > 0:
+            curves = torch.cat([curves, curves[-1:].expand(short, -1)])
+        return curves[: count * self.window_frames].view(count, self.window_frames, -1).mean(1)
 
 
 class EssentiaSounds:

@@ -6,7 +6,7 @@ Downloads go into the cache that every Hugging Face program shares. Knows nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +165,29 @@ def fetch(name: str, progress: Progress | None = None, layout: str | None = None
             if cached(other) is None:
                 fetch(other, progress)
     return folder
+
+
+def cached_folder(name: str, inside: str, wanted: Sequence[str]) -> Path | None:
+    """A folder of a repository in the local cache that has all the files wanted; None without one."""
+    folders = (snapshot / inside for snapshot in _snapshots(name))
+    return next((folder for folder in folders if all((folder / file).is_file() for file in wanted)), None)
+
+
+def fetch_folder(
+    there: Listing, inside: str, wanted: Sequence[str], progress: Progress | None = None
+) -> Path:
+    """Some files of one folder of a repository -> that folder in the cache. Raises CheckpointError."""
+    names = {f"{inside}/{file}" if inside else file: file for file in wanted}
+    files = [file for file in there.files if file.name in names]
+    missing = names.keys() - {file.name for file in files}
+    if missing:
+        raise CheckpointError(f"{there.name} lacks {', '.join(sorted(missing))}: ask its authors for it")
+    check_disk(there.name, files)
+    total, done = sum(file.size for file in files), 0
+    for file in files:
+        download(there.name, there.commit, file, progress, done, total)
+        done += file.size
+    return Path(constants.HF_HUB_CACHE) / folder_name(there.name) / "snapshots" / there.commit / inside
 
 
 def _hf_weights(names: list[str]) -> list[str]:

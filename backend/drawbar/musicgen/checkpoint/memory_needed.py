@@ -44,6 +44,12 @@ _RELEASED = {
 }
 """For advice only: what else could be loaded instead."""
 
+
+def released_spec(name: str) -> ModelSpec | None:
+    """The sizes of a released model that need not be here; None for another name."""
+    return _RELEASED.get(name)
+
+
 _T5, _CODEC = 110_000_000, 59_000_000
 """Parameters of the released models' T5 (base, encoder only) and 32 kHz EnCodec."""
 

@@ -1,7 +1,7 @@
 """A corpus's name -> tracks, and from each its excerpts: audio, and truth where there is any.
 
-Composed music (``composed:N``, rendered on the fly, or a folder that ``drawbar compose`` wrote), a folder of
-recordings, or a table that lists them. A track is either held out as a whole or not at all.
+Composed music (``composed:N``, rendered on the fly, or a folder that ``drawbar compose`` wrote), takes that the model
+plays itself (``self:N``), a folder of recordings, or a table that lists them. A track is held out whole or not at all.
 """
 
 import json
@@ -26,6 +26,7 @@ from drawbar.corpus import (
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.files.json_object import JsonObject
+from drawbar.pipeline.inputs.own_takes import OwnTakes
 from drawbar.pipeline.inputs.recorded import Recorded
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track, file_key, split_of
 from drawbar.pipeline.settings import BuildSettings
@@ -38,13 +39,15 @@ def open_source(settings: BuildSettings) -> Source:
     """The corpus that the settings name. Raises BadInputError, MissingDependencyError."""
     if settings.corpus.startswith("composed:"):
         return _ComposedSeeds(settings, int(settings.corpus.partition(":")[2]))
+    if settings.corpus.startswith("self:"):
+        return OwnTakes(settings, int(settings.corpus.partition(":")[2]))
     place, audio = Path(settings.corpus), Path(settings.audio) if settings.audio else None
     if place.is_file() and place.suffix.lower() in TABLES:
         return Recorded(read_table(place, audio), settings.clip_s, settings.held_out)
     if not place.is_dir():
         raise BadInputError(
             f"corpus {settings.corpus!r} is no folder; give one with audio files, a .csv or .tsv table, "
-            "or composed:N"
+            "composed:N or self:N"
         )
     if (place / "manifest.jsonl").is_file():
         return _ComposedFolder(settings, place)

@@ -248,7 +248,7 @@ def bank_stage(
         licence=settings.licence,
         sae_settings=asdict(settings.sae)
         | {"metrics": {str(p.layer): p.sae.facts().get("metrics", {}) for p in layers}},
-        corpus=settings.corpus if settings.corpus.startswith("composed:") else "recordings",
+        corpus=settings.corpus if settings.corpus.startswith(("composed:", "self:")) else "recordings",
         n_q=model.spec.n_q,
     )
     with Bank.create(fresh, info, edits=stage.folder / "edits") as bank:

@@ -5,8 +5,8 @@ Each labeller is a part of its own: a killed stage repeats at most the part that
 
 import json
 import random
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.bank.records import LabelRecord
+from drawbar.features.labellers.compound import AUTHOR as COMPOUND
 from drawbar.features.labellers.interface import Labeller, SoundWindows
 from drawbar.features.labellers.registry import make_describers, make_labellers
 from drawbar.features.labellers.sound_windows import Describer
@@ -43,13 +44,14 @@ def labels_stage(
     progress: ProgressCallback | None,
 ) -> Stage:
     """Run every labeller that this corpus and these settings allow."""
-    describers = make_describers(settings.labels, settings.descriptors)
+    describers = make_describers(settings.labels, settings.descriptors, known=bool(concepts))
     labellers = make_labellers(
         settings.labels,
         settings.truth,
         settings.descriptors,
         describers,
         known=bool(concepts),
+        texts=_texts(settings, store),
         cache=settings.out / "listener-cache",
     )
     key = {
@@ -67,11 +69,26 @@ def labels_stage(
     view = _View(settings, layer, store, pairs, profile, concepts, describers, model, progress)
     parts = [
         # Of what is heard, a part depends on its own describer only: a new one leaves the others as they are.
-        _part(settings.out, layer, labeller, key | {"heard": sounds_key.get(labeller.author)}, view, progress)
+        _part(settings.out, layer, labeller, key | {"heard": _heard(labeller, sounds_key)}, view, progress)
         for labeller in labellers
     ]
     _combine(stage, parts)
     return stage
+
+
+def _texts(settings: BuildSettings, store: ClipStore) -> dict[str, str]:
+    """What is said of the tracks, if anything: the labeller's name and what its words are out of."""
+    found = {}
+    if any(clip.text for clip in store.clips):
+        found["prompt"] = "prompt" if settings.corpus.startswith(("self:", "composed:")) else "caption"
+    if any(clip.tags or "/" in clip.track.replace("\\", "/") for clip in store.clips):
+        found["tags"] = "tags and folders"
+    return found
+
+
+def _heard(labeller: Labeller, sounds: Mapping[str, object]) -> object:
+    """What a labeller's describers depend on; a compound name is out of several."""
+    return dict(sounds) if labeller.author == COMPOUND else sounds.get(labeller.author)
 
 
 def _part(
@@ -215,6 +232,12 @@ class _View:
 
     def clip_name(self, clip: int) -> tuple[str, str]:
         return self._store.clips[clip].name, self._store.clips[clip].licence
+
+    def words(self, clip: int, kind: str) -> tuple[str, str]:
+        """The track and its prompt or caption, or its tags and the folders that it lies in."""
+        one = self._store.clips[clip]
+        folders = PurePosixPath(one.track.replace("\\", "/")).parent.parts
+        return one.track, one.text if kind == "prompt" else " / ".join((*one.tags, *folders))
 
     def audio(self, clip: int, start_frame: int, frames: int) -> tuple[NDArray[np.float32], int]:
         """What the codec makes of a stretch."""

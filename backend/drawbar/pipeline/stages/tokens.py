@@ -11,6 +11,7 @@ from torch import Tensor
 from drawbar.errors import AudioFileError, BadInputError
 from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.inputs.clips import write_tokens
+from drawbar.pipeline.inputs.own_takes import OwnTakes
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -35,6 +36,8 @@ def tokens_stage(
         "settings": asdict(settings.token_settings()),
         "context": model.spec.context_frames,
     }
+    if isinstance(source, OwnTakes):
+        key["played by"] = model.fingerprint
     stage = Stage(settings.out / "tokens", "tokens", 3, key)
     if not stage.begin():
         return stage
@@ -44,12 +47,16 @@ def tokens_stage(
     unreadable: list[list[str]] = []
     used: set[str] = set()
     seen = 0
-    for number, group in enumerate(_groups(source)):
+    groups = source.groups() if isinstance(source, OwnTakes) else _groups(source)
+    for number, group in enumerate(groups):
         if clips >= settings.max_clips:
             break
         path = stage.folder / f"tokens-{number:05d}.safetensors"
         if not path.with_suffix(".json").is_file():
-            _encode_group(path, group, source, model, settings, report)
+            if isinstance(source, OwnTakes):
+                _play_group(path, group, source, model, report)
+            else:
+                _encode_group(path, group, source, model, settings, report)
         else:
             report.start_at(group.stop)
         listing = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -84,6 +91,17 @@ def _groups(source: Source) -> list[range]:
             groups.append(range(first, track + 1))
             first, seconds = track + 1, 0.0
     return groups + ([range(first, len(source.tracks))] if first < len(source.tracks) else [])
+
+
+def _play_group(path: Path, group: range, source: OwnTakes, model: BuildModel, report: Reporter) -> None:
+    """The model plays what others read."""
+
+    def told(share: float) -> None:
+        report(group.start + int(share * len(group)), note="playing")
+
+    clips = source.play(group, model, told)
+    report(group.stop)
+    write_tokens(path, clips, [], model.spec.n_q, model.codec.samples_per_frame)
 
 
 def _encode_group(

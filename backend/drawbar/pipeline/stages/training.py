@@ -17,6 +17,7 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_json
 from drawbar.pipeline.grid import Cell
 from drawbar.pipeline.inputs.clips import ClipStore
+from drawbar.pipeline.inputs.ready_saes import ready_saes
 from drawbar.pipeline.inputs.tracks import file_key
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage, digest
@@ -95,7 +96,7 @@ def _task(settings: BuildSettings, cell: Cell, residuals: Stage, file: Path | No
 
 def _ready(settings: BuildSettings, model: BuildModel) -> dict[int, Path]:
     """layer -> folder of a ready SAE. Raises SiteMismatchError for one of another model."""
-    return {load_sae(file, fingerprint=model.fingerprint).layer: Path(file) for file in settings.sae_files}
+    return ready_saes(settings.sae_files, model.fingerprint)
 
 
 def _adopt(

@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
 
 from drawbar_desktop.state.library import DENSITIES, KINDS, SHELVES, SORTS, Library
 from drawbar_desktop.state.rack import Rack, feature_title
+from drawbar_desktop.state.word_making import WordMaking
 from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.browser.feature_list import FeatureList
+from drawbar_desktop.widgets.browser.word_offer import WordOffer
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import (
     FlowLayout,
@@ -39,7 +41,7 @@ from drawbar_desktop.widgets.common.kinds import KIND_SIGNS
 class Browser(QFrame):
     """Find a feature and put it in the rack."""
 
-    def __init__(self, library: Library, rack: Rack, actions: Actions) -> None:
+    def __init__(self, library: Library, rack: Rack, actions: Actions, words: WordMaking) -> None:
         super().__init__()
         self._library = library
         self.setObjectName("panel")
@@ -52,7 +54,13 @@ class Browser(QFrame):
         self.empty = EmptyState("magnify", "", "")
         self._pages = QStackedWidget()
         self._pages.addWidget(self.list)
-        self._pages.addWidget(self.empty)
+        self.offer = WordOffer(library, words, actions)
+        nothing = QWidget()
+        found_none = QVBoxLayout(nothing)
+        found_none.setContentsMargins(0, 0, 0, 0)
+        found_none.addWidget(self.empty, 1)
+        found_none.addWidget(self.offer)
+        self._pages.addWidget(nothing)
         self._pages.setMinimumHeight(60)
         self.ears = tool_button(
             "headphones", "Resting on a row plays its best example", checkable=True, px=15

@@ -50,6 +50,9 @@ class Actions:
     continue_from: Callable[[float], object] = _nothing
     make_slider: Callable[..., object] = _nothing
     """Open the dialog that makes one from examples."""
+    make_word: Callable[[str], object] = _nothing
+    """Make a slider of a word."""
+    stop_word: Callable[[], object] = _nothing
     hear: Callable[[bool], object] = _nothing
     detect_tempo: Callable[[], object] = _nothing
     save_preset: Callable[[str], object] = _nothing

@@ -181,7 +181,8 @@ class Inspector(QStackedWidget):
 
     def _made_from(self, column: QVBoxLayout, feature: Feature) -> None:
         """Of a slider of the user's own: its examples, and how well they are told apart."""
-        self._section(column, "MADE FROM EXAMPLES")
+        words = any(one.method == "made from words" for one in feature.labels)
+        self._section(column, "MADE FROM WORDS" if words else "MADE FROM EXAMPLES")
         for one in feature.labels:
             text = str(one.evidence.get("phrase", one.text))
             column.addWidget(label(text[:1].upper() + text[1:] + ".", "small", wrap=True))
