@@ -7,6 +7,7 @@ from drawbar.bank.evidence import Evidence, FeatureEvidence, Trial
 from drawbar.bank.library import find_bank, install_bank, installed_banks, remove_bank
 from drawbar.bank.records import (
     BINS,
+    LIKE,
     BankInfo,
     Example,
     Feature,
@@ -26,6 +27,7 @@ from drawbar.bank.versions import next_version
 
 __all__ = [
     "BINS",
+    "LIKE",
     "Bank",
     "BankInfo",
     "ConceptSlider",

@@ -19,6 +19,9 @@ Sort = Literal["score", "label", "density", "strength", "id"]
 
 _ID = re.compile(r"(\d{1,6})/(\d{1,9})", re.ASCII)
 
+LIKE = "like "
+"""Begins the tag that says where an unnamed feature fires most: "like TRACK at 1:24"."""
+
 BINS = ("top", "q75", "q50", "q25", "silent")
 """Where an example stands in its feature's activations; ``silent`` ones are controls."""
 

@@ -261,6 +261,10 @@ def _tell(found: "Sequence[WordSlider]", as_json: bool) -> None:
     for one in found:
         if one.missing:
             say(one.missing)
+        elif one.unread:
+            say(
+                f"{one.word}: the model does not know {', '.join(one.unread)}; the slider is made of the rest"
+            )
 
 
 def _row(one: "WordSlider") -> Sequence[object]:

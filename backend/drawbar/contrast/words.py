@@ -166,14 +166,7 @@ def play_pairs(
     model: Model, asked: Asked, settings: WordSettings | None = None, *, progress: Tell | None = None
 ) -> Tensor:
     """The takes, ``[2 P, K, T]``: all with the word, then all without it, in the order of the pairs."""
-    how = settings or WordSettings()
-    told = None
-    if progress is not None:
-        tell = progress
-
-        def told(done: int, total: int) -> None:
-            tell(f"{asked.word}: playing takes", done / total)
-
+    how, tell = settings or WordSettings(), progress or (lambda _what, _share: None)
     return model.generate(
         [*asked.having, *asked.lacking],
         [*asked.seeds, *asked.seeds],
@@ -182,7 +175,7 @@ def play_pairs(
         temperature=how.temperature,
         top_k=how.top_k,
         batch=fitting_batch(model, how.seconds),
-        progress=told,
+        progress=lambda done, total: tell(f"{asked.word}: playing takes", done / total),
     )
 
 

@@ -57,6 +57,9 @@ class FeatureLike(Protocol):
     @property
     def verdict(self) -> str: ...
 
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
 
 class BankPort(Protocol):
     """What the browser and the inspector ask of a bank (`drawbar.bank.Bank`)."""

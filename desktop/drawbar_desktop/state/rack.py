@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from drawbar.bank.records import LIKE
 from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.taper import Taper, clamp_amount, taper_for
@@ -20,8 +21,9 @@ Resolve = Callable[[str], tuple[FeatureLike, tuple[float, float] | None] | None]
 
 
 def feature_title(feature: FeatureLike) -> str:
-    """What a feature is called on screen: its label, or its id when nobody has named it."""
-    return feature.label or f"unnamed {feature.id}"
+    """What a feature is called on screen: its label, or where it fires most, or its id."""
+    like = next((tag for tag in feature.tags if tag.startswith(LIKE)), "")
+    return feature.label or (f"{like} ({feature.id})" if like else f"unnamed {feature.id}")
 
 
 @dataclass(frozen=True)

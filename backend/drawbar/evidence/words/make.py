@@ -73,6 +73,8 @@ class WordSlider:
     tried: Tried | None = None
     finding: Finding | None = None
     own: OwnDirection | None = None
+    unread: tuple[str, ...] = ()
+    """Words of it that a closed vocabulary does not have: the slider is made of the rest."""
 
 
 def make_words(
@@ -147,8 +149,8 @@ def _make(
     how: MakeSettings,
     tell: Tell,
 ) -> WordSlider:
+    unknown = model.text.unknown_words(asked.name) if model.text is not None else []
     if not knows(model, asked):
-        unknown = model.text.unknown_words(asked.word) if model.text is not None else []
         return WordSlider(
             asked.word,
             f"{model.spec.name} found nothing in {asked.word!r}: "
@@ -164,7 +166,7 @@ def _make(
     tell(f"{asked.word}: reading takes", 0.4)
     rows = word_contrasts(model, asked, takes, layers, how.words)
     chosen = best_word_layer(rows, len(asked.seeds), int(model.spec.n_layers), preferred)
-    found = WordSlider(asked.word, "", asked, tuple(rows), chosen, takes)
+    found = WordSlider(asked.word, "", asked, tuple(rows), chosen, takes, unread=tuple(unknown))
     if chosen.p > _CHANCE:
         return replace(
             found,
@@ -220,8 +222,8 @@ def _concluded(model: Model, sliders: Sequence[WordSlider], how: MakeSettings) -
         finding = None
         if one.tried is not None:
             mine, moved = next(rows)
-            by_sign = (dict(zip(SIGNS, row, strict=True)) for row in (mine, moved))
-            finding = conclude(one.tried.measured, *by_sign, one.tried.yard, how.statistics)
+            by_sign = [dict(zip(SIGNS, row, strict=True)) for row in (mine, moved)]
+            finding = conclude(one.tried.measured, by_sign[0], by_sign[1], one.tried.yard, how.statistics)
         made = replace(one, finding=finding)
         found.append(made if one.missing else replace(made, own=_own(model, made)))
     return found

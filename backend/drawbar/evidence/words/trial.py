@@ -6,6 +6,7 @@ so that a slider is asked whether it moves what the word moves. Judges never see
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from drawbar.musicgen import Model
 OWN_JUDGE = "word"
 """The part before the colon of the measure that is the word's own."""
 SHUFFLED = "shuffled pairs"
-AMOUNTS = (-1.0, -0.5, 0.5, 1.0, 2.0)
+AMOUNTS = (-1.0, -0.5, 0.25, 0.5, 1.0, 2.0)
 _CLEAR = 3.0
 """Standard errors that a measure must move by to be part of what the word moves."""
 
@@ -50,7 +51,7 @@ class Profile:
     def measure(self) -> str:
         return f"{OWN_JUDGE}:{self.word}"
 
-    def of(self, values: NDArray[np.floating]) -> NDArray[np.float64]:  # type: ignore[type-arg]
+    def of(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Values ``[..., M]`` -> one figure each; the word itself moves it by 1."""
         heard = np.where(self.weights == 0, 0.0, np.asarray(values, np.float64) / self.unit)
         found: NDArray[np.float64] = heard @ self.weights / max(float(self.weights @ self.weights), 1e-12)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from drawbar.bank import (
+    LIKE,
     Bank,
     BankInfo,
     Example,
@@ -44,6 +45,7 @@ from drawbar.sae import SAE, load_sae
 from drawbar.sae.stability import UNSTABLE
 
 _DUPLICATE = 0.6  # correlation in time from which a feature of another layer counts as the same
+_FRAMES_PER_S = 50
 _SHOWN_R = 0.05  # weaker correlations are noise, and cost room
 
 
@@ -83,9 +85,12 @@ class _Layer:
                 [f for f in self.alive.tolist() if f in named or self.consistency[f] >= least], np.int64
             )
 
-    def records(self, layers: Sequence["_Layer"], min_consistency: float) -> Iterator[FeatureRecord]:
+    def records(
+        self, layers: Sequence["_Layer"], min_consistency: float, store: ClipStore
+    ) -> Iterator[FeatureRecord]:
         """Every published feature, its company in this layer and in the others."""
         profile = self.profile
+        likeness = self._likeness(store)
         others, cosines = nearest_by_cosine(self.sae.W_dec, self.alive.tolist())
         sketch = profile.sketch[self.alive]
         coactive = nearest_in_time(sketch, sketch, same=True)
@@ -118,7 +123,7 @@ class _Layer:
                 temporal=described(profile.temporal, self.kinds[feature], feature)
                 | {"mean": _short(float(profile.mean[feature]))}
                 | self._stability(feature),
-                tags=self._tags(feature, group),
+                tags=(*self._tags(feature, group), *likeness.get(feature, ())),
             )
 
     def _duplicates(
@@ -138,6 +143,18 @@ class _Layer:
         loose = [f for f in self.alive.tolist() if f not in named and self.consistency[f] >= least]
         loose.sort(key=lambda f: -float(self.consistency[f]))
         return groups(self.profile.sketch, loose)
+
+    def _likeness(self, store: ClipStore) -> dict[int, tuple[str]]:
+        """Features of recordings that nobody named -> where they fire most: "like TRACK at 1:24"."""
+        named = {int(row["feature"].partition("/")[2]) for row in self.labels}
+        found: dict[int, tuple[str]] = {}
+        for pick in self.profile.picks:
+            clip = store.clips[pick.clip]
+            _, cut, start = clip.name.rpartition("@")
+            if pick.bin == "top" and cut and pick.feature not in named and pick.feature not in found:
+                at = round(float(start.removesuffix("s")) + pick.start_frame / _FRAMES_PER_S)
+                found[pick.feature] = (f"{LIKE}{clip.track} at {at // 60}:{at % 60:02d}",)
+        return found
 
     def _tags(self, feature: int, group: dict[int, int]) -> tuple[str, ...]:
         tags = ("position-locked",) if self.kinds[feature] == "position-locked" else ()
@@ -253,7 +270,7 @@ def bank_stage(
     )
     with Bank.create(fresh, info, edits=stage.folder / "edits") as bank:
         least = settings.labels.min_consistency
-        bank.write_features(record for part in parts for record in part.records(parts, least))
+        bank.write_features(record for part in parts for record in part.records(parts, least, store))
         bank.write_quality({"layers": {str(part.layer): part.quality() for part in parts}})
         report(1)
         bank.write_labels(record for part in parts for record in part.label_records())
