@@ -89,11 +89,10 @@ def build(
     }
     given |= {key: value for key, value in (rest | options).items() if value is not None}
     sizes = {"d_sae": features, "expansion": expansion, "k": k, "steps": steps}
-    if "sae" not in given:
-        given.setdefault("recipe", recipe or "measured")
-    elif recipe:
-        given["recipe"] = recipe
-    given["sae"] = dict(given.get("sae") or {}) | {n: v for n, v in sizes.items() if v is not None}
+    said = {name: value for name, value in sizes.items() if value is not None}
+    if recipe or (said and "sae" not in given):
+        given["recipe"] = recipe or "measured"
+    given["sae"] = dict(given.get("sae") or {}) | said
     if not given.get("corpus"):
         raise typer.BadParameter(
             "say what to build from: composed:N, self:N, a folder or a table", param_hint="--corpus"
