@@ -84,6 +84,8 @@ def test_a_folder_of_recordings_becomes_a_bank(recorded: tuple[BuildSettings, Bu
         assert feature.quantiles.p50 <= feature.quantiles.p90 <= feature.quantiles.p999
         assert feature.neighbours
         assert abs(feature.correlations["loudness_db"]) <= 1
+        unnamed = [row for row in bank.search(limit=1000) if not row.label]
+        assert all(any(tag.startswith("like take ") for tag in row.tags) for row in unnamed)
         top = bank.examples(first.id, "top")[0]
         assert top.tokens.shape == (4, 25)
         assert top.activations.max() > 0

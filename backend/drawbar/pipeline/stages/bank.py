@@ -1,6 +1,7 @@
 """Everything that the stages found out -> the bank's folder, complete or not there at all."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -46,6 +47,7 @@ from drawbar.sae.stability import UNSTABLE
 
 _DUPLICATE = 0.6  # correlation in time from which a feature of another layer counts as the same
 _FRAMES_PER_S = 50
+_EXCERPT = re.compile(r".*@(\d+(?:\.\d+)?)s", re.DOTALL)
 _SHOWN_R = 0.05  # weaker correlations are noise, and cost room
 
 
@@ -150,9 +152,9 @@ class _Layer:
         found: dict[int, tuple[str]] = {}
         for pick in self.profile.picks:
             clip = store.clips[pick.clip]
-            _, cut, start = clip.name.rpartition("@")
+            cut = _EXCERPT.fullmatch(clip.name)
             if pick.bin == "top" and cut and pick.feature not in named and pick.feature not in found:
-                at = round(float(start.removesuffix("s")) + pick.start_frame / _FRAMES_PER_S)
+                at = round(float(cut[1]) + pick.start_frame / _FRAMES_PER_S)
                 found[pick.feature] = (f"{LIKE}{clip.track} at {at // 60}:{at % 60:02d}",)
         return found
 
