@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from drawbar.audio_analysis.detectors import Detectors
+from drawbar.corpus.naming import descriptor_label
 from drawbar.errors import BadInputError
 from drawbar.features.labellers.compound import CompoundLabeller, CompoundSettings, pursue
 from drawbar.features.labellers.interface import SoundWindows
-from drawbar.features.labellers.naming import descriptor_label
 from drawbar.features.labellers.sound_windows import DetectorSounds
 from drawbar.paths import assets_dir
 

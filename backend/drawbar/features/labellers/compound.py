@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from drawbar.bank.records import Label, LabelRecord
+from drawbar.corpus.naming import descriptor_label
 from drawbar.errors import BadInputError
 from drawbar.features.consistency import high_windows
 from drawbar.features.labellers.interface import Labelled, LayerView, SoundWindows, Tell, separate
-from drawbar.features.labellers.naming import descriptor_label
 from drawbar.features.scoring import paired_auroc
 
 AUTHOR = "compound"

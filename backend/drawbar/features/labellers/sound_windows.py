@@ -16,8 +16,8 @@ from drawbar.audio_analysis.detectors import Detectors
 from drawbar.audio_analysis.essentia import ESSENTIA_DSP, EssentiaTags, dsp_windows
 from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ
 from drawbar.audio_analysis.tempo_and_key import MUSICAL, musical_curves
+from drawbar.corpus.naming import HEARD
 from drawbar.features.labellers.descriptors import window_curves
-from drawbar.features.labellers.naming import HEARD
 
 Audio = NDArray[np.float32]
 
