@@ -154,10 +154,14 @@ class Monkey:
 
         field = self._widget(QLineEdit)
         self._note("type", field)
+        text = self.rng.choice(TEXTS)
         if isinstance(field, QLineEdit):
             field.setFocus()
             field.clear()
-        QTest.keyClicks(field, self.rng.choice(TEXTS))
+        if text.isascii():
+            QTest.keyClicks(field, text)
+        elif isinstance(field, QLineEdit):  # Qt's test module has keys for ASCII only, and aborts
+            field.insert(text)
 
     def _menu(self) -> None:
         from PySide6.QtGui import QContextMenuEvent

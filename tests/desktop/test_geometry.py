@@ -58,7 +58,9 @@ def test_nothing_is_cut_off_and_the_faders_can_be_used(
     assert found["timeline_w"] == found["rack_w"], "the timeline stands under the rack only"
     assert not found["faders"] or min(found["faders"]) >= LEAST_FADER_PX
     assert found["strips_cut_px"] <= 0
-    if found["asked"][0] >= (720 if when == "empty" else 760):  # a question across the window needs a line more
+    if found["asked"][0] >= (
+        720 if when == "empty" else 760
+    ):  # a question across the window needs a line more
         assert not found["scrolled"], "only the contents of a window smaller than that are scrolled"
 
 
