@@ -52,9 +52,10 @@ class DecoderSettings:
     card: int = 384
     delays: tuple[int, ...] = (0, 1, 1, 1, 1, 1, 0, 1)
     """The lowest band and the hi-hats' first, the rest of the frame one step later: it costs one frame."""
-    lags: tuple[tuple[int, ...], ...] = ((384, 384, 384, 192), (192, 192, 96, 96))
-    """Distances, in frames, that heads of blocks 0 and 1 look back over: a phrase, its half, its quarter, all of them
-    whole beats at every tempo. Three heads read all of what stood there; one reads 64 of the 192 numbers of a token."""
+    lags: tuple[tuple[int, ...], ...] = ((384, 384, 384, 2), (192, 128, 96))
+    """After how many frames what heads of blocks 0 and 1 look at should return: a phrase (three heads read all of it;
+    one reads 64 of the 192 numbers of a token); 2 is the frame before, which shows what has just changed; then
+    half a phrase and shorter ones, after which not the codes return but the times at which they change."""
     book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
     """What each codebook's loss counts."""
     change_temperature: float | None = 0.6
