@@ -172,7 +172,9 @@ class LoopWriter:
             grid, bars, CHORD_INSTRUMENTS[chords.instrument if chords else "piano"],
             piece.pattern, piece.density, self.chord_center, self.stream("chords"),
         )  # fmt: skip
-        phrase.chords = [(at, lasting * n, *chord) for at, n, *chord in told[::lasting]]
+        phrase.chords = [
+            (at, lasting * n, root, quality, inversion) for at, n, root, quality, inversion in told[::lasting]
+        ]
         if piece.part("bass"):
             sound = sound_of("bass", piece.part("bass").instrument)  # type: ignore[union-attr]
             play_bass(grid, bars, sound, piece.density, self.walking, self.stream("bass"))
