@@ -4,19 +4,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from drawbar.native_packages import explain
+from drawbar.one_line import one_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns the exit code. A native package that does not load is one line, not a traceback."""
+    """Run the program; returns the exit code. What a user can cause is one line, not a traceback."""
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except Exception as error:
-        missing = explain(error)
-        if missing is None:
+        ending = one_line(error)
+        if ending is None:
             raise
-        sys.stderr.write(f"drawbar: {missing}\n")
-        return 1
+        sys.stderr.write(ending[0] + "\n")
+        return ending[1]
 
 
 def _run(given: list[str]) -> int:

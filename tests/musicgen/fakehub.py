@@ -22,6 +22,14 @@ class Hub:
     def __init__(self) -> None:
         self.repositories: dict[str, dict[str, bytes]] = {}
         self.licence = "cc-by-nc-4.0"
+        self.licences: dict[str, str] = {}
+        """Of single repositories."""
+        self.elsewhere = ""
+        """Another server, to which every file is redirected."""
+        self.authorized: list[str] = []
+        """The Authorization header of every GET of a file."""
+        self.revisions: set[str] = set()
+        """What the files were asked for by."""
         self.ranges: list[tuple[str, str]] = []
         """(file, Range header) of every GET."""
         self.cut: int | None = None
@@ -55,7 +63,7 @@ class Hub:
             "modelId": name,
             "sha": COMMIT,
             "siblings": siblings,
-            "tags": [f"license:{self.licence}"],
+            "tags": [f"license:{self.licences.get(name, self.licence)}"],
             "private": False,
             "downloads": 0,
             "likes": 0,
@@ -98,7 +106,12 @@ def serving() -> Iterator[Hub]:
                 self._send(200, json.dumps(hub.info(api[1])).encode(), {}, body)
             elif tree and tree[1] in hub.repositories:
                 self._send(200, b"[]", {}, body)
+            elif file and hub.elsewhere and body:
+                hub.authorized.append(self.headers.get("Authorization", ""))
+                self._send(302, b"", {"Location": hub.elsewhere + self.path}, body)
             elif file and file[2] in hub.repositories.get(file[1], {}):
+                hub.revisions.add(path.split("/")[4])
+                hub.authorized += [self.headers.get("Authorization", "")] if body else []
                 self._file(file[2], hub.repositories[file[1]][file[2]], body)
             else:
                 missing = "EntryNotFound" if file and file[1] in hub.repositories else "RepoNotFound"

@@ -241,3 +241,68 @@ def test_models_are_listed_and_shown_without_a_network(
     assert '"int4"' in shown
     assert main(["model", "show", "acme/nothing"]) == 1
     assert "drawbar model get acme/nothing" in capsys.readouterr().err
+
+
+def test_what_an_audiocraft_folder_names_is_asked_for_before_it_is_downloaded(
+    server: Hub, tiny: Model, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = write_audiocraft(tiny, tiny_folder, tmp_path / "audiocraft")
+    server.add("acme/audio", folder)
+    server.add("google-t5/t5-base", folder / "t5")
+    server.add("facebook/encodec_32khz", folder / "codec")
+    for licence in ("other", ""):
+        server.licences["google-t5/t5-base"] = licence
+        with pytest.raises(CheckpointError, match="model get google-t5/t5-base --accept-licence"):
+            hub.fetch("acme/audio")
+        assert "google-t5/t5-base" not in hub.names_in_cache()
+    server.licences["google-t5/t5-base"] = "apache-2.0"
+    hub.fetch("acme/audio")
+    assert "google-t5/t5-base" in hub.names_in_cache()
+
+
+def test_every_file_comes_from_the_commit_whose_digests_were_told(server: Hub) -> None:
+    folder = hub.fetch(NAME)
+    assert folder.name == COMMIT
+    assert server.revisions == {COMMIT}
+    assert (folder.parents[1] / "refs" / "main").read_text() == COMMIT
+    assert hub.cached(NAME) == folder
+
+
+def test_a_token_does_not_follow_a_redirect_to_another_host(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving() as other:
+        other.repositories, server.elsewhere = server.repositories, other.url
+        with caplog.at_level("DEBUG"):
+            hub.fetch(NAME)
+        assert set(server.authorized) == {"Bearer hf_secret"}
+        assert set(other.authorized) == {""}
+    assert "hf_secret" not in caplog.text
+
+
+def test_a_message_carries_no_password_and_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    from drawbar.musicgen.checkpoint.download import without_secrets
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    said = without_secrets("no way through http://me:pass@proxy:1 with hf_secret")
+    assert said == "no way through http://***@proxy:1 with ***"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1"])
+def test_a_proxy_of_another_kind_is_one_line(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    from huggingface_hub.utils import close_session  # type: ignore[attr-defined]
+
+    close_session()
+    for name in ("ALL_PROXY", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    try:
+        with pytest.raises(CheckpointError, match=r"proxy|cannot be downloaded") as caught:
+            hub.listing(NAME)
+        assert "\n" not in str(caught.value)
+    finally:
+        close_session()

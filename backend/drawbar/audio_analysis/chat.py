@@ -18,6 +18,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.reading import shortened
 
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _MAX_ANSWER = 4 << 20
@@ -65,7 +66,10 @@ class ChatSettings:
 
 
 def find_key(name: str) -> str:
-    """The key from the environment, else from the keyring, else nothing (a local server may want none)."""
+    """The key from the environment, else from the keyring, else nothing (a local server may want none).
+
+    Raises ChatError where there is a keyring that does not answer.
+    """
     key = os.environ.get(name, "").strip()
     if key:
         return key
@@ -73,7 +77,13 @@ def find_key(name: str) -> str:
         import keyring  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return ""
-    return str(keyring.get_password("drawbar", name) or "").strip()
+    try:
+        return str(keyring.get_password("drawbar", name) or "").strip()
+    except Exception as error:  # each keyring has errors of its own
+        raise ChatError(
+            f"the keyring cannot be asked for {name} ({type(error).__name__}: {shortened(str(error), 200)}): "
+            f"unlock it, or set the environment variable {name}"
+        ) from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -127,7 +137,7 @@ def ask(
 
 
 def _post(settings: ChatSettings, body: Mapping[str, object], key: str) -> Any:
-    request = urllib.request.Request(
+    request = urllib.request.Request(  # noqa: S310 (http or https: ChatSettings takes no other)
         settings.endpoint.rstrip("/") + "/chat/completions",
         data=json.dumps({"model": settings.model, **body}).encode(),
         headers={"Content-Type": "application/json"},

@@ -28,9 +28,7 @@ from drawbar.cli import (
 )
 from drawbar.cli.output import say
 from drawbar.cli.research import horizon, review, study, variants
-from drawbar.errors import CancelledError, DrawbarError
-from drawbar.files.disk_errors import disk_error
-from drawbar.native_packages import explain
+from drawbar.one_line import one_line
 
 __all__ = ["app", "main"]
 
@@ -73,19 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
-    except (CancelledError, KeyboardInterrupt):
-        say("stopped")
-        return 130
-    except DrawbarError as error:
-        say(f"drawbar: {' '.join(str(error).split())}")
-        return 1
     except BrokenPipeError:  # `drawbar ... | head`: nobody reads any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        trouble = explain(error) or disk_error(error)
-        if trouble is None:
+    except (Exception, KeyboardInterrupt) as error:
+        ending = one_line(error)
+        if ending is None:
             raise
-        say(f"drawbar: {' '.join(str(trouble).split())}")
-        return 1
+        say(ending[0])
+        return ending[1]
     return 0

@@ -10,6 +10,7 @@ from drawbar.cli.loading import load
 from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, plain, say, table
 from drawbar.errors import BadInputError
+from drawbar.files.lock import file_lock
 
 if TYPE_CHECKING:
     from drawbar.listening_test.session import BlindSession
@@ -59,19 +60,20 @@ def blind(
 
     opened = bank_of(bank)
     path = session or _new_session()
-    if path.exists():
-        found = BlindSession.load(path, opened)
-    else:
-        tasks = ("steered", "intruder") if task == "both" else (task,)
-        settings = BlindSettings(trials=trials, seconds=seconds, amount=amount, tasks=tasks)  # type: ignore[arg-type]
-        wanted = [name.strip() for name in features.split(",") if name.strip()]
-        found = BlindSession.begin(path, opened, settings, wanted)
-    if not found.finished:
-        from drawbar.cli.blind_terminal import listen
-        from drawbar.listening_test.clips import ClipMaker
+    with file_lock(path, "taking a blind test"):
+        if path.exists():
+            found = BlindSession.load(path, opened)
+        else:
+            tasks = ("steered", "intruder") if task == "both" else (task,)
+            settings = BlindSettings(trials=trials, seconds=seconds, amount=amount, tasks=tasks)  # type: ignore[arg-type]
+            wanted = [name.strip() for name in features.split(",") if name.strip()]
+            found = BlindSession.begin(path, opened, settings, wanted)
+        if not found.finished:
+            from drawbar.cli.blind_terminal import listen
+            from drawbar.listening_test.clips import ClipMaker
 
-        maker = ClipMaker(load(model, device), opened, found)
-        listen(found, maker, wav, resume=f"drawbar blind {bank + ' ' if bank else ''}--session {path}")
+            maker = ClipMaker(load(model, device), opened, found)
+            listen(found, maker, wav, resume=f"drawbar blind {bank + ' ' if bank else ''}--session {path}")
     if csv is not None:
         say(f"table: {found.export(csv)}")
     if found.finished:

@@ -88,6 +88,12 @@ def folder_lock(folder: Path, doing: str) -> Lock:
     return Lock(folder / LOCK_NAME, doing)
 
 
+def file_lock(path: Path, doing: str) -> Lock:
+    """The lock of one file, kept beside it under a hidden name; use it in ``with``. Raises InUseError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Lock(path.with_name(f".{path.name}.lock"), doing)
+
+
 def _still_there(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), path.stat())

@@ -13,10 +13,12 @@ from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value, read_text
 from drawbar.listening_test.key import WHY_SEALED, Hidden, open_seal, seal
 from drawbar.listening_test.plan import BlindSettings, Trial, plan_trials
 from drawbar.listening_test.results import Answer, Tally, chosen_instead, tally, to_csv
 
+_MAX_BYTES = 16 << 20
 _KIND = "drawbar blind listening test"
 
 
@@ -71,7 +73,7 @@ class BlindSession:
     def load(cls, path: Path, bank: Bank | None = None) -> "BlindSession":
         """Take a session up. Raises BadInputError for another file, a changed key, or another bank's session."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json_value(read_text(path, _MAX_BYTES))
             if found["kind"] != _KIND:
                 raise ValueError(f"it is {found['kind']!r}")
             settings: JsonObject = {

@@ -31,13 +31,16 @@ def main(arguments: Sequence[str]) -> int:
     from drawbar_desktop.app import make_application
 
     application = make_application()
+    from drawbar.research.horizon.review import reviewing
+
     try:
-        window = review_window(given.folder, given.name)
+        with reviewing(given.folder, given.name):
+            window = review_window(given.folder, given.name)
+            window.show()
+            return int(application.exec())
     except DrawbarError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    window.show()
-    return int(application.exec())
 
 
 def review_window(folder: Path, name: str) -> "ReviewWindow":

@@ -63,9 +63,10 @@ def review_terminal(
     v yes but varied, n no, a ambiguous, r reject, o note, u undo, q quit. Every decision is on disk at once.
     """
     from drawbar.cli.research.review_terminal import work
-    from drawbar.research.horizon.review import Review
+    from drawbar.research.horizon.review import Review, reviewing
 
-    work(Review(folder, name), folder, silent=silent)
+    with reviewing(folder, name):
+        work(Review(folder, name), folder, silent=silent)
 
 
 @app.command("agreement")

@@ -11,6 +11,7 @@ import typer
 from drawbar.cli.options import BankOption, FontOption, JsonFlag, ModelOption, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.files.atomic_write import write_text
+from drawbar.files.lock import folder_lock
 
 
 def bench_variants(
@@ -46,7 +47,7 @@ def bench_variants(
         table(("stage", "clips"), [*clips.items(), ("all", sum(clips.values()))])
         line(f"{each:.2f} s a clip with one thread: {sum(clips.values()) * each / 60:.0f} minutes at most")
         return
-    with progress("variants") as tell:
+    with folder_lock(out, "comparing ways to steer"), progress("variants") as tell:
         result = bench.run(path, out, settings, soundfont=soundfont, told=tell)
     if write is not None:
         write_text(write, bench.markdown(result))

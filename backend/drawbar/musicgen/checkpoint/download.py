@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_download, hf_hub_url
+from huggingface_hub import constants, get_token, hf_hub_download, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -32,6 +33,8 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from drawbar.errors import CheckpointError
+from drawbar.files.atomic_write import write_text
+from drawbar.files.reading import shortened
 
 Progress = Callable[[int, int, str], None]
 """Called with bytes done, bytes in all and the file's name; what it raises ends the download, which can go on later."""
@@ -91,7 +94,13 @@ def download(
                 _check_digest(name, file, partial)
                 partial.replace(blob)
         tell(before + file.size, total, file.name)
-        hf_hub_download(name, file.name, revision="main")
+        hf_hub_download(name, file.name, revision=commit)
+
+
+def point_main_at(name: str, commit: str) -> None:
+    """What ``main`` is from now on, for every program that shares the cache: the commit whose files were fetched."""
+    with explained(name):
+        write_text(Path(constants.HF_HUB_CACHE) / folder_name(name) / "refs" / "main", commit)
 
 
 def _continue(name: str, commit: str, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
@@ -170,7 +179,14 @@ def explained(name: str) -> Iterator[None]:
             f"there is no model {name} on {constants.ENDPOINT}, or it is private: "
             f"check the name, or run `hf auth login`, then {get}"
         ) from error
-    except (_network_error(), OSError) as error:
+    except ImportError as error:  # the HTTP library knows no SOCKS by itself
+        raise CheckpointError(
+            f"{name} cannot be asked for through this proxy ({without_secrets(str(error))}): "
+            "run `pip install socksio`, or unset ALL_PROXY and HTTPS_PROXY"
+        ) from error
+    except (_network_error(), OSError, ValueError) as error:
+        if isinstance(error, ValueError) and "proxy" not in str(error).lower():
+            raise
         if isinstance(error, OSError) and error.errno in (
             errno.ENOSPC,
             errno.EACCES,
@@ -181,11 +197,18 @@ def explained(name: str) -> Iterator[None]:
                 f"{name} cannot be stored in {constants.HF_HUB_CACHE} ({error.strerror}): make room there, "
                 "or set HF_HOME to a folder on another disk"
             ) from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = without_secrets((str(error).splitlines() or [type(error).__name__])[0])
         raise CheckpointError(
             f"{name} is not on this machine and cannot be downloaded from {constants.ENDPOINT} ({reason}): run {get} "
             "where there is a network (it goes on where it stopped), or give the path of its folder"
         ) from error
+
+
+def without_secrets(text: str) -> str:
+    """A message without the names and passwords that a URL in it carries, and without the user's token."""
+    token = get_token()
+    text = text.replace(token, "***") if token else text
+    return shortened(re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text), 300)
 
 
 def _network_error() -> type[Exception]:

@@ -23,6 +23,7 @@ from drawbar.musicgen.checkpoint.download import (
     download,
     explained,
     folder_name,
+    point_main_at,
 )
 from drawbar.musicgen.untrusted_files import weight_files
 
@@ -146,10 +147,35 @@ def fetch(name: str, progress: Progress | None = None, layout: str | None = None
     """Downloads a model and whatever it names (T5, a codec) -> its folder in the cache.
 
     What is there already is not downloaded again, and what was cut off goes on. ``layout`` chooses between the two
-    that released repositories hold. Raises CheckpointError: no network, no such model, a full disk, a damaged file.
+    that released repositories hold. The caller has asked for the licence of ``name``; that of what its files name is
+    asked for here. Raises CheckpointError: no network, no such model, a full disk, a damaged file, another licence.
     """
     there = listing(name)
     options = plans(there)
+    folder, chosen = _fetch(there, options, progress, layout)
+    if chosen == "audiocraft":
+        for other in references(folder):
+            if cached(other) is None:
+                named = listing(other)
+                _check_licence(name, there.licence, named)
+                _fetch(named, plans(named), progress, "hf")
+    return folder
+
+
+def _check_licence(name: str, accepted: Licence, other: Listing) -> None:
+    """A file of ``name`` may name any repository; its licence counts as accepted only where it is free or the same."""
+    if not other.licence.free and (not other.licence.name or other.licence.name != accepted.name):
+        raise CheckpointError(
+            f"{name} names {other.name}, whose licence was not accepted ({other.licence.terms}): read it, run "
+            f"`drawbar model get {other.name} --accept-licence`, then this again"
+        )
+
+
+def _fetch(
+    there: Listing, options: dict[str, list[RemoteFile]], progress: Progress | None, layout: str | None
+) -> tuple[Path, str]:
+    """One repository, at the commit that was listed -> its folder and the layout."""
+    name = there.name
     if layout is not None and layout not in options:
         raise CheckpointError(f"{name} is not there in the layout {layout!r}: it has {', '.join(options)}")
     chosen = layout or next(iter(options))
@@ -159,12 +185,8 @@ def fetch(name: str, progress: Progress | None = None, layout: str | None = None
     for file in files:
         download(name, there.commit, file, progress, done, total)
         done += file.size
-    folder = Path(constants.HF_HUB_CACHE) / folder_name(name) / "snapshots" / there.commit
-    if chosen == "audiocraft":
-        for other in references(folder):
-            if cached(other) is None:
-                fetch(other, progress)
-    return folder
+    point_main_at(name, there.commit)
+    return Path(constants.HF_HUB_CACHE) / folder_name(name) / "snapshots" / there.commit, chosen
 
 
 def cached_folder(name: str, inside: str, wanted: Sequence[str]) -> Path | None:

@@ -16,8 +16,11 @@ from pathlib import Path
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
+from drawbar.files.lock import Lock, file_lock
+from drawbar.files.reading import json_value, read_text
 from drawbar.research.horizon.annotations import Annotation, read_row
 
+_MAX_BYTES = 256 << 20
 QUEUE = "queue.jsonl"
 ANSWERS = {
     "yes": "verified",
@@ -62,16 +65,23 @@ def write_queue(folder: Path, proposals: Sequence[Annotation]) -> Path:
     return path
 
 
+def reviewing(folder: Path, reviewer: str) -> Lock:
+    """What one reviewer holds while at work: decisions are read once and then only added to. Raises InUseError."""
+    return file_lock(_path(folder, reviewer), f"reviewing as {reviewer}")
+
+
 def read_queue(folder: Path) -> tuple[Annotation, ...]:
     """The proposals, in order. Raises BadInputError for a damaged row, or a folder without a queue."""
     path = folder / QUEUE
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        lines = read_text(path, _MAX_BYTES).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{folder} has no {QUEUE}; make one with `drawbar review queue`") from error
     try:
-        return tuple(read_row(json.loads(text), f"{path}, line {n}") for n, text in enumerate(lines, 1))
-    except json.JSONDecodeError as error:
+        return tuple(read_row(json_value(text), f"{path}, line {n}") for n, text in enumerate(lines, 1))
+    except BadInputError:
+        raise
+    except ValueError as error:
         raise BadInputError(f"{path} is damaged ({error}); make the queue again") from error
 
 
@@ -91,7 +101,7 @@ def read_decisions(folder: Path, reviewer: str) -> dict[str, Annotation]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
+            row = json_value(text)
         except ValueError:
             continue  # a crash cut this line off; what it would have said was never confirmed
         decision = read_row(row, f"{path}, line {number}")

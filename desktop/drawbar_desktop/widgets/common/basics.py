@@ -1,6 +1,7 @@
 """Labels, tags, buttons, separators and a layout that wraps: what every panel uses."""
 
 from collections.abc import Callable, Sequence
+from html import escape
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import (
@@ -37,6 +38,13 @@ Item = tuple[str, Callable[[], object]] | tuple[str, Callable[[], object], bool]
 LEARN = "midiTarget"
 
 
+def plain(text: str) -> str:
+    """Any text -> a tooltip that shows it as it is: Qt reads what looks like tags as rich text, pictures included."""
+    if "<" not in text and "&" not in text:
+        return text
+    return f"<qt>{escape(text).replace(chr(10), '<br>')}</qt>"
+
+
 def button(
     text: str, name: str = "", tip: str = "", *, picture: str = "", checkable: bool = False
 ) -> QPushButton:
@@ -47,7 +55,7 @@ def button(
     if picture:
         result.setIcon(icon(picture, on=P.text))
     if tip:
-        result.setToolTip(tip)
+        result.setToolTip(plain(tip))
     result.setAccessibleName(text or tip.split("  ")[0])
     result.setCheckable(checkable)
     return result
@@ -75,7 +83,7 @@ def number_box(
     result.setAccessibleName(name)
     result.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     result.default = value
-    result.setToolTip(f"{name}. Double- or Ctrl-click: back to {result.text()}")
+    result.setToolTip(plain(f"{name}. Double- or Ctrl-click: back to {result.text()}"))
     return result
 
 
@@ -164,7 +172,7 @@ def Tag(text: str, *, accent: bool = False, tip: str = "", tone: str = "") -> QL
     """A small framed word: a layer, a verdict."""
     result = label(text, "tag")
     result.setProperty("tone", tone or ("accent" if accent else "plain"))
-    result.setToolTip(tip)
+    result.setToolTip(plain(tip))
     result.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
     return result
 
@@ -191,7 +199,7 @@ class Sign(QLabel):
 def badge(name: str, tip: str, px: int = 15) -> QLabel:
     """A small accent-coloured sign with a tooltip."""
     result = Sign(name, P.text_soft, px)
-    result.setToolTip(tip)
+    result.setToolTip(plain(tip))
     result.setAccessibleName(tip)
     return result
 
@@ -221,7 +229,7 @@ def tool_button(
     button = QToolButton()
     button.setIcon(icon(name))
     button.setIconSize(icon_size(px))
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.setAccessibleName(tip.split("  ")[0])
     button.setCheckable(checkable)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -246,14 +254,14 @@ class ElidedLabel(QLabel):
         super().__init__()
         self._full, self._lines = text, lines
         self.setObjectName(role)
-        self.setToolTip(text)
+        self.setToolTip(plain(text))
         self.setAccessibleName(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     def set_text(self, text: str) -> None:
         if text != self._full:
             self._full = text
-            self.setToolTip(text)
+            self.setToolTip(plain(text))
             self.setAccessibleName(text)
             self.update()
 

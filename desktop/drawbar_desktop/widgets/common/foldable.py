@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QWidget
 
 from drawbar_desktop.style.theme import TYPE, P, font, qcolor
+from drawbar_desktop.widgets.common.basics import plain
 
 RAIL_W = 26
 MOST = 16_777_215
@@ -19,7 +20,7 @@ class Rail(QAbstractButton):
         super().__init__()
         self.setText(title)
         self.setAccessibleName(f"Open {title}")
-        self.setToolTip(f"Open {title}")
+        self.setToolTip(plain(f"Open {title}"))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFixedWidth(RAIL_W)

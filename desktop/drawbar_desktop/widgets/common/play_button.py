@@ -5,6 +5,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QRadia
 from PySide6.QtWidgets import QAbstractButton
 
 from drawbar_desktop.style.theme import P, qcolor
+from drawbar_desktop.widgets.common.basics import plain
 
 
 class PlayButton(QAbstractButton):
@@ -23,7 +24,7 @@ class PlayButton(QAbstractButton):
         self._playing = playing
         name = "Pause" if playing else "Play"
         self.setAccessibleName(name)
-        self.setToolTip(f"{name}  (Space)")
+        self.setToolTip(plain(f"{name}  (Space)"))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit
 
+from drawbar_desktop.widgets.common.basics import plain
+
 
 def parse_number(text: str) -> float | None:
     """What a person typed, with or without sign and unit -> the number, or None."""
@@ -28,7 +30,7 @@ class ValueEdit(QLineEdit):
         self._shown = ""
         self.setObjectName("value")
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.setToolTip(tip)
+        self.setToolTip(plain(tip))
         self.setAccessibleName(name)
         self.returnPressed.connect(self.clearFocus)
 

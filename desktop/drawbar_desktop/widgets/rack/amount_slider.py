@@ -19,6 +19,7 @@ from drawbar_desktop.state.rack import Rack, Strip, feature_title
 from drawbar_desktop.state.taper import AMOUNT_MAX, AMOUNT_STEP, detent
 from drawbar_desktop.style.theme import TYPE, P, font, qcolor
 from drawbar_desktop.widgets.common.accessible import value_changed
+from drawbar_desktop.widgets.common.basics import plain
 
 CAP_W, CAP_H, TRACK_W, PAD = 42.0, 24.0, 10.0, 16.0
 FINE = 0.1
@@ -47,7 +48,7 @@ class AmountSlider(QWidget):
         self._strip = strip
         beyond = ", beyond the usable range" if strip.beyond else ""
         self.setAccessibleName(f"{feature_title(strip.feature)} amount {strip.amount:+.2f}{beyond}")
-        self.setToolTip(_tip(strip, self._rack.marks.get(self._id, ())))
+        self.setToolTip(plain(_tip(strip, self._rack.marks.get(self._id, ()))))
         value_changed(self, strip.amount)
         self.update()
 

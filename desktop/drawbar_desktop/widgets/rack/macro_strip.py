@@ -24,6 +24,7 @@ from drawbar_desktop.widgets.common.basics import (
     label,
     learnable,
     number_box,
+    plain,
     set_flag,
     tool_button,
 )
@@ -207,7 +208,7 @@ class MacroStrip(QFrame):
     def show_macro(self, macro: Macro) -> None:
         self.value.show_text(f"{macro.value:.2f}")
         self._count.setText(f"{len(macro.members)}")
-        self._count.setToolTip(f"{len(macro.members)} members")
+        self._count.setToolTip(plain(f"{len(macro.members)} members"))
         self.fader.follow()
         if not self._members.isHidden():
             self._fill(macro)

@@ -18,6 +18,7 @@ from drawbar_desktop.widgets.common.basics import (
     Sign,
     button,
     learnable,
+    plain,
     popup,
     set_flag,
     switch,
@@ -56,7 +57,7 @@ class StripWidget(QFrame):
 
         self.title = ElidedLabel(title, "stripTitle", lines=2)
         self.title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.title.setToolTip(f"{title}\nDrag to reorder")
+        self.title.setToolTip(plain(f"{title}\nDrag to reorder"))
         self.remove = tool_button("close", "Remove from the rack", px=13)
         self.slider = AmountSlider(rack, id)
         learnable(self.slider, f"amount:{id}")
@@ -130,7 +131,7 @@ class StripWidget(QFrame):
         kind = kind_of(strip.feature.label)
         self.kind = Sign(KIND_SIGNS[kind], getattr(P, kind) if kind else P.text_faint, 16)
         self.kind.setToolTip(
-            f"{KIND_TITLES.get(kind, 'Unnamed')}; layer {strip.feature.layer}, feature {self.id}"
+            plain(f"{KIND_TITLES.get(kind, 'Unnamed')}; layer {strip.feature.layer}, feature {self.id}")
         )
         self.badge = Sign()
         tags.addWidget(self.kind)
@@ -144,7 +145,7 @@ class StripWidget(QFrame):
         self.slider.set_strip(strip)
         name, tone, tip = tick_of(strip.feature.verdict, strip.usable)
         self.badge.show_sign(name, getattr(P, tone))
-        self.badge.setToolTip(tip)
+        self.badge.setToolTip(plain(tip))
         self.badge.setAccessibleName(tip)
         self.value.show_amount(strip.amount)
         for one, on in (
@@ -156,7 +157,7 @@ class StripWidget(QFrame):
             one.setChecked(on)
         self.lock.setIcon(icon("lock" if strip.locked else "lock-open-variant-outline"))
         self.mode.setText(strip.mode)
-        self.mode.setToolTip(MODE_TITLES[strip.mode])
+        self.mode.setToolTip(plain(MODE_TITLES[strip.mode]))
         self.mode.setAccessibleName(f"Mode: {strip.mode}")
         self._show_marks()
 
@@ -167,7 +168,7 @@ class StripWidget(QFrame):
             names = ", ".join(feature_title(self._rack.strip(o).feature) for o in others if o in self._rack)
             tip = f"Much the same way as {names}: their amounts add up. Keep one, or halve both."
             self._alike.show_sign("call-merge", P.warn)
-            self._alike.setToolTip(tip)
+            self._alike.setToolTip(plain(tip))
             self._alike.setAccessibleName(tip)
         self.show_lane()
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from drawbar_desktop.state.blind_test import LENGTHS_S, TASKS, TRIALS, BlindChoice, BlindTest, Row
 from drawbar_desktop.style.theme import SPACE, P, icon, icon_size, qcolor
-from drawbar_desktop.widgets.common.basics import Menu, Tag, button, clear, label
+from drawbar_desktop.widgets.common.basics import Menu, Tag, button, clear, label, plain
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.sheet import Sheet
 
@@ -65,7 +65,7 @@ class IntervalBar(QWidget):
         self._row = row
         self.setFixedSize(QSize(200, 18))
         words = f"{row.share:.0%}, {row.low:.0%} to {row.high:.0%}; guessing {row.chance:.0%}"
-        self.setToolTip(words)
+        self.setToolTip(plain(words))
         self.setAccessibleName(words)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -123,7 +123,7 @@ class BlindTestSheet(Sheet):
         """Show the first page, or the session that is open."""
         found = self._listener.left_over() if self._state.stage.value == "setup" else None
         self._left = found
-        self.resume.setToolTip(str(found or ""))
+        self.resume.setToolTip(plain(str(found or "")))
         self._follow()
         self.present()
 

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.state.slider_making import LEAST, SIDES, Making
 from drawbar_desktop.style.theme import SPACE, P
-from drawbar_desktop.widgets.common.basics import clear, label, tool_button
+from drawbar_desktop.widgets.common.basics import clear, label, plain, tool_button
 from drawbar_desktop.widgets.common.file_dialogs import FileDialogs
 from drawbar_desktop.widgets.common.meters import ScoreBar
 from drawbar_desktop.widgets.common.sheet import Sheet
@@ -110,7 +110,7 @@ class MakingSheet(Sheet):
     def _side(self, side: str) -> QVBoxLayout:
         head = QHBoxLayout()
         title = label(_TITLES[side], "soft")
-        title.setToolTip(_TIPS[side])
+        title.setToolTip(plain(_TIPS[side]))
         head.addWidget(title)
         head.addStretch(1)
         head.addWidget(self.counts[side])
@@ -191,7 +191,7 @@ class _Files(QListWidget):
         self.setAcceptDrops(True)
         self.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
         self.setAccessibleName(_TITLES[side])
-        self.setToolTip(f"{_TIPS[side]}.\nDrop files or folders here; Delete takes them off")
+        self.setToolTip(plain(f"{_TIPS[side]}.\nDrop files or folders here; Delete takes them off"))
         self.setMinimumHeight(150)
         self.setObjectName("fileList")
         state.files_changed.connect(self._fill)
@@ -201,7 +201,7 @@ class _Files(QListWidget):
         self.clear()
         for path in self._state.files(self._side):
             item = QListWidgetItem(path.name)
-            item.setToolTip(str(path))
+            item.setToolTip(plain(str(path)))
             item.setData(Qt.ItemDataRole.UserRole, path)
             self.addItem(item)
 

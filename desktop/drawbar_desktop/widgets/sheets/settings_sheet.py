@@ -31,6 +31,7 @@ from drawbar_desktop.widgets.common.basics import (
     button,
     clear,
     label,
+    plain,
     separator,
     tool_button,
 )
@@ -333,7 +334,7 @@ class SettingsSheet(Sheet):
                 row.addWidget(Tag(entry.licence, tone="warn" if "NC" in entry.licence else ""))
             use = button("Loaded" if entry.loaded else "Load", "quiet")
             use.setEnabled(not entry.loaded and not entry.trouble)
-            use.setToolTip(entry.trouble)
+            use.setToolTip(plain(entry.trouble))
             use.clicked.connect(lambda _=False, e=entry: self._manager.load_model(e))
             row.addWidget(use)
             self._model_rows.addLayout(row)
@@ -368,7 +369,7 @@ class SettingsSheet(Sheet):
             row.addLayout(words, 1)
             use = button("Open now" if not entry.open else "Open", "quiet")
             use.setEnabled(not entry.open and not entry.trouble)
-            use.setToolTip(entry.trouble)
+            use.setToolTip(plain(entry.trouble))
             use.clicked.connect(lambda _=False, e=entry: self._manager.open_bank(e))
             row.addWidget(use)
             if not entry.embedded:

@@ -16,7 +16,7 @@ from drawbar_desktop.state.hearing import Heard
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.actions import Actions
-from drawbar_desktop.widgets.common.basics import ElidedLabel, button, clear, label, tool_button
+from drawbar_desktop.widgets.common.basics import ElidedLabel, button, clear, label, plain, tool_button
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.common.meters import ScoreBar
 
@@ -86,7 +86,7 @@ class HearingPanel(QWidget):
             name = button(feature_title(one.feature), "link", f"Show {id} in the inspector")
             name.clicked.connect(lambda _=False, id=id: self._desk.library.selected.set(id))
             bar = ScoreBar(one.strength)
-            bar.setToolTip(f"{one.strength:.0%} of its 99th percentile, on average")
+            bar.setToolTip(plain(f"{one.strength:.0%} of its 99th percentile, on average"))
             add = tool_button("plus-circle-outline", f"Make {feature_title(one.feature)} a slider", px=17)
             add.setEnabled(id not in self._desk.rack)
             add.clicked.connect(lambda _=False, id=id: self._actions.add(id))

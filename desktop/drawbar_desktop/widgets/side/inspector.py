@@ -27,6 +27,7 @@ from drawbar_desktop.widgets.common.basics import (
     Tag,
     button,
     label,
+    plain,
     separator,
     tool_button,
 )
@@ -204,7 +205,9 @@ class Inspector(QStackedWidget):
             grid.addWidget(ElidedLabel(one.text, "soft"), row, 0)
             grid.addWidget(label(one.author, "faint"), row, 1)
             score = label("" if one.score is None else f"{one.score:.2f}", "small")
-            score.setToolTip(f"{one.method}: how well the label predicts the activation on held-out clips")
+            score.setToolTip(
+                plain(f"{one.method}: how well the label predicts the activation on held-out clips")
+            )
             grid.addWidget(score, row, 2)
             for column_at, widget in enumerate(self._vote_buttons(feature.row.id, one), start=3):
                 grid.addWidget(widget, row, column_at)
@@ -243,7 +246,7 @@ class Inspector(QStackedWidget):
                 self._library.add_label(id, text, self._desk.settings["author"])
             except DrawbarError as error:
                 if self.label_field is not None:
-                    self.label_field.setToolTip(str(error))
+                    self.label_field.setToolTip(plain(str(error)))
 
     def _edit(self, id: str, text: str) -> None:
         self._library.remove_label(id, text)
@@ -330,11 +333,11 @@ class Inspector(QStackedWidget):
             play.clicked.connect(lambda _=False, e=example: self._actions.listen(e))
             row.addWidget(play)
             spark = Sparkline(example.activations.tolist())
-            spark.setToolTip(f"{example.clip}: lit where it fires. {example.licence}".strip())
+            spark.setToolTip(plain(f"{example.clip}: lit where it fires. {example.licence}".strip()))
             row.addWidget(spark, 1)
             name = label(BIN_TITLES.get(example.bin, example.bin), "faint")
             name.setFixedWidth(58)
-            name.setToolTip(BIN_TITLES.get(example.bin, example.bin))
+            name.setToolTip(plain(BIN_TITLES.get(example.bin, example.bin)))
             row.addWidget(name)
             column.addLayout(row)
 

@@ -30,7 +30,7 @@ from drawbar_desktop.state.takes import History, TakeItem
 from drawbar_desktop.state.transport import format_time
 from drawbar_desktop.style.theme import TYPE, P, font, icon, qcolor
 from drawbar_desktop.widgets.common.actions import Actions
-from drawbar_desktop.widgets.common.basics import Item, popup
+from drawbar_desktop.widgets.common.basics import Item, plain, popup
 
 ROW_H = 66
 TAKE_ROLE = Qt.ItemDataRole.UserRole
@@ -64,7 +64,7 @@ class TakeModel(QAbstractListModel):
             return item
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return f"{item.settings.prompt or 'no prompt'}, seed {item.settings.seed}, {item.seconds:.1f} s"
-        return item.notes or None if role == Qt.ItemDataRole.ToolTipRole else None
+        return plain(item.notes) or None if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QVBoxLayout, QWidg
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.observable import Value
 from drawbar_desktop.style.theme import SPACE
-from drawbar_desktop.widgets.common.basics import button, label, number_box
+from drawbar_desktop.widgets.common.basics import button, label, number_box, plain
 from drawbar_desktop.widgets.common.wrap_row import WrapRow
 
 
@@ -51,7 +51,7 @@ class AdvancedFold(QFrame):
 
     def _check(self, value: Value[bool], name: str, tip: str) -> QCheckBox:
         check = QCheckBox(name)
-        check.setToolTip(tip)
+        check.setToolTip(plain(tip))
         check.toggled.connect(value.set)
         value.bind(check.setChecked)
         return check

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QPolyg
 from PySide6.QtWidgets import QCompleter, QLineEdit
 
 from drawbar_desktop.style.theme import SPACE, P
-from drawbar_desktop.widgets.common.basics import label
+from drawbar_desktop.widgets.common.basics import label, plain
 
 LEAST_LETTERS = 2
 OFFERED = 8
@@ -97,7 +97,7 @@ class PromptField(QLineEdit):
         text = "underlined: not known to this model" if words else ""
         self.hint.setText(text)
         self.hint.setVisible(bool(words))
-        self.setToolTip(f"These words are ignored: {', '.join(words)}" if words else "")
+        self.setToolTip(plain(f"These words are ignored: {', '.join(words)}" if words else ""))
         self.setAccessibleDescription(self.toolTip())
         self._place()
         self.update()

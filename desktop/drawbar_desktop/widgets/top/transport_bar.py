@@ -17,6 +17,7 @@ from drawbar_desktop.widgets.common.basics import (
     button,
     label,
     learnable,
+    plain,
     popup,
     set_flag,
     tool_button,
@@ -251,7 +252,7 @@ class TransportBar(QFrame):
             head = label(caption, "caption")
             head.setMinimumWidth(width)
             for widget, row in ((head, 0), (number, 1)):
-                widget.setToolTip(tip)
+                widget.setToolTip(plain(tip))
                 grid.addWidget(widget, row, column)
         self._figures.hide()
         return self._figures
@@ -392,8 +393,8 @@ class TransportBar(QFrame):
             self._alarm.start()
         self.underruns.setText(str(readout.underruns))
         told = f"speed {self.rtf.text()}, latency {self.latency.text()}, drops {self.underruns.text()}"
-        self.dot.setToolTip(f"How it keeps up: {told}")
-        self.device.setToolTip(f"Output device: {readout.output_name or 'opens with the first take'}")
+        self.dot.setToolTip(plain(f"How it keeps up: {told}"))
+        self.device.setToolTip(plain(f"Output device: {readout.output_name or 'opens with the first take'}"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window the name goes first, then the mark."""
