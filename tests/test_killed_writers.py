@@ -30,7 +30,8 @@ from tests.bank.small_bank import INFO, fill
 from tests.desktop.test_state_keeping import make_take, spool
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
-Write, Check = Callable[[Path, int, str], object], Callable[[Path, int], object]
+Write = Callable[[Path, int, str], object]
+Check = Callable[[Path, int], object]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,13 @@ def _pickled(draw: random.Random, source: Path, target: Path) -> None:
         state = dict(package["best_state"])
         name = draw.choice(list(state))
         tensor = state[name]
-        state[name] = draw.choice([
+        changes: list[Callable[[], object]] = [
             lambda: tensor.to_sparse(), lambda: tensor.to("meta"), lambda: tensor * float("nan"), lambda: None,
             lambda: tensor.to(torch.int8), lambda: tensor.to(torch.complex64), lambda: tensor[..., :0],
             lambda: tensor.new_zeros(()), lambda: tensor.new_zeros(1).expand(1 << 40), lambda: [1],
             lambda: torch.quantize_per_tensor(tensor.float(), 0.1, 0, torch.qint8), lambda: tensor.to(torch.float64),
-        ])()  # fmt: skip
+        ]  # fmt: skip
+        state[name] = draw.choice(changes)()
         package["best_state"] = state
     else:
         name = draw.choice(list(package))

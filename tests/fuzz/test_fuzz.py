@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from drawbar.errors import BadInputError
+from tests.fuzz.commands import command
 from tests.fuzz.guard import Finding, Target, attempt, run
 from tests.fuzz.specimens import write_specimens
-from tests.fuzz.targets import TARGETS, audiocraft, bank_rows, command, hugging_face, query
+from tests.fuzz.targets import TARGETS, audiocraft, bank_rows, hugging_face, query
 
 SLOW = {audiocraft, bank_rows, command, hugging_face, query}
 watched = pytest.mark.skipif(sys.platform != "linux", reason="the watchdog forks and reads /proc")

@@ -32,7 +32,7 @@ from drawbar_desktop.state.interfaces import FeatureLike
 from drawbar_desktop.state.library import SHELVES, Library, hits
 from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.style.theme import TYPE, P, font, icon, qcolor
-from drawbar_desktop.widgets.common.basics import Item, popup
+from drawbar_desktop.widgets.common.basics import Item, plain, popup
 from drawbar_desktop.widgets.common.kinds import KIND_SIGNS
 from drawbar_desktop.widgets.common.verdicts import tick_of
 
@@ -60,7 +60,7 @@ class FeatureModel(QAbstractListModel):
         """The row's title, what the row has no room for, or the feature itself for `FEATURE_ROLE`."""
         if role == Qt.ItemDataRole.ToolTipRole:
             found = self._library.row(index.row())
-            return self._tip(found) if found is not None else None
+            return plain(self._tip(found)) if found is not None else None
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole, FEATURE_ROLE):
             return None
         feature = self._library.row(index.row())
