@@ -26,7 +26,7 @@ from tests.evidence.planted import FakeModel
 class ObedientModel(FakeModel):
     """Plays tokens whose low bit says drums, which layer 1 holds; it knows no word but drums."""
 
-    spec = SimpleNamespace(  # type: ignore[assignment]
+    spec = SimpleNamespace(
         name="fake", d_model=24, n_layers=2, n_q=4, card=1000, max_delay=3, context_frames=1500,
         frames=lambda seconds: round(50 * seconds),
     )  # fmt: skip

@@ -42,8 +42,11 @@ def measure(window: MainWindow, asked: tuple[int, int]) -> dict[str, Any]:
     strips = list(window.rack.strips.values())
     cut = 0
     for strip in strips:
-        view = strip.parentWidget().parentWidget()
-        cut = max(cut, strip.parentWidget().height() - view.height())
+        holder = strip.parentWidget()
+        view = holder.parentWidget() if holder is not None else None
+        assert holder is not None
+        assert view is not None
+        cut = max(cut, holder.height() - view.height())
     return {
         "asked": list(asked), "window": [window.width(), window.height()], "ratio": window.devicePixelRatio(),
         "outside": outside(window), "faders": [strip.slider.height() for strip in strips], "strips_cut_px": cut,

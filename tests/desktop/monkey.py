@@ -329,10 +329,14 @@ def _answer_dialogs(rng: random.Random, home: Path) -> None:
     def file(*_: Any, **__: Any) -> tuple[str, str]:
         return rng.choice(("", str(home / "out.wav"))), ""
 
-    QInputDialog.getText = staticmethod(text)
-    QFileDialog.getSaveFileName = QFileDialog.getOpenFileName = staticmethod(file)
-    QFileDialog.getOpenFileNames = staticmethod(lambda *_, **__: ([], ""))
-    QFileDialog.getExistingDirectory = staticmethod(lambda *_, **__: "")
+    for dialog, name, answer in (
+        (QInputDialog, "getText", text),
+        (QFileDialog, "getSaveFileName", file),
+        (QFileDialog, "getOpenFileName", file),
+        (QFileDialog, "getOpenFileNames", lambda *_, **__: ([], "")),
+        (QFileDialog, "getExistingDirectory", lambda *_, **__: ""),
+    ):
+        setattr(dialog, name, staticmethod(answer))
 
 
 if __name__ == "__main__":

@@ -242,7 +242,8 @@ def test_a_fader_shows_its_amount_while_it_is_dragged_and_the_other_slot(app: Ap
     app.rack_actions.add(id)
     app.rack.set_amount(id, 1.0)
     slider = app.window.rack.strips[id].slider
-    assert slider._ghost is None
+    before: float | None = slider._ghost
+    assert before is None
     app.desk.slots.copy("A", "B")
     app.rack.set_amount(id, -0.5)
     assert slider._ghost == 1.0

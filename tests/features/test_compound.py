@@ -46,7 +46,9 @@ def test_two_words_name_what_neither_names_alone() -> None:
     assert set(named["1/0"].text.split(", ")) == {"steady pulse", "dark"}
     assert named["1/1"].text == "loud"
     assert "1/2" not in named, "noise"
-    assert named["1/0"].score > 0.9
+    score = named["1/0"].score
+    assert score is not None
+    assert score > 0.9
     assert found.separation is not None
     assert found.separation.true_median > found.separation.shuffled_median
 

@@ -24,7 +24,11 @@ def test_a_paused_take_is_silent_and_goes_on_where_it_was(studio: Any) -> None:
 
     def hold() -> None:
         room.engine.pause(True)
-        room.clock.later(1.0, lambda: (seen.append(room.engine.snapshot()), room.engine.pause(False)))
+        room.clock.later(1.0, go_on)
+
+    def go_on() -> None:
+        seen.append(room.engine.snapshot())
+        room.engine.pause(False)
 
     room.model.at_frame = {60: hold}
     take = room.play(SETTINGS)
