@@ -132,10 +132,10 @@ def test_an_excerpt_is_asked_for_the_progression_in_its_own_order() -> None:
     piece = next(
         p
         for p in (compose(s, 30.0, version=2) for s in range(99))
-        if len(set(p.loop)) == 4 and p.tempo_bpm == 150.0
+        if len(set(p.loop)) == 4 and p.tempo_bpm == 125.0
     )
     everything = np.ones((1500, len(CONCEPTS)), dtype=bool)
-    bar = 80
+    bar = 96
     turned = [*piece.loop[1:], piece.loop[0]]
     asked = [excerpt_prompt(piece, everything, bar, 640, random.Random(n)) for n in range(60)]
     said = [prompt for prompt in asked if all(name in prompt for name in set(piece.loop))]

@@ -59,6 +59,8 @@ def play(
         window.start()
         settings = TakeSettings(prompt, 11, None, amounts=dict.fromkeys(ids, 0.0), twin=twin)
         engine.play(settings)
+        while not engine.snapshot().played_s and not engine.wait(0):
+            over.wait(MOVE_S)  # loading and compiling are no part of the soak
         began, rng, told, worst_s = time.perf_counter(), random.Random(5), 0, 0.0
         while (passed := time.perf_counter() - began) < seconds and not engine.wait(0):
             engine.set_amount(rng.choice(ids), round(rng.uniform(-1, 1), 3))
