@@ -9,7 +9,18 @@ from pathlib import Path
 from string import Template
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QIconEngine, QPainter, QPalette, QPixmap
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontDatabase,
+    QIcon,
+    QIconEngine,
+    QImage,
+    QPainter,
+    QPalette,
+    QPen,
+    QPixmap,
+)
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
 from drawbar.paths import assets_dir
@@ -338,10 +349,21 @@ def style_sheet(p: Palette) -> str:
     return Template(TEMPLATE).substitute(values)
 
 
+@lru_cache
 def _tick(color: str) -> str:
-    """The tick of a checked box, as a file: a style sheet takes no other picture."""
-    path = Path(tempfile.gettempdir()) / f"drawbar-tick-{os.getpid()}-{color.lstrip('#')}.png"
-    if not path.exists():
-        _drawn("check-bold", color, color, color, color).pixmap(32, 32).save(str(path))
-        atexit.register(path.unlink, missing_ok=True)
+    """The tick of a checked box, as a file: a style sheet takes no other picture. Needs no application yet."""
+    picture = QImage(32, 32, QImage.Format.Format_ARGB32_Premultiplied)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(
+        QPen(QColor(color), 5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
+    )
+    painter.drawPolyline([QPoint(6, 17), QPoint(13, 24), QPoint(26, 9)])
+    painter.end()
+    handle, name = tempfile.mkstemp(prefix="drawbar-tick-", suffix=".png")
+    os.close(handle)
+    path = Path(name)
+    picture.save(name)
+    atexit.register(path.unlink, missing_ok=True)
     return path.as_posix()
