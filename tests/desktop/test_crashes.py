@@ -157,13 +157,13 @@ sys.exit(run(load))
 def test_being_asked_to_end_is_no_crash(tmp_path: Path) -> None:
     """At the end of a session or of the machine."""
     environment = {**os.environ, "DRAWBAR_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
-    program = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", ENDED], stdout=subprocess.PIPE, text=True, env=environment,
         cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert program.stdout is not None
-    assert program.stdout.readline().strip() == "up"
-    assert RunningMark(tmp_path).left_behind() is not None
-    program.send_signal(signal.SIGTERM)
-    assert program.wait(60) == 0
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        assert program.stdout.readline().strip() == "up"
+        assert RunningMark(tmp_path).left_behind() is not None
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(60) == 0
     assert RunningMark(tmp_path).left_behind() is None
