@@ -279,13 +279,12 @@ def phrase(own: OwnDirection) -> str:
             f"{about['word']!r}{held}, at layer {own.layer}; tells takes that were left out apart with AUROC "
             f"{about.get('auroc_difference')} (shuffled pairs {about.get('auroc_shuffled')})"
         )
-    figures = about.get("auroc_difference"), about.get("spread_difference")
-    told = (
-        f"; tells clips that were left out apart with AUROC {figures[0]:.2f} ({figures[1]:.2f} between folds)"
-    )
+    told, auroc, spread = "", about.get("auroc_difference"), about.get("spread_difference")
+    if auroc is not None and spread is not None:
+        told = f"; tells clips that were left out apart with AUROC {auroc:.2f} ({spread:.2f} between folds)"
     return (
         f"difference in means of {len(about.get('like', ()))} examples and {len(about.get('unlike', ()))} "
-        f"counter-examples at layer {own.layer}" + (told if all(f is not None for f in figures) else "")
+        f"counter-examples at layer {own.layer}{told}"
     )
 
 
