@@ -140,3 +140,13 @@ def test_settings_that_are_right_stay_as_they_are() -> None:
         0.2,
         16,
     )
+
+
+def test_a_number_of_a_table_is_shortened_in_the_message(tmp_path: Path) -> None:
+    from drawbar.features.labellers.people import read_people
+
+    path = tmp_path / "people.csv"
+    path.write_text(f"feature,label,score\n3/5,Wobble,0.{'{' * 3000}\n")
+    with pytest.raises(BadInputError) as raised:
+        read_people(path)
+    assert len(str(raised.value)) < 600

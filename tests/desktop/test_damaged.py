@@ -226,3 +226,23 @@ def test_a_second_damaged_file_does_not_replace_the_first_that_was_set_aside(tmp
         Settings(tmp_path / "settings.json")
     kept = sorted(path.read_text() for path in tmp_path.glob("settings.json.damaged*"))
     assert kept == ["{one", "{two"]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**29, -1, 128, "7", None, [1], True])
+def test_a_midi_map_and_a_macro_with_odd_numbers_are_left_out(tmp_path: Path, number: object) -> None:
+    """An infinite one once kept the window from opening."""
+    import json
+
+    from drawbar_desktop.state.desk import Desk
+    from drawbar_desktop.state.presets import macros_from
+
+    good = {"target": "play", "channel": 0, "number": 1, "kind": "absolute", "port": ""}
+    (tmp_path / "settings.json").write_text(
+        json.dumps({"midi": [{**good, "number": number}, {**good, "target": "strip:x"}, good]})
+    )
+    assert Desk(tmp_path).midi.to_values() == [good]
+    macro = {"name": "m", "value": 0.5, "members": {"3/1": [0, 1]}}
+    odd = [{**macro, "members": {"3/1": [0, number if number != 1 else None]}}, {**macro, "value": number}]
+    found = macros_from([*odd, macro])
+    assert found[-1].members == {"3/1": (0.0, 1.0)}
+    assert all(abs(end) <= 100 for one in found for ends in one.members.values() for end in ends)

@@ -12,13 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from drawbar.corpus import sound_files_in
 from drawbar.errors import CheckpointError, DrawbarError, NotSupportedError
 from drawbar.musicgen.checkpoint.audiocraft_codec import encodec_config
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig
 from drawbar.musicgen.checkpoint.hf_layout import hf_spec
+from drawbar.musicgen.checkpoint.memory_needed import device_of
 from drawbar.musicgen.codec.bands import BandConfig
 from drawbar.musicgen.codec.encodec import load_encodec
 from drawbar.musicgen.codec.interface import load_codec
+from drawbar.musicgen.network.t5 import T5Settings
 from drawbar.musicgen.untrusted_files import read_config, read_tensor_file
 
 CONFIG: dict[str, Any] = {"model_type": "musicgen", "decoder": {}, "text_encoder": {}, "audio_encoder": {}}
@@ -199,3 +202,24 @@ def test_a_whole_folder_whose_names_are_long_is_refused_in_a_short_line(tmp_path
     from drawbar.musicgen.untrusted_files import read_tensors
 
     refused(lambda: read_tensors(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["relative_attention_max_distance", "layer_norm_epsilon", "feed_forward_proj"]
+)
+def test_a_long_value_of_a_t5_is_shortened(name: str) -> None:
+    refused(lambda: T5Settings.read({name: "9" * 5000}))
+
+
+@pytest.mark.parametrize("name", ["/a/b.wav", "", "x" * 5000, "cuda:x", "\x1b[31m"])
+def test_what_is_no_device_is_one_line(name: str) -> None:
+    refused(lambda: device_of(name))
+
+
+def test_a_folder_of_everything_is_no_folder_of_recordings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drawbar.corpus.recordings._MAX_ENTRIES", 3)
+    for name in "abcde":
+        (tmp_path / f"{name}.txt").touch()
+    assert "recordings" in refused(lambda: sound_files_in(tmp_path))

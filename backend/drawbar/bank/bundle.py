@@ -25,7 +25,7 @@ from drawbar.errors import BadInputError, BankError
 from drawbar.files.atomic_write import atomic
 from drawbar.files.disk_errors import writing
 from drawbar.files.json_object import JsonObject
-from drawbar.files.reading import typed_json
+from drawbar.files.reading import shortened, typed_json
 from drawbar.files.scratch import ScratchFolder
 
 SUFFIX = ".drawbank"
@@ -132,7 +132,9 @@ def _contents(bundle: Path, archive: zipfile.ZipFile, max_bytes: int) -> BundleC
         with archive.open(_MANIFEST) as member:
             manifest = typed_json(_Manifest, member.read(_MAX_MANIFEST_BYTES))
     except (ValueError, OSError, *_DAMAGED) as error:
-        raise BankError(f"{bundle}: its {_MANIFEST} cannot be read ({error}); it was not unpacked") from error
+        raise BankError(
+            f"{bundle}: its {_MANIFEST} cannot be read ({shortened(str(error), 200)}); it was not unpacked"
+        ) from error
     contents = BundleContents(
         manifest.name,
         manifest.model_name,
@@ -196,7 +198,7 @@ def _opened(bundle: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(bundle)
     except (*_DAMAGED, OSError, ValueError) as error:
         raise BankError(
-            f"{bundle} is not a {SUFFIX} file that can be read ({error}); fetch it again"
+            f"{bundle} is not a {SUFFIX} file that can be read ({shortened(str(error), 200)}); fetch it again"
         ) from error
     with archive:
         yield archive
@@ -216,13 +218,17 @@ def _unpack(
     try:
         source = archive.open(name)
     except (*_DAMAGED, OSError) as error:
-        raise BankError(f"{what} cannot be unpacked ({error}); fetch it again") from error
+        raise BankError(
+            f"{what} cannot be unpacked ({shortened(str(error), 200)}); fetch it again"
+        ) from error
     with source:
         while left >= 0:
             try:
                 piece = source.read(min(_CHUNK, left + 1))
             except (*_DAMAGED, OSError) as error:
-                raise BankError(f"{what} cannot be unpacked ({error}); fetch it again") from error
+                raise BankError(
+                    f"{what} cannot be unpacked ({shortened(str(error), 200)}); fetch it again"
+                ) from error
             if not piece:
                 break
             left -= len(piece)

@@ -46,6 +46,8 @@ SPLITS = {
 }
 """What tables call a split -> what we call it; nothing given means that the track's name decides."""
 
+_MAX_ENTRIES = 1_000_000
+"""Files and folders that are looked at."""
 _MAX_BYTES = 256 << 20
 """Of a table."""
 _MAX_ROWS = 10_000_000
@@ -78,14 +80,26 @@ class Recording:
 
 
 def sound_files_in(folder: Path) -> list[Path]:
-    """Every sound file below a folder, by name, without hidden files and folders (``._song.wav``, ``.trash``)."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    """Every sound file below a folder, by name, without hidden files and folders (``._song.wav``, ``.trash``).
+
+    Raises BadInputError for a folder like ``/``, which holds more than anybody's recordings.
+    """
+    found, seen = [], 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        seen += len(folders) + len(names)
+        if seen > _MAX_ENTRIES:
+            raise BadInputError(
+                f"{folder} holds more than {_MAX_ENTRIES:,} files: give the folder of the recordings"
+            )
+        found += [
+            path
+            for name in names
+            if name.lower().endswith(AUDIO_SUFFIXES)
+            and not name.startswith(".")
+            and (path := Path(place, name)).is_file()
+        ]
+    return sorted(found)
 
 
 def recordings_in(folder: Path) -> list[Recording]:

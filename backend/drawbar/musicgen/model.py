@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, DeviceError
-from drawbar.musicgen.checkpoint.memory_needed import check_room, give_back
+from drawbar.musicgen.checkpoint.memory_needed import check_room, device_of, give_back
 from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.encodec import EncodecCodec
@@ -53,7 +53,7 @@ def load_model(
     NotSupportedError for melody, style and stereo variants and for a precision that cannot run here, DeviceError for
     a device that is not there or too small.
     """
-    place = torch.device(device)
+    place = device_of(device)
     if place.type == "cuda" and not torch.cuda.is_available():
         raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
     folder, label = resolve(name, progress)

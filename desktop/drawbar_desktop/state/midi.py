@@ -3,10 +3,14 @@
 Knows nothing of ports or threads: `midi_ports` brings messages, the window carries the moves out.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from drawbar.files.reading import typed
 from drawbar_desktop.state.observable import Event, Value
 
 KINDS = ("absolute", "14-bit", "relative", "note")
@@ -58,6 +62,21 @@ class Move:
     position: float | None = None
     change: float = 0.0
     pressed: bool = False
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A mapping as the settings keep it."""
+
+    target: Annotated[str, Field(max_length=200)]
+    channel: Annotated[int, Field(ge=0, le=15)]
+    number: Annotated[int, Field(ge=0, le=127)]
+    kind: Literal["absolute", "14-bit", "relative", "note"]
+    port: Annotated[str, Field(max_length=200)] = ""
+
+    def __post_init__(self) -> None:
+        if self.target.startswith("strip:") and re.fullmatch(r"strip:\d{1,3}", self.target) is None:
+            raise ValueError(f"{self.target!r} names no strip by its number")
 
 
 class MidiMap:
@@ -198,14 +217,12 @@ class MidiMap:
         mapped = []
         for value in values:
             try:
-                kind = str(value["kind"])
-                control = Control(
-                    int(value["channel"]) % 16, int(value["number"]) % 128, kind, str(value.get("port", ""))
-                )
-                if kind in KINDS:
-                    mapped.append(Mapped(control, str(value["target"])))
-            except (KeyError, TypeError, ValueError):
+                stored = typed(_Stored, value)
+            except ValueError:
                 continue
+            mapped.append(
+                Mapped(Control(stored.channel, stored.number, stored.kind, stored.port), stored.target)
+            )
         self._mapped = mapped
         self.changed.emit()
 

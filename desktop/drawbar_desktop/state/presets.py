@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from drawbar.bank.search import Query
 from drawbar.files.atomic_write import write_json
+from drawbar.files.reading import typed
 from drawbar_desktop.state.interfaces import BankPort, FeatureLike
 from drawbar_desktop.state.json_files import JsonObject, read_json, slug
 from drawbar_desktop.state.macros import Macro
@@ -85,11 +88,23 @@ def macros_from(values: Sequence[Any]) -> list[Macro]:
     result = []
     for value in values:
         try:
-            members = {str(k): (float(a), float(b)) for k, (a, b) in dict(value["members"]).items()}
-            result.append(Macro(str(value["name"]), members, max(0.0, min(1.0, float(value["value"])))))
-        except (TypeError, ValueError, KeyError):
+            stored = typed(_StoredMacro, value)
+        except ValueError:
             continue
+        result.append(Macro(stored.name, stored.members, stored.value))
     return result
+
+
+Amount = Annotated[float, Field(ge=-100, le=100)]
+
+
+@dataclass(frozen=True)
+class _StoredMacro:
+    """A macro as a preset or the settings keep it."""
+
+    name: Annotated[str, Field(max_length=200)]
+    members: dict[str, tuple[Amount, Amount]]
+    value: Annotated[float, Field(ge=0, le=1)]
 
 
 class Presets:

@@ -10,6 +10,7 @@ from pathlib import Path
 from drawbar.bank.records import Label, LabelRecord, parse_id
 from drawbar.errors import BadInputError
 from drawbar.features.labellers.interface import Labelled, LayerView, Tell
+from drawbar.files.reading import shortened
 
 METHOD = "people"
 _MAX_BYTES = 64 << 20
@@ -52,7 +53,9 @@ def read_people(path: Path) -> list[LabelRecord]:
                 )
             rows = list(enumerate(table, start=2))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInputError(f"{path} cannot be read ({error}); give a CSV file in UTF-8") from error
+        raise BadInputError(
+            f"{path} cannot be read ({shortened(str(error), 200)}); give a CSV file in UTF-8"
+        ) from error
     return [_record(path, line, {k: row.get(v) or "" for k, v in columns.items()}) for line, row in rows]
 
 
@@ -67,7 +70,7 @@ def _record(path: Path, line: int, row: dict[str, str]) -> LabelRecord:
         score = float(row["score"]) if row.get("score", "").strip() else None
     except ValueError as error:
         raise BadInputError(
-            f"{path}, line {line}: {error}; write LAYER/INDEX and a number or nothing"
+            f"{path}, line {line}: {shortened(str(error), 200)}; write LAYER/INDEX and a number or nothing"
         ) from error
     author = " ".join(row.get("author", "").split()) or "people"
     if author in ("truth", "descriptors", "essentia", "clap", "listener"):

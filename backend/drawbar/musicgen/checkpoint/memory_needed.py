@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from drawbar.errors import BadInputError, DeviceError
+from drawbar.files.reading import shortened
 from drawbar.musicgen.spec import ModelSpec
 
 PRECISIONS: dict[str, float] = {
@@ -158,9 +159,17 @@ def check_room(
     )
 
 
+def device_of(name: torch.device | str) -> torch.device:
+    """What ``--device`` names. Raises DeviceError for what is no device."""
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"{shortened(str(name))} is no device: use cpu, cuda, cuda:1 or mps") from error
+
+
 def free_bytes(device: torch.device | str) -> int | None:
     """Memory that can be had on a device now, in bytes; None where it cannot be known."""
-    place = torch.device(device)
+    place = device_of(device)
     if place.type == "cuda":
         free, _ = torch.cuda.mem_get_info(place)
         kept = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)

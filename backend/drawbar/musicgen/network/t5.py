@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping
+from drawbar.files.reading import shortened
 
 MOST_LAYERS, WIDEST = 512, 1 << 24
 """Far beyond every T5; a damaged configuration must not make the machine count to a billion."""
@@ -45,7 +46,9 @@ class T5Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type == "int" and (type(value) is not int or not 1 <= value <= WIDEST):
-                raise BadInputError(f"{field.name} {value!r}: it must be a whole number from 1 to {WIDEST}")
+                raise BadInputError(
+                    f"{field.name} {shortened(value)}: it must be a whole number from 1 to {WIDEST}"
+                )
         if self.num_layers > MOST_LAYERS:
             raise BadInputError(f"num_layers {self.num_layers}: at most {MOST_LAYERS}")
         if self.relative_attention_num_buckets < 4 or self.relative_attention_num_buckets % 4:
@@ -58,10 +61,12 @@ class T5Settings:
                 f"quarter of the {self.relative_attention_num_buckets} buckets"
             )
         if not isinstance(self.layer_norm_epsilon, float) or not 0 < self.layer_norm_epsilon < 1:
-            raise BadInputError(f"layer_norm_epsilon {self.layer_norm_epsilon!r}: it must be a small number")
+            raise BadInputError(
+                f"layer_norm_epsilon {shortened(self.layer_norm_epsilon)}: it must be a small number"
+            )
         if self.feed_forward_proj not in ("relu", "gated-gelu"):
             raise BadInputError(
-                f"feed_forward_proj {self.feed_forward_proj!r}: the released T5 have 'relu' or 'gated-gelu'"
+                f"feed_forward_proj {shortened(self.feed_forward_proj)}: the released T5 have 'relu' or 'gated-gelu'"
             )
 
     @classmethod
