@@ -14,6 +14,7 @@ from drawbar.bank import Bank
 from drawbar.bank.checks import sha256_of, verify
 from drawbar.bench.synthetic import synthetic_bank
 from drawbar.errors import BankError
+from tests.bank.small_bank import INFO, fill
 
 Change = Callable[[sqlite3.Connection], object]
 
@@ -100,3 +101,19 @@ def test_info_of_the_wrong_type_is_refused_at_opening(bank: Path) -> None:
         )
         with pytest.raises(BankError, match="does not say what it is"):
             Bank.open(bank)
+
+
+def test_a_list_of_features_that_are_not_there_is_the_banks_fault(tmp_path: Path) -> None:
+    """Found by tests/fuzz: reading such a row ended in a KeyError."""
+    with Bank.create(tmp_path / "bank", INFO, edits=tmp_path / "edits") as bank:
+        fill(bank)
+    database = sqlite3.connect(tmp_path / "bank" / "bank.sqlite")
+    database.execute("UPDATE listing SET feature = 999 WHERE rank = 1")
+    database.commit()
+    database.close()
+    with Bank.open(tmp_path / "bank", edits=tmp_path / "edits") as bank:
+        with pytest.raises(BankError, match="does not name every feature") as raised:
+            bank.search("")
+        assert str(raised.value).isprintable()
+    with pytest.raises(BankError, match="does not name every feature"):
+        verify(tmp_path / "bank")

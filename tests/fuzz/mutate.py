@@ -42,7 +42,7 @@ def _once(draw: random.Random, whole: Any) -> Any:
         at = draw.randrange(len(whole))
         return [*whole[:at], _once(draw, whole[at]), *whole[at + draw.randint(0, 1) :]]
     if draw.random() < 0.03:
-        for _ in range(draw.choice((70, 900))):
+        for _ in range(draw.choice((70, 300))):
             whole = [whole]
         return whole
     return draw.choice(ODD)

@@ -10,7 +10,7 @@ from drawbar.bank.listing import read_columns
 from drawbar.bank.migrations import BANK_MIGRATIONS, has_schema, version_of
 from drawbar.bank.records import BINS
 from drawbar.errors import BankError, DrawbarError
-from drawbar.files.reading import typed_json
+from drawbar.files.reading import shortened, typed_json
 
 _MOST_BYTES = 64  # of the list, for each feature
 _NUMBER = "NOT IN ('integer', 'real')"
@@ -67,7 +67,7 @@ def check_schema(database: Database) -> None:
 
 def check_rows(database: Database) -> None:
     if (found := database.value("PRAGMA integrity_check(1)")) != "ok":
-        raise wrong(database, f"it is damaged ({found})")
+        raise wrong(database, f"it is damaged ({shortened(found, 200)})")
     if database.row("PRAGMA foreign_key_check") is not None:
         raise wrong(database, "labels or examples belong to no feature")
     for what, sql in _MISSHAPEN.items():
@@ -79,7 +79,8 @@ def check_listing(database: Database) -> None:
     """What search reads, made of the features, can be read and names each of them once."""
     features = int(database.value("SELECT count(*) FROM feature"))
     ranks = database.rows("SELECT count(*), coalesce(min(rank), 1), coalesce(max(rank), 0) FROM listing")[0]
-    if ranks != (features, 1, features):
+    named = int(database.value("SELECT count(*) FROM listing l JOIN feature f ON f.n = l.feature"))
+    if ranks != (features, 1, features) or named != features:
         raise wrong(database, "its list does not name every feature once")
     if int(database.value("SELECT coalesce(sum(length(data)), 0) FROM shape")) > _MOST_BYTES * (
         features + 64
