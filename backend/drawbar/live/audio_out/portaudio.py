@@ -20,6 +20,8 @@ WARM_S = 0.25
 """Silence that a device gets first: a sound server that has just begun swallows up to 20 ms while its buffer fills."""
 SERVER_S = 0.1
 """What a sound server may hold back beyond the latency that it tells, and throws away when its stream is closed."""
+LONGEST_S = 1.0
+"""Longer than this nobody waits, whatever latency a device tells."""
 RESERVE = 4096
 """Frames of the device's ring that `available` keeps free: the resampler hands its output out in lumps."""
 
@@ -112,7 +114,8 @@ class PortAudioDevice:
         if not self._finished or self.failed or self.queued():
             return False
         if self._written and self._empty_since is not None:
-            time.sleep(max(0.0, self._empty_since + self._latency + SERVER_S - time.monotonic()))
+            held_s = min(self._latency, LONGEST_S) + SERVER_S
+            time.sleep(max(0.0, self._empty_since + held_s - time.monotonic()))
         return True
 
     def queued(self) -> int:
