@@ -33,6 +33,9 @@ class OneSlider:
         usable = None if self.evidence is None else (-0.5, 1.2599)
         return SimpleNamespace(usable_range=usable, evidence=self.evidence)
 
+    def concept_sliders(self) -> list[Any]:
+        return []
+
 
 @pytest.fixture
 def said(

@@ -14,6 +14,7 @@ from tests.test_packaging import PROJECT, ROOT
 DISTRIBUTION = {
     "PySide6": "pyside6-essentials",
     "rtmidi": "python-rtmidi",
+    "shiboken6": "pyside6-essentials",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

@@ -12,6 +12,7 @@ MESSAGES = {"message", "reason", "trouble", "words", "notice", "error"}
 """Attributes and variables that hold sentences for people."""
 FOREIGN = {
     "backend/drawbar/bank/database.py": "sqlite3 raises a bare OperationalError for text that is no UTF-8",
+    "backend/drawbar/musicgen/checkpoint/download.py": "the HTTP library raises a bare ValueError for an odd proxy",
     "backend/drawbar/files/disk_errors.py": "PyTorch's and safetensors' writers tell a full disk in words only",
 }
 """Where another library gives no type and no code: one place for each, and nothing of ours."""

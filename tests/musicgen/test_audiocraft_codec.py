@@ -125,7 +125,7 @@ def test_a_file_that_names_a_codec_is_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("compression_model: encodec", "compression_model: dac", "compression_model = 'dac'"),
+        ("compression_model: encodec", "compression_model: dac", "compression_model = dac"),
         ("channels: 1", "channels: 2", "encodec.channels = 2"),
         ("renormalize: false", "renormalize: true", "encodec.renormalize = True"),
         ("norm: weight_norm", "norm: time_group_norm", "time_group_norm"),

@@ -92,10 +92,10 @@ def test_the_embedded_models_prompts_read_as_with_transformers() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"num_heads": "two"}, "num_heads 'two'"),
+        ({"num_heads": "two"}, "num_heads two"),
         ({"d_ff": 0}, "d_ff 0"),
         ({"num_layers": 10**6}, "num_layers 1000000: at most"),
-        ({"feed_forward_proj": "gated-silu"}, "'gated-silu'.*gated-gelu"),
+        ({"feed_forward_proj": "gated-silu"}, "gated-silu: .*gated-gelu"),
         ({"relative_attention_num_buckets": 3}, "multiple of 4"),
         ({"relative_attention_max_distance": 8}, "above a quarter"),
         ({"layer_norm_epsilon": None}, "layer_norm_epsilon None"),

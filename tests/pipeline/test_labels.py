@@ -9,6 +9,7 @@ import pytest
 from drawbar.audio_analysis.essentia import has_essentia
 from drawbar.bank import Bank
 from drawbar.errors import CancelledError
+from drawbar.features.labellers.compound import CompoundSettings
 from drawbar.features.labellers.descriptors import DescriptorSettings
 from drawbar.features.labellers.registry import LabelSettings
 from drawbar.features.labellers.sound_windows import DescriptorSounds
@@ -18,6 +19,7 @@ from drawbar.sae import SaeSettings
 from tests.pipeline.fakes import FakeModel
 
 CLIPS = Path(__file__).parents[1] / "data" / "composed"
+NO_NAMES = CompoundSettings(min_auroc=0)
 
 
 def settings(out: Path) -> BuildSettings:
@@ -31,7 +33,7 @@ def settings(out: Path) -> BuildSettings:
         sae=SaeSettings(d_sae=24, k=3, batch=128, steps=40, lr=3e-3, k_aux=6, dead_after=4000, log_every=20),
         profile=ProfileSettings(window_frames=25, pool_clips=8),
         descriptors=DescriptorSettings(train_clips=8, held_out_clips=8, window_frames=10),
-        labels=LabelSettings(essentia="off"),
+        labels=LabelSettings(essentia="off", detectors="off", compound=NO_NAMES),
     )
 
 
@@ -93,7 +95,12 @@ def test_labellers_that_are_added_later_run_alone(tmp_path: Path, listened: list
     heard = len(listened)
     (tmp_path / "said.csv").write_text(f"feature,label,author\n{feature},my word,Ada\n", "utf-8")
     again = build(
-        replace(cfg, labels=LabelSettings(essentia="auto", people=str(tmp_path / "said.csv"))),
+        replace(
+            cfg,
+            labels=LabelSettings(
+                essentia="auto", people=str(tmp_path / "said.csv"), detectors="off", compound=NO_NAMES
+            ),
+        ),
         model=FakeModel(),
     )
     assert len(listened) == heard

@@ -42,7 +42,7 @@ def plain(text: str) -> str:
     """Any text -> a tooltip that shows it as it is: Qt reads what looks like tags as rich text, pictures included."""
     if "<" not in text and "&" not in text:
         return text
-    return f"<qt>{escape(text).replace(chr(10), '<br>')}</qt>"
+    return f"<qt>{escape(text).replace(chr(10), '<br>')}"
 
 
 def button(
