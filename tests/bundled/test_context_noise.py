@@ -17,7 +17,7 @@ def test_without_a_rate_nothing_is_spoilt() -> None:
 
 def test_about_as_much_is_spoilt_as_was_asked_for() -> None:
     shares = [np.mean(spoilt(0.3, seed) != TOKENS) for seed in range(40)]
-    assert 0.2 < np.mean(shares) < 0.3  # stretches overlap
+    assert 0.2 < np.mean(shares) < 0.4  # stretches overlap, and the last one may be long
 
 
 def test_stretches_hold_still_or_come_from_elsewhere() -> None:

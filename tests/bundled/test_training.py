@@ -28,8 +28,9 @@ CODEC = CodecSettings(
     fit_pieces=3, fit_seconds=1.0, fit_rounds=3, steps=6, batch=2, clip_frames=16, checkpoint_every=3,
 )  # fmt: skip
 DECODER = DecoderSettings(
-    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), text_layers=1, context_frames=60, steps=6,
-    text_from=2, text_steps=2, text_batch=4, short_frames=20, short_batch=2, long_batch=1, opening_frames=10,
+    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), clock_periods=(8, 4), text_layers=1,
+    context_frames=60, steps=6, text_from=1, text_steps=2, blind_frames=8, blind_batch=4, short_frames=20,
+    own_takes=4, own_frames=12, short_batch=2, long_batch=1, opening_frames=10,
     opening_batch=3, warm_up=2, checkpoint_every=3,
 )  # fmt: skip
 

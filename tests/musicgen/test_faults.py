@@ -170,8 +170,10 @@ def their_epsilon(part: str) -> Callable[[Patch], None]:
 
 
 def positions_swapped(patch: Patch) -> None:
-    real = network.sinusoidal_positions
-    patch.setattr(network, "sinusoidal_positions", lambda count, d: real(count, d).roll(d // 2, dims=1))
+    real = network.position_table
+    patch.setattr(
+        network, "position_table", lambda count, d, clock: real(count, d, clock).roll(d // 2, dims=1)
+    )
 
 
 def padding_not_masked(patch: Patch) -> None:

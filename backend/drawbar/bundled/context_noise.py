@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SHORTEST, LONGEST = 4, 64
-"""Frames of a stretch."""
+SHORTEST, LONGEST = 4, 384
+"""Frames of a stretch; all lengths between are as likely by octave. A take can freeze for good, so some are long."""
 
 
 def gone_wrong(tokens: NDArray[np.int64], rate: float, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -24,8 +24,10 @@ def gone_wrong(tokens: NDArray[np.int64], rate: float, rng: np.random.Generator)
     together = rng.random() < 0.5
     groups = [slice(None)] if together else [slice(k, k + 1) for k in range(books)]
     for group in groups:
-        for _ in range(rng.poisson(rate * length / ((SHORTEST + LONGEST) / 2))):
-            size = min(int(rng.integers(SHORTEST, LONGEST + 1)), length)
+        left = rate * length
+        while left > 0:
+            size = min(round(SHORTEST * (LONGEST / SHORTEST) ** rng.random()), length)
+            left -= size
             start = int(rng.integers(0, length - size + 1))
             if rng.random() < 2 / 3:
                 spoilt[group, start : start + size] = spoilt[group, start : start + 1]

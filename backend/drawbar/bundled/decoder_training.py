@@ -20,11 +20,12 @@ from transformers import PreTrainedTokenizerFast, T5EncoderModel
 from drawbar.bundled.context_noise import gone_wrong
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
+from drawbar.bundled.own_takes import OwnTake, play
 from drawbar.bundled.recipe import DecoderSettings
 from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
 from drawbar.corpus.composer.chord_names import chord_name
-from drawbar.corpus.composer.timing import BEATS_PER_BAR
+from drawbar.corpus.composer.loops import PHRASE_FRAMES
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
@@ -42,14 +43,19 @@ class Language:
         """Both networks as one module (for the optimiser and the checkpoint)."""
         return nn.ModuleList([self.decoder, self.text_encoder])
 
-    def logits(self, steps: Tensor, prompts: list[str]) -> Tensor:
-        """Steps ``[B, K, S]`` and B prompts (an empty one is null text) -> logits ``[B, K, S, card]``."""
+    def logits(self, steps: Tensor, prompts: list[str], start: int = 0) -> Tensor:
+        """Steps ``[B, K, S]`` from position ``start`` and B prompts (an empty one is null text) -> logits
+        ``[B, K, S, card]``."""
+        states, mask = self.read(prompts)
+        result: Tensor = self.decoder(steps, states, mask, start)
+        return result
+
+    def read(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
+        """B prompts (an empty one is null text) -> text states ``[B, L, D]`` and mask ``[B, L]``."""
         coded = self.tokenizer([p or "<pad>" for p in prompts], return_tensors="pt", padding=True)
         mask = coded["attention_mask"].bool()
         states = self.text_encoder(input_ids=coded["input_ids"], attention_mask=mask.long()).last_hidden_state
-        mask = mask & torch.tensor([bool(p) for p in prompts])[:, None]
-        result: Tensor = self.decoder(steps, states, mask)
-        return result
+        return states, mask & torch.tensor([bool(p) for p in prompts])[:, None]
 
 
 def excerpt_prompt(
@@ -83,7 +89,7 @@ def first_notes(piece: Piece) -> Piece:
 
 
 class _Excerpts:
-    """Batches of one shape that begin with a bar, a function of the step and of the pieces that are there."""
+    """Batches of one shape that begin with a phrase, as the clock does, a function of the step and of the pieces."""
 
     def __init__(
         self, material: Material, tokens: Path, settings: DecoderSettings, *, held_out: bool = False
@@ -94,16 +100,21 @@ class _Excerpts:
         self.pieces = {s: first_notes(material.piece(s)) for s in self.seeds}
         self.concepts = {s: material.concepts(s) for s in self.seeds}
 
-    def frames(self, step: int) -> tuple[Tensor, list[str]]:
-        """Single frames ``[B, K]`` from anywhere, and the prompts of the second around each."""
+    def blind(self, step: int) -> tuple[Tensor, list[str], int]:
+        """Short clips ``[B, K, T]``, the prompts of the two seconds around each, and where they stand on the clock."""
         s, rng = self.settings, random.Random(self.settings.seed * 7_000_003 + step)
+        shortest = min(tokens.shape[1] for tokens in self.tokens.values())
+        phase = rng.randrange(min(PHRASE_FRAMES, shortest - s.blind_frames + 1))
         rows, prompts = [], []
-        for _ in range(s.text_batch):
+        for _ in range(s.blind_batch):
             seed = rng.choice(self.seeds)
-            start = rng.randint(0, max(0, self.tokens[seed].shape[1] - 64))
-            rows.append(self.tokens[seed][:, start + rng.randrange(64)].astype(np.int64))
-            prompts.append(excerpt_prompt(self.pieces[seed], self.concepts[seed], start, 64, rng))
-        return torch.from_numpy(np.stack(rows)), prompts
+            latest = (self.tokens[seed].shape[1] - s.blind_frames - phase) // PHRASE_FRAMES
+            start = phase + PHRASE_FRAMES * rng.randint(0, max(0, latest))
+            rows.append(self.tokens[seed][:, start : start + s.blind_frames].astype(np.int64))
+            around = max(0, start - s.opening_frames // 2)
+            prompt = excerpt_prompt(self.pieces[seed], self.concepts[seed], around, s.opening_frames, rng)
+            prompts.append("" if rng.random() < s.text_dropout else prompt)
+        return torch.from_numpy(np.stack(rows)), prompts, phase
 
     def pasts(self, step: int, tokens: Tensor) -> Tensor:
         """What the network is told of tokens ``[B, K, T]``: for some clips what it might have played instead."""
@@ -113,6 +124,18 @@ class _Excerpts:
             for clip in tokens.numpy()
         ]
         return torch.from_numpy(np.stack(told))
+
+    def starts(self, step: int, count: int, frames: int) -> tuple[Tensor, list[str]]:
+        """Excerpts ``[B, K, T]`` that begin with a phrase, for takes of the network's own, and their prompts."""
+        rng = random.Random(self.settings.seed * 3_000_017 + step)
+        rows, prompts = [], []
+        for _ in range(count):
+            seed = rng.choice(self.seeds)
+            latest = (self.tokens[seed].shape[1] - frames) // PHRASE_FRAMES
+            start = PHRASE_FRAMES * rng.randint(0, max(0, latest))
+            rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
+            prompts.append(excerpt_prompt(self.pieces[seed], self.concepts[seed], start, frames, rng))
+        return torch.from_numpy(np.stack(rows)), prompts
 
     def batch(self, step: int, *, opening: bool = False, silent: bool = False) -> tuple[Tensor, list[str]]:
         """Tokens ``[B, K, T]`` and prompts of one step; ``opening`` asks for short ones, ``silent`` for null text."""
@@ -127,9 +150,8 @@ class _Excerpts:
         for _ in range(count):
             seed = rng.choice(self.seeds)
             piece = self.pieces[seed]
-            bar = round(BEATS_PER_BAR * 60 / piece.tempo_bpm * 50)
-            latest = (self.tokens[seed].shape[1] - frames) // bar
-            start = bar * rng.randint(0, max(0, latest))
+            latest = (self.tokens[seed].shape[1] - frames) // PHRASE_FRAMES
+            start = PHRASE_FRAMES * rng.randint(0, max(0, latest))
             rows.append(self.tokens[seed][:, start : start + frames].astype(np.int64))
             prompt = excerpt_prompt(piece, self.concepts[seed], start, frames, rng)
             prompts.append("" if silent or rng.random() < s.text_dropout else prompt)
@@ -150,6 +172,19 @@ def _book_losses(
     targets = targets_for(steps, spec.card)
     losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
     return losses.view(targets.shape).mean(0)[:, max(spec.delays) : -1]
+
+
+def _blind_losses(language: Language, tokens: Tensor, prompts: list[str], phase: int) -> Tensor:
+    """Cross-entropy of each codebook in nats ``[K]`` where only the prompt and the clock are told."""
+    spec = language.decoder.spec
+    told = torch.full_like(tokens, spec.card)
+    logits = language.logits(told, prompts, phase)
+    losses = []
+    for book, delay in enumerate(spec.delays):  # position p predicts frame p - delay
+        found = logits[:, book, delay:]
+        wanted = tokens[:, book, : found.shape[1]]
+        losses.append(F.cross_entropy(found.flatten(0, 1), wanted.flatten()))
+    return torch.stack(losses)
 
 
 def _text_path(language: Language) -> dict[str, nn.Parameter]:
@@ -199,14 +234,24 @@ def _validate(language: Language, excerpts: _Excerpts, batches: int = 12) -> dic
 
 
 @torch.inference_mode()
-def _text_gain(language: Language, excerpts: _Excerpts, batches: int = 2) -> float:
-    """How much better openings are told by their own prompts than by other clips', in nats a frame, all codebooks."""
-    gains = []
+def _text_gain(language: Language, excerpts: _Excerpts, batches: int = 2) -> dict[str, float]:
+    """How much better openings and blind clips are told by their own prompts than by other clips', in nats a frame,
+    all codebooks; and the blind clips' cross-entropy."""
+    gains, blind = [], []
     for number in range(batches):
         tokens, prompts = excerpts.batch(20_000_000 + number, opening=True)
         others = [*prompts[1:], prompts[0]]
-        gains.append(_book_losses(language, tokens, others) - _book_losses(language, tokens, prompts))
-    return round(float(torch.stack(gains).mean((0, 2)).sum()), 3)
+        told = _book_losses(language, tokens, others) - _book_losses(language, tokens, prompts)
+        gains.append(float(told.mean(1).sum()))
+        tokens, prompts, phase = excerpts.blind(20_000_000 + number)
+        others = [*prompts[1:], prompts[0]]
+        own = float(_blind_losses(language, tokens, prompts, phase).sum())
+        blind.append((own, float(_blind_losses(language, tokens, others, phase).sum()) - own))
+    return {
+        "text_gain": round(float(np.mean(gains)), 3),
+        "blind": round(float(np.mean([own for own, _ in blind])), 3),
+        "blind_gain": round(float(np.mean([gain for _, gain in blind])), 3),
+    }
 
 
 def new_language(settings: DecoderSettings) -> Language:
@@ -215,7 +260,7 @@ def new_language(settings: DecoderSettings) -> Language:
         d_model=settings.d_model, n_layers=settings.layers, n_heads=settings.heads, d_ff=settings.d_ff,
         n_q=len(settings.delays), card=settings.card, delays=settings.delays,
         context_frames=settings.context_frames, text_dim=settings.d_model,
-        change_temperature=settings.change_temperature,
+        change_temperature=settings.change_temperature, clock_periods=settings.clock_periods,
     )  # fmt: skip
     decoder = Decoder(spec)
     with torch.no_grad():
@@ -233,7 +278,7 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
     Trained with the rest from the start, the path closes within a few hundred steps: the last frames tell the next
     token so well that text is only noise at first, and what has closed learns nothing.
     """
-    s, spec = training.settings, language.decoder.spec
+    s = training.settings
     fresh = new_language(s)
     language.text_encoder.load_state_dict(fresh.text_encoder.state_dict())
     drawn = dict(fresh.decoder.named_parameters())
@@ -245,14 +290,11 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
     optimiser = torch.optim.AdamW(
         parameters, lr=s.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
-    start = torch.full((s.text_batch, spec.n_q, 1), spec.card)
     recent: Tensor | None = None
     for step in range(s.text_steps):
         for group in optimiser.param_groups:
-            group["lr"] = s.learning_rate * min(1.0, (step + 1) / 30) * (1 - step / s.text_steps) ** 0.5
-        frames, prompts = training.frames(step)
-        logits = language.logits(start, prompts)[:, :, 0]
-        losses = torch.stack([F.cross_entropy(logits[:, k], frames[:, k]) for k in range(spec.n_q)])
+            group["lr"] = s.learning_rate * min(1.0, (step + 1) / 30)
+        losses = _blind_losses(language, *training.blind(step))
         language.modules().zero_grad(set_to_none=True)
         losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -260,6 +302,42 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
         if (step + 1) % 50 == 0:
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
+
+
+def _own_takes(language: Language, training: _Excerpts, step: int) -> list[list[OwnTake]]:
+    """Fresh takes of the network's own: from nothing, and as continuations."""
+    s, made = training.settings, []
+    for given in (0, s.own_frames):
+        pieces, prompts = training.starts(step + given, s.own_takes // 2, given + s.own_frames)
+        with torch.inference_mode():
+            text = language.read(prompts)
+        made.append(
+            play(language.decoder, text, pieces, prompts, given=given, guidance=s.own_guidance, seed=step)
+        )
+    return made
+
+
+def _liveliness(takes: list[list[OwnTake]]) -> dict[str, float]:
+    """The share of codes that change in a frame, in takes from nothing and in the pieces that they should be."""
+    if not takes:
+        return {}
+
+    def share(tokens: list[Tensor]) -> float:
+        return round(float(np.mean([float((t[:, 1:] != t[:, :-1]).float().mean()) for t in tokens])), 3)
+
+    return {
+        "take_changes": share([take.played for take in takes[0]]),
+        "piece_changes": share([take.piece for take in takes[0]]),
+    }
+
+
+def _drawn(takes: list[list[OwnTake]], step: int, batch: int) -> tuple[Tensor, list[str], Tensor]:
+    """Pieces, prompts and the takes to tell of one step: a few from nothing, or one continuation."""
+    rng = random.Random(step)
+    begun, continued = takes
+    chosen = rng.sample(begun, min(batch, len(begun))) if rng.random() < 0.6 else [rng.choice(continued)]
+    prompts = ["" if rng.random() < 0.1 else t.prompt for t in chosen]
+    return torch.stack([t.piece for t in chosen]), prompts, torch.stack([t.played for t in chosen])
 
 
 def train_decoder(
@@ -292,6 +370,7 @@ def train_decoder(
     weights = torch.tensor(settings.book_weights)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None
+    own: list[list[OwnTake]] = []
     for step in range(first, settings.steps):
         if step == settings.text_from:
             _learn_text(language, training, say)
@@ -301,8 +380,19 @@ def train_decoder(
         left = (settings.steps - step) / (settings.cool_down * settings.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, left) * group["share"]
-        batch, prompts = training.batch(step, silent=step < settings.text_from)
-        losses = _book_losses(language, batch, prompts, training.pasts(step, batch)).mean(1)
+        roll = random.Random(step).random() if step >= settings.text_from else 1.0
+        if step >= 4 * settings.text_from and (not own or step % settings.checkpoint_every == 0):
+            own = _own_takes(language, training, step)
+        if roll < settings.blind_share:
+            batch, prompts, phase = training.blind(step)
+            losses = _blind_losses(language, batch, prompts, phase)
+        elif own and roll < settings.blind_share + settings.own_share:
+            batch, prompts, played = _drawn(own, step, settings.own_batch)
+            losses = _book_losses(language, batch, prompts, played).mean(1)
+        else:
+            batch, prompts = training.batch(step, silent=step < settings.text_from)
+            losses = _book_losses(language, batch, prompts, training.pasts(step, batch)).mean(1)
+            recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
@@ -311,14 +401,14 @@ def train_decoder(
         decay = min(settings.average, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
-        recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             live = {k: v.clone() for k, v in modules.state_dict().items()}
             modules.load_state_dict(average)
             held, gain = _validate(language, held_out), _text_gain(language, held_out)
             modules.load_state_dict(live)
             say(json.dumps({"step": step + 1, "frames": seen, "pieces": len(training.seeds),
-                            "train": [round(float(x), 3) for x in recent], **held, "text_gain": gain,
+                            "train": [round(float(x), 3) for x in recent] if recent is not None else [],
+                            **held, **gain, **_liveliness(own),
                             "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
             part = folder / "decoder.part"
             torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(), "frames": seen,

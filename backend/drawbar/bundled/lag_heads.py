@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-from drawbar.musicgen.network.decoder import Block, Decoder, sinusoidal_positions
+from drawbar.musicgen.network.decoder import Block, Decoder
 
 
 @torch.no_grad()
@@ -74,7 +74,7 @@ def _attention(decoder: Decoder, block: Block, head: int, lag: int, length: int 
     """The share of a head's attention that falls on the position ``lag`` before, between random tokens."""
     spec = decoder.spec
     steps = torch.randint(spec.card, (1, spec.n_q, length))
-    x = decoder.embed(steps + decoder.book_offsets).sum(1) + sinusoidal_positions(length, spec.d_model)
+    x = decoder.embedded(steps)
     for before in decoder.blocks:
         if before is block:
             break

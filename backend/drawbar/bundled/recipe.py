@@ -56,6 +56,9 @@ class DecoderSettings:
     """After how many frames what heads of blocks 0 and 1 look at should return: a phrase (three heads read all of it;
     one reads 64 of the 192 numbers of a token); 2 is the frame before, which shows what has just changed; then
     half a phrase and shorter ones, after which not the codes return but the times at which they change."""
+    clock_periods: tuple[int, ...] = (384, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
+    """What the positions count exactly: a phrase, the bars, beats and sixteenths of every tempo, and what lies
+    between them. Without it a take from nothing has nowhere to find the next beat, and freezes."""
     book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
     """What each codebook's loss counts."""
     change_temperature: float | None = 0.6
@@ -65,11 +68,16 @@ class DecoderSettings:
     steps: int = 60_000
     text_from: int = 800
     """The step at which text comes in; before it every prompt is null."""
-    text_steps: int = 150
-    """Steps that the text path trains alone then, on single frames without any context."""
-    text_batch: int = 160
-    text_rate: float = 0.2
+    text_steps: int = 400
+    """Steps that the text path trains alone then, on blind clips."""
+    text_rate: float = 0.4
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
+    blind_frames: int = 16
+    blind_batch: int = 72
+    blind_share: float = 0.15
+    """Share of the steps that train on short clips from anywhere of which nothing is told but the prompt and the
+    clock. Where the past is known it tells the next token so well that words are not listened to; but in a take
+    that went quiet only they know what should be playing."""
     short_frames: int = 1152
     short_batch: int = 1
     long_share: float = 0.06
@@ -81,8 +89,15 @@ class DecoderSettings:
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     noise_share: float = 0.6
     """Share of the clips whose past is spoilt as the model's own takes may be (see ``context_noise``)."""
-    noise_rate: float = 0.35
+    noise_rate: float = 0.8
     """How much of such a clip at most."""
+    own_share: float = 0.25
+    """Share of the steps that learn to find back from takes of its own (see ``own_takes``)."""
+    own_takes: int = 32
+    """Takes played after each checkpoint: half of them from nothing, half as continuations of a phrase."""
+    own_guidance: float = 1.5
+    own_frames: int = 384
+    own_batch: int = 3
     learning_rate: float = 1.5e-3
     cool_down: float = 0.2
     """Share of the steps at the end over which the learning rate falls to zero."""
@@ -93,7 +108,7 @@ class DecoderSettings:
     text_dropout: float = 0.15
     """Share of clips trained with null text, which guidance needs."""
     seed: int = 2
-    checkpoint_every: int = 100
+    checkpoint_every: int = 200
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads:

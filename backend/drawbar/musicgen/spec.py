@@ -40,6 +40,9 @@ class ModelSpec:
     """Width of the text encoder's states."""
     change_temperature: float | None = None
     """How the model's tokens are drawn (see ``Sampler``); a setting of its configuration, None for released models."""
+    clock_periods: tuple[int, ...] = ()
+    """Periods in frames that its positions tell exactly, the longest first, which each other divides (see
+    ``position_table``); none in released models."""
 
     def __post_init__(self) -> None:
         sizes = (self.d_model, self.n_layers, self.n_heads, self.d_ff, self.card, self.n_q, self.text_dim)
@@ -66,11 +69,25 @@ class ModelSpec:
                 f"d_model {self.d_model} must be even and divisible by n_heads {self.n_heads}: "
                 "the checkpoint's configuration is damaged"
             )
+        if min(self.clock_periods, default=1) < 1 or any(self.clock % p for p in self.clock_periods):
+            raise BadInputError(
+                f"clock_periods {shortened(self.clock_periods)}: whole frames, each of which divides the first"
+            )
+        if 2 * len(self.clock_periods) > self.d_model // 2:
+            raise BadInputError(
+                f"{len(self.clock_periods)} clock_periods: d_model {self.d_model} has room for "
+                f"{self.d_model // 4}"
+            )
         if len(self.delays) != self.n_q or min(self.delays) < 0 or self.delays[0] != 0:
             raise BadInputError(
                 f"delays {shortened(self.delays)} for {self.n_q} codebooks: one delay per codebook, the first 0, "
                 "none negative"
             )
+
+    @property
+    def clock(self) -> int:
+        """Frames after which every period of its clock has come round; 1 without a clock."""
+        return self.clock_periods[0] if self.clock_periods else 1
 
     @property
     def max_delay(self) -> int:

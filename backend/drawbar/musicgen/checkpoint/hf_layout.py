@@ -48,6 +48,7 @@ class _Decoder:
     delays: tuple[int, ...] | None = None
     context_frames: Size | None = None
     change_temperature: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    clock_periods: Annotated[tuple[Size, ...], Field(max_length=256)] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
             context_frames=decoder.context_frames or CONTEXT_SECONDS * rate // frame,
             text_dim=parts.text_encoder.d_model,
             change_temperature=decoder.change_temperature,
+            clock_periods=decoder.clock_periods,
         )
     except (ValueError, ArithmeticError) as error:
         raise CheckpointError(

@@ -116,8 +116,8 @@ def save_hf(
 
     ``text_encoder`` is a transformers ``T5EncoderModel``; ``tokenizer`` a tokenizer.json or a folder that holds one;
     ``codec`` one of our own codecs, an ``EncodecCodec``'s model or an ``EncodecCodec``. Beyond the released layout,
-    ``context_frames``, ``delays`` and ``change_temperature`` are written beside the decoder's sizes, and
-    ``audio_encoder`` may be one of our own codecs'. ``extra`` is stored as ``config.json["drawbar"]``. Files are
+    ``context_frames``, ``delays``, ``change_temperature`` and ``clock_periods`` are written beside the decoder's
+    sizes, and ``audio_encoder`` may be one of our own codecs'. ``extra`` is stored as ``config.json["drawbar"]``. Files are
     complete or absent. Raises BadInputError without a tokenizer.
     """
     codec = getattr(codec, "model", codec)
@@ -150,6 +150,7 @@ def save_hf(
             "context_frames": spec.context_frames,
             "delays": list(spec.delays),
             "change_temperature": spec.change_temperature,
+            "clock_periods": list(spec.clock_periods),
         },
         "drawbar": {"format": 1, **(extra or {})},
     }

@@ -16,10 +16,16 @@ from torch import Tensor, nn
 from drawbar.musicgen.spec import ModelSpec
 
 
-def sinusoidal_positions(count: int, d_model: int) -> Tensor:
-    """Positions ``[count, D]``: cosines, then sines (as both released implementations compute them)."""
+def position_table(count: int, d_model: int, clock_periods: tuple[int, ...] = ()) -> Tensor:
+    """Positions ``[count, D]``: cosines, then sines (as both released implementations compute them).
+
+    The slowest rates, which hardly move within a window, make room for those of ``clock_periods`` (in positions): no
+    geometric row of rates has the periods of a beat and of a bar exactly, and a network cannot keep time without.
+    """
     half = d_model // 2
     rates = torch.exp(torch.arange(half, dtype=torch.int64).float() * -(math.log(10000) / max(half - 1, 1)))
+    if clock_periods:
+        rates[-len(clock_periods) :] = 2 * math.pi / torch.tensor(clock_periods, dtype=torch.float32)
     angles = torch.arange(count, dtype=torch.int64).float().unsqueeze(1) * rates.unsqueeze(0)
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
 
@@ -88,7 +94,9 @@ class Decoder(nn.Module):
         """Computes what is not stored: the codebooks' offsets and the table of positions."""
         spec, device = self.spec, self.embed.weight.device
         self.book_offsets = (torch.arange(spec.n_q).view(1, spec.n_q, 1) * (spec.card + 1)).to(device)
-        self.positions = sinusoidal_positions(spec.max_steps, spec.d_model).to(self.embed.weight)
+        self.positions = position_table(spec.max_steps, spec.d_model, spec.clock_periods).to(
+            self.embed.weight
+        )
 
     @property
     def blocks(self) -> list[Block]:
@@ -116,7 +124,9 @@ class Decoder(nn.Module):
         x = self.embed(steps + self.book_offsets).sum(1)
         if start + steps.shape[2] > self.positions.shape[0]:
             count = start + steps.shape[2]
-            self.positions = sinusoidal_positions(count, self.spec.d_model).to(self.positions)
+            self.positions = position_table(count, self.spec.d_model, self.spec.clock_periods).to(
+                self.positions
+            )
         result: Tensor = x + self.positions[start : start + steps.shape[2]]
         return result
 
@@ -140,13 +150,18 @@ class Decoder(nn.Module):
         return [block.text_keys(projected) for block in self.blocks], bias
 
     def forward(
-        self, steps: Tensor, text_states: Tensor | None = None, text_mask: Tensor | None = None
+        self,
+        steps: Tensor,
+        text_states: Tensor | None = None,
+        text_mask: Tensor | None = None,
+        start: int = 0,
     ) -> Tensor:
         """Steps ``[B, K, S]`` long, text states ``[B, L, Dt]``, mask ``[B, L]`` -> logits ``[B, K, S, card]``.
 
-        Position s predicts step s + 1. Without text states (or with an all-False mask row) the text is null.
+        Position s predicts step s + 1; the first step stands at position ``start``. Without text states (or with an
+        all-False mask row) the text is null.
         """
-        x = self.embedded(steps)
+        x = self.embedded(steps, start)
         memory, bias = self.text_memory(text_states, text_mask)
         for number, block in enumerate(self.layers):
             x = block(x, None if memory is None else memory[number], bias)

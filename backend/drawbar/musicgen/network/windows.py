@@ -25,8 +25,12 @@ class Windows:
 
     @classmethod
     def of(cls, spec: ModelSpec, per_step: int = 4) -> Windows:
-        """Strides of three fifths of the context, as audiocraft's extended generation (18 s of 30 s)."""
-        return cls(spec.context_frames + spec.max_delay, max(1, spec.context_frames * 3 // 5), per_step)
+        """Strides of three fifths of the context, as audiocraft's extended generation (18 s of 30 s).
+
+        With a clock they are whole rounds of it, so that the beat goes on where it is.
+        """
+        stride = spec.context_frames * 3 // 5 // spec.clock * spec.clock
+        return cls(spec.context_frames + spec.max_delay, max(1, spec.clock, stride), per_step)
 
     @property
     def kept(self) -> int:

@@ -24,7 +24,7 @@ from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.raw_tensors import Origin
 from drawbar.musicgen.checkpoint.weights import to_audiocraft
 from drawbar.musicgen.network.decoder import Decoder
-from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked
+from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked, with_clock
 
 _TEXT = "condition_provider.conditioners.description.output_proj"
 
@@ -111,6 +111,8 @@ class Reference:
         state = {n: t for n, t in tensors.items() if not n.startswith("condition_provider.")}
         self.model.load_state_dict(state, assign=True)
         self.model.eval().requires_grad_(False)
+        if decoder.spec.clock_periods:
+            self.model.transformer.register_forward_pre_hook(_clock(decoder.spec.clock_periods))
         self.n_q, self.card = int(sizes["n_q"]), int(sizes["card"])
         self.device = torch.device(device)
 
@@ -165,6 +167,21 @@ def _sizes(decoder: Decoder) -> JsonMapping:
         "num_layers": spec.n_layers,
         "hidden_scale": spec.d_ff / spec.d_model,
     }
+
+
+def _clock(periods: tuple[int, ...]) -> Any:
+    """A hook that adds what a clock's positions differ by from those that the transformer adds itself."""
+
+    def add(transformer: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        from audiocraft.modules.transformer import create_sin_embedding
+
+        x, *others = inputs
+        first = transformer._streaming_state.get("offsets", torch.zeros(len(x), dtype=torch.long))
+        at = torch.arange(x.shape[1], device=x.device) + first.to(x.device)[:, None]
+        plain = create_sin_embedding(at[..., None], x.shape[2], max_period=transformer.max_period)
+        return (x + (with_clock(plain, at, periods) - plain), *others)
+
+    return add
 
 
 def _adding(vector: Tensor) -> Edit:

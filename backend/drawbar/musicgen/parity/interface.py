@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 Text = tuple[Tensor, Tensor]
@@ -46,6 +47,17 @@ class Oracle(Protocol):
     def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
         """A full-sequence pass with hooks on every layer; without text every row is null."""
         ...
+
+
+def with_clock(table: Tensor, positions: Tensor, periods: tuple[int, ...]) -> Tensor:
+    """Sinusoids ``[..., D]`` of whole-numbered ``positions [...]`` -> the same with the slowest ones' places taken by
+    the model's own periods, which no released implementation has."""
+    half, count, table = table.shape[-1] // 2, len(periods), table.clone()
+    for number, period in enumerate(periods):
+        turns = (positions % period).double() * (2 * torch.pi / period)
+        table[..., half - count + number] = torch.cos(turns).to(table)
+        table[..., 2 * half - count + number] = torch.sin(turns).to(table)
+    return table
 
 
 @contextmanager

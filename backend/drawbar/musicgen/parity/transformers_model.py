@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from drawbar.musicgen.checkpoint.raw_tensors import Origin
 from drawbar.musicgen.checkpoint.weights import to_hf
 from drawbar.musicgen.network.decoder import Decoder
-from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked
+from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked, with_clock
 
 _TABLE = "model.decoder.embed_positions.weights"
 
@@ -59,7 +59,8 @@ class TransformersReference:
         positions = model.decoder.model.decoder.embed_positions
         del positions.weights
         positions.make_weights(positions.num_positions, positions.embedding_dim)
-        positions.weights = positions.weights.to(device)
+        count = torch.arange(len(positions.weights))
+        positions.weights = with_clock(positions.weights, count, spec.clock_periods).to(device)
         self.model = model.eval().requires_grad_(False)
         self._text_dim, self._device = spec.text_dim, torch.device(device)
 
