@@ -1,8 +1,9 @@
 """Pasts that went wrong: as much of them as asked for, held or misplaced, and the same for the same seed."""
 
 import numpy as np
+import torch
 
-from drawbar.bundled.context_noise import gone_wrong
+from drawbar.bundled.context_noise import from_there, gone_wrong
 
 TOKENS = np.random.default_rng(0).integers(0, 300, (8, 1_000))
 
@@ -36,3 +37,10 @@ def test_the_same_seed_spoils_the_same_places_and_leaves_the_clip_alone() -> Non
     before = TOKENS.copy()
     assert np.array_equal(spoilt(0.3, 5), spoilt(0.3, 5))
     assert np.array_equal(TOKENS, before)
+
+
+def test_from_a_wrong_past_the_music_changes_when_it_changes_and_not_before() -> None:
+    music = torch.tensor([[[5, 5, 5, 7, 7, 8]]])
+    held = torch.tensor([[[5, 2, 2, 2, 9, 8]]])
+    assert from_there(music, held).tolist() == [[[5, 5, 2, 7, 2, 8]]]
+    assert torch.equal(from_there(music, music), music)

@@ -7,7 +7,9 @@ is taken for a piece in which little happens, and freezes. Trained to go on righ
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 SHORTEST, LONGEST = 4, 384
 """Frames of a stretch; all lengths between are as likely by octave. A take can freeze for good, so some are long."""
@@ -35,3 +37,14 @@ def gone_wrong(tokens: NDArray[np.int64], rate: float, rng: np.random.Generator)
                 other = int(rng.integers(0, length - size + 1))
                 spoilt[group, start : start + size] = tokens[group, other : other + size]
     return spoilt
+
+
+def from_there(tokens: Tensor, pasts: Tensor) -> Tensor:
+    """What should come next ``[B, K, T]`` where ``pasts`` was played instead of ``tokens`` (both ``[B, K, T]``).
+
+    Where the music changes, its new code; where it stays, the code that is there, even if it is a wrong one. Asked for
+    the right code at once, a network learns to jump at any time, and loses the beat.
+    """
+    stays = torch.zeros_like(tokens, dtype=torch.bool)
+    stays[..., 1:] = tokens[..., 1:] == tokens[..., :-1]
+    return torch.where(stays, pasts.roll(1, dims=-1), tokens)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
-from drawbar.bundled.context_noise import gone_wrong
+from drawbar.bundled.context_noise import from_there, gone_wrong
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.own_takes import OwnTake, play
@@ -163,11 +163,14 @@ def _book_losses(
 ) -> Tensor:
     """Cross-entropy of each codebook at each position in nats ``[K, S]``, mean over the batch.
 
-    ``pasts`` ``[B, K, T]`` are the tokens that the network is told of, where they differ from those it should foresee.
+    ``pasts`` ``[B, K, T]`` are the tokens that the network is told of, where they differ from those it should foresee
+    (see ``from_there``).
     """
     spec = language.decoder.spec
-    steps = to_steps(tokens, spec.delays, spec.card, valid_only=True)
-    told = steps if pasts is None else to_steps(pasts, spec.delays, spec.card, valid_only=True)
+    if pasts is None:
+        pasts = tokens
+    told = to_steps(pasts, spec.delays, spec.card, valid_only=True)
+    steps = to_steps(from_there(tokens, pasts), spec.delays, spec.card, valid_only=True)
     logits = language.logits(told, prompts)
     targets = targets_for(steps, spec.card)
     losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
