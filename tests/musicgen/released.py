@@ -18,6 +18,8 @@ from tests.musicgen.tiny import encodec, text_encoder, tokenizer_file
 
 D, LAYERS, HEADS, FF, CARD, TEXT = 48, 4, 4, 192, 32, 24
 
+STEREO_DELAYS = (0, 0, 1, 1, 2, 2, 3, 3)
+
 XP = f"""
 transformer_lm:
   dim: {D}
@@ -47,6 +49,13 @@ dataset: {{segment_duration: 30}}
 channels: 1
 """
 
+STEREO_XP = (
+    XP.replace("n_q: 4", "n_q: 8")
+    .replace("delays: [0, 1, 2, 3]", f"delays: {list(STEREO_DELAYS)}")
+    .replace("channels: 1", "channels: 2\ninterleave_stereo_codebooks: {use: true, per_timestep: false}")
+)
+"""As audiocraft's grid of stereo fine-tunings sets it."""
+
 
 @torch.no_grad()
 def randomised(model: nn.Module, seed: int) -> None:
@@ -61,9 +70,15 @@ def randomised(model: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def lively_codec(seed: int = 0) -> Any:
-    """An EnCodec whose codebooks hold what its encoder puts out, so that sounds differ in their tokens."""
+def lively_codec(seed: int = 0, *, loud: bool = False) -> Any:
+    """An EnCodec whose codebooks hold what its encoder puts out, so that sounds differ in their tokens.
+
+    In a ``loud`` one tokens differ in their sound, too: its decoder's gains are larger than random ones.
+    """
     codec = encodec()
+    for name, value in codec.decoder.named_parameters():
+        if loud and name.endswith("original0"):
+            value.mul_(2.5)
     generator = torch.Generator().manual_seed(seed)
     residual = codec.encoder(torch.randn(1, 1, 64_000, generator=generator) / 3)
     for layer in codec.quantizer.layers:
@@ -73,13 +88,13 @@ def lively_codec(seed: int = 0) -> Any:
     return codec
 
 
-def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False) -> Path:
+def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False, stereo: bool = False) -> Path:
     """As ``MusicgenForConditionalGeneration.save_pretrained`` writes it.
 
     In a ``quiet`` model attention adds next to nothing, so that a faint residual is still faint at every norm.
     """
     torch.manual_seed(seed)
-    text, codec = text_encoder(), lively_codec(seed)
+    text, codec = text_encoder(), lively_codec(seed, loud=stereo)
     decoder = {
         "hidden_size": D,
         "num_hidden_layers": LAYERS,
@@ -89,6 +104,8 @@ def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False) -> Path:
         "pad_token_id": CARD,
         "bos_token_id": CARD,
     }
+    if stereo:
+        decoder |= {"num_codebooks": 8, "audio_channels": 2}
     config = MusicgenConfig(
         text_encoder=text.config.to_dict(), audio_encoder=codec.config.to_dict(), decoder=decoder
     )
@@ -103,7 +120,7 @@ def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False) -> Path:
     return folder
 
 
-def write_audiocraft(folder: Path, seed: int = 0) -> Path:
+def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False) -> Path:
     """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them."""
     from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
@@ -113,8 +130,9 @@ def write_audiocraft(folder: Path, seed: int = 0) -> Path:
 
     torch.manual_seed(seed)
     fuser = ConditionFuser({"cross": ["description"], "sum": [], "prepend": [], "input_interpolate": []})
-    pattern = DelayedPatternProvider(4, delays=[0, 1, 2, 3])
-    options: dict[str, Any] = dict(n_q=4, card=CARD, dim=D, num_heads=HEADS, hidden_scale=FF // D)
+    books, delays = (8, STEREO_DELAYS) if stereo else (4, (0, 1, 2, 3))
+    pattern = DelayedPatternProvider(books, delays=list(delays))
+    options: dict[str, Any] = dict(n_q=books, card=CARD, dim=D, num_heads=HEADS, hidden_scale=FF // D)
     options |= dict(norm_first=True, bias_proj=False, num_layers=LAYERS, activation="gelu", bias_ff=False)
     options |= dict(bias_attn=False, causal=True, custom=True, cross_attention=True)
     model = lm.LMModel(pattern, ConditioningProvider({}), fuser, **options)
@@ -126,11 +144,12 @@ def write_audiocraft(folder: Path, seed: int = 0) -> Path:
         state[f"condition_provider.conditioners.description.output_proj.{name}"] = tensor
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(
-        {"best_state": state, "xp.cfg": XP, "version": "1.3.0", "exported": True}, folder / "state_dict.bin"
+        {"best_state": state, "xp.cfg": STEREO_XP if stereo else XP, "version": "1.3.0", "exported": True},
+        folder / "state_dict.bin",
     )
     named = {"pretrained": "facebook/encodec_32khz", "version": "1.3.0", "exported": True}
     torch.save(named, folder / "compression_state_dict.bin")
-    for part, whole in (("t5", text_encoder()), ("codec", lively_codec(seed))):
+    for part, whole in (("t5", text_encoder()), ("codec", lively_codec(seed, loud=stereo))):
         (folder / part).mkdir()
         (folder / part / "config.json").write_text(json.dumps(whole.config.to_dict(), default=str))
         tensors = {

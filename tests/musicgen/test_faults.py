@@ -17,6 +17,7 @@ from drawbar.musicgen.checkpoint import weights
 from drawbar.musicgen.checkpoint.raw_tensors import read_origin
 from drawbar.musicgen.checkpoint.tensor_names import hf_names
 from drawbar.musicgen.codec.encodec import EncodecCodec
+from drawbar.musicgen.codec.stereo import StereoCodec, StereoStream
 from drawbar.musicgen.interfaces import Observer
 from drawbar.musicgen.network import decoder as network
 from drawbar.musicgen.network.text_encoder import TextEncoder
@@ -32,6 +33,11 @@ Patch = pytest.MonkeyPatch
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return released.write_hf(tmp_path_factory.mktemp("faults") / "model")
+
+
+@pytest.fixture(scope="module")
+def stereo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return released.write_hf(tmp_path_factory.mktemp("stereo") / "model", stereo=True)
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +220,28 @@ def codec_decodes_louder(patch: Patch) -> None:
     patch.setattr(EncodecCodec, "decode", lambda self, tokens: 1.1 * real(self, tokens))
 
 
+def channels_swapped(patch: Patch) -> None:
+    real = StereoCodec.decode
+    patch.setattr(StereoCodec, "decode", lambda self, tokens: real(self, tokens).flip(1))
+
+
+def channels_one_after_the_other(patch: Patch) -> None:
+    """All codebooks of the left channel, then those of the right one, instead of in turn."""
+    split = StereoCodec.split
+    order = [0, 4, 1, 5, 2, 6, 3, 7]
+    patch.setattr(StereoCodec, "split", lambda self, tokens: split(self, tokens[:, order]))
+
+
+def channels_swapped_on_encoding(patch: Patch) -> None:
+    real = StereoCodec.encode
+    patch.setattr(StereoCodec, "encode", lambda self, audio: real(self, audio.flip(1)))
+
+
+def a_stream_that_swaps_its_channels(patch: Patch) -> None:
+    real = StereoStream.push
+    patch.setattr(StereoStream, "push", lambda self, tokens: real(self, tokens).flip(1))
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is done, and which rows must fail."""
@@ -262,6 +290,46 @@ FAULTS = {
     "codec encode": Fault(codec_encodes_late, {"codec encode"}, {"codec decode", "logits"}),
     "codec decode": Fault(codec_decodes_louder, {"codec decode"}, {"codec encode", "logits"}),
 }
+
+
+STEREO_FAULTS = {
+    "a swapped delay": Fault(
+        delays(0, 0, 1, 1, 3, 3, 2, 2), {"delay pattern", "logits", "greedy tokens", "drawn, steered: tokens"}
+    ),
+    "delays as of eight mono codebooks": Fault(
+        delays(0, 1, 2, 3, 4, 5, 6, 7), {"delay pattern", "logits", "greedy tokens"}
+    ),
+    "the right channel a step late": Fault(
+        delays(0, 1, 1, 2, 2, 3, 3, 4), {"delay pattern", "logits", "greedy tokens"}
+    ),
+    "channels one after the other": Fault(
+        channels_one_after_the_other, {"codec decode"}, {"codec encode", "logits"}
+    ),
+    "channels swapped": Fault(channels_swapped, {"codec decode"}, {"codec encode", "logits"}),
+    "channels swapped on encoding": Fault(
+        channels_swapped_on_encoding, {"codec encode"}, {"codec decode", "logits"}
+    ),
+    "a stream that swaps its channels": Fault(
+        a_stream_that_swaps_its_channels,
+        {"codec decode, frame by frame"},
+        {"codec decode"},
+        against="in one piece",
+    ),
+}
+
+
+@pytest.mark.parametrize("against", ["transformers", "audiocraft"])
+@pytest.mark.parametrize("name", STEREO_FAULTS)
+def test_a_fault_of_stereo_fails_the_row_that_names_it(
+    name: str, against: str, stereo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = STEREO_FAULTS[name]
+    if against == "audiocraft":
+        pytest.importorskip("audiocraft", reason="the audiocraft extra is not installed")
+    fault.does(monkeypatch)
+    found = failed(stereo_folder, against if fault.against == "transformers" else fault.against)
+    assert fault.names <= found
+    assert not fault.spares & found
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -96,7 +96,9 @@ def test_both_layouts_of_the_same_weights_are_the_same_model(
     ("changes", "reason"),
     [
         ({"conditioners": {"self_wav": {}, "description": {}}}, "self_wav"),
-        ({"interleave_stereo_codebooks": {"use": True}}, "stereo"),
+        ({"interleave_stereo_codebooks": {"use": True}}, "1 channels of interleaved"),
+        ({"channels": 2}, "2 channels without interleaved"),
+        ({"channels": 2, "interleave_stereo_codebooks": {"use": True, "per_timestep": True}}, "in time"),
         ({"codebooks_pattern": {"modeling": "parallel"}}, "parallel"),
     ],
 )
@@ -107,10 +109,7 @@ def test_audiocraft_variants_are_refused_by_name(
         load_model(write_audiocraft(tiny, tiny_folder, tmp_path / "variant", **changes))
 
 
-def test_melody_and_stereo_variants_are_refused_by_name(copy: Path) -> None:
-    edit_config(copy, decoder__audio_channels=2)
-    with pytest.raises(NotSupportedError, match="stereo"):
-        load_model(copy)
+def test_melody_variants_are_refused_by_name(copy: Path) -> None:
     edit_config(copy, model_type="musicgen_melody")
     with pytest.raises(NotSupportedError, match="melody"):
         load_model(copy)
@@ -248,7 +247,8 @@ def test_numbers_that_are_not_finite_are_found_and_named(copy: Path) -> None:
         ({"model_type": "t5"}, "'t5'.*no MusicGen"),
         ({"model_type": "encodec"}, "'encodec'.*no MusicGen"),
         ({"model_type": "musicgen_melody"}, "melody"),
-        ({"decoder__audio_channels": 2}, "stereo"),
+        ({"decoder__audio_channels": 3}, "audio_channels.*3"),
+        ({"decoder__audio_channels": 2, "decoder__num_codebooks": 5}, "5 codebooks for 2 channels"),
         ({"decoder__hidden_size": 33}, "d_model 33"),
         ({"decoder__num_hidden_layers": 10**9}, "num_hidden_layers.*1000000000"),
         ({"decoder__num_attention_heads": "four"}, "four"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,19 @@ needs_audiocraft = pytest.mark.skipif(not has_audiocraft, reason="the audiocraft
 PROMPT = "slow piano in a minor"
 
 
-@pytest.fixture(scope="module", params=["hf", pytest.param("audiocraft", marks=needs_audiocraft)])
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "hf": released.write_hf,
+    "audiocraft": released.write_audiocraft,
+    "hf, stereo": partial(released.write_hf, stereo=True),
+    "audiocraft, stereo": partial(released.write_audiocraft, stereo=True),
+}
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place: Path = tmp_path_factory.mktemp("released") / str(request.param)
-    return released.write_hf(place) if request.param == "hf" else released.write_audiocraft(place)
+    if request.param.startswith("audiocraft") and not has_audiocraft:
+        pytest.skip("the audiocraft extra is not installed")
+    return LAYOUTS[str(request.param)](tmp_path_factory.mktemp("released") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +66,7 @@ def test_the_same_weights_give_the_same_numbers_in_both_layouts(verdict: Verdict
         "2nd prompt: logits",
         "steered: logits",
         "steered: greedy tokens",
+        "drawn, steered: tokens",
         "norm epsilon",
         "codec encode",
         "codec decode",
@@ -69,11 +81,13 @@ def test_the_same_weights_give_the_same_numbers_in_both_layouts(verdict: Verdict
     assert ("codec decode, frame by frame", "in one piece") in found
 
 
-def test_five_hundred_greedy_frames_with_guidance_are_compared(verdict: Verdict) -> None:
+def test_five_hundred_greedy_and_drawn_frames_with_guidance_are_compared(
+    verdict: Verdict, model: Model
+) -> None:
     assert verdict.frames == 500
-    rows = [row for row in verdict.rows if row.what == "greedy tokens"]
-    assert rows
-    assert all(row.worst == 0 and "2000 tokens" in row.note for row in rows)
+    rows = [row for row in verdict.rows if row.what in ("greedy tokens", "drawn, steered: tokens")]
+    assert len(rows) == (4 if has_audiocraft else 2)
+    assert all(row.worst == 0 and f"{500 * model.spec.n_q} tokens" in row.note for row in rows)
 
 
 @needs_audiocraft

@@ -13,6 +13,7 @@ from drawbar.audio_analysis import Detectors
 from drawbar.corpus import DEFAULT_SOUNDFONT, HELD_OUT_SEED, Piece, compose, prompt_for, render_audio
 from drawbar.errors import BadInputError
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.musicgen.interfaces import Steering
 from drawbar.paths import assets_dir
 
@@ -68,7 +69,7 @@ def generated_clips(
             steering=steering,
         )
         for row in tokens:  # one by one: a long codec batch takes memory, not less time
-            yield model.codec.decode(row[None])[0, 0].float().cpu().numpy()
+            yield mono(model.codec.decode(row[None]))[0, 0].float().cpu().numpy()
         if told:
             told(stop / len(prompts))
 

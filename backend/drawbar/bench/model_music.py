@@ -22,6 +22,7 @@ from drawbar.bench.model_prompts import agreement, chords_kept, key_kept, notes_
 from drawbar.corpus import HELD_OUT_SEED, Piece
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 
 PROMPT_SEED = HELD_OUT_SEED + 100_000
 """Prompts come from seeds that neither training nor the detectors' own test has used."""
@@ -85,7 +86,9 @@ def gather(
 @torch.inference_mode()
 def through(model: Model, clip: Audio) -> Audio:
     """A clip [N] encoded and decoded again."""
-    back: Audio = model.codec.decode(model.codec.encode(torch.from_numpy(clip)[None, None]))[0, 0].numpy()
+    back: Audio = mono(model.codec.decode(model.codec.encode(torch.from_numpy(clip)[None, None])))[
+        0, 0
+    ].numpy()
     return back[: clip.size]
 
 

@@ -14,6 +14,7 @@ from drawbar.listening_test.key import Hidden
 from drawbar.listening_test.plan import Trial
 from drawbar.listening_test.session import BlindSession
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank
 
 Floats = NDArray[np.float32]
@@ -73,7 +74,7 @@ class ClipMaker:
 
     @torch.inference_mode()
     def _decoded(self, tokens: torch.Tensor) -> Floats:
-        sound: Floats = self._model.codec.decode(tokens[None])[0, 0].float().cpu().numpy()
+        sound: Floats = mono(self._model.codec.decode(tokens[None]))[0, 0].float().cpu().numpy()
         return sound
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from drawbar.live.audio_out.channels import scaled
 from drawbar.live.audio_out.ring import Floats
 
 
@@ -32,7 +33,7 @@ class Bypass:
             self.edges.append((sample, on))
 
     def mix(self, steered: Floats, twin: Floats | None) -> Floats:
-        """The next samples of both streams ``[n]`` -> what is heard ``[n]``."""
+        """The next samples of both streams ``[n]`` or ``[n, 2]`` -> what is heard."""
         target = float(self._on)
         if twin is None or (self._level == target == 0.0):
             return steered
@@ -41,4 +42,4 @@ class Bypass:
         step = 1.0 / self._fade if target > self._level else -1.0 / self._fade
         share = np.clip(self._level + step * np.arange(1, len(steered) + 1), 0.0, 1.0)
         self._level = float(share[-1]) if len(share) else self._level
-        return np.asarray(steered + share * (twin - steered), np.float32)
+        return np.asarray(steered + scaled(twin - steered, share), np.float32)

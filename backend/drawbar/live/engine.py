@@ -32,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.live.audio_out.channels import from_codec
 from drawbar.live.audio_out.chosen import ChosenOutput
 from drawbar.live.audio_out.limiter import Monitor
 from drawbar.live.audio_out.output import Output
@@ -216,7 +217,7 @@ class Engine:
         if self._context is None:
             raise BadInputError("no model is loaded, so its codec cannot play the example yet: wait for it")
         frames = torch.from_numpy(np.asarray(tokens, np.int64))[None]
-        self.player.play(self._context.model.codec.decode(frames)[0, 0].float().cpu().numpy())
+        self.player.play(from_codec(self._context.model.codec.decode(frames)[0].float().cpu().numpy()))
 
     def add_feature(self, id: str) -> None:
         """Give a feature of the bank a slider. Raises BadInputError, SiteMismatchError."""
@@ -380,7 +381,7 @@ class Engine:
         """Prepare everything whose size the model decides."""
         spec = model.spec
         model.codec.stream()  # what is laid out or compiled once, before a take waits for it
-        trace = Trace(spec.n_q, SLOTS, spec.sample_rate_hz)
+        trace = Trace(spec.n_q, SLOTS, spec.sample_rate_hz, spec.channels)
         self._context = PlayContext(
             model=model,
             bank_name=self.bank.info.name if self.bank is not None else "",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.channels import from_codec, scaled
 from drawbar.live.audio_out.output import Output
 from drawbar.live.bypass import Bypass
 from drawbar.live.context import PlayContext
@@ -251,8 +252,8 @@ class Playback:
 
     def _add(self, frame: int, audio: torch.Tensor, before: object) -> None:
         parts = audio.to("cpu", torch.float32).numpy()
-        twin = parts[1, 0] if len(parts) > 1 else None
-        self.pending.add(Block(frame, parts[0, 0], twin, before))
+        twin = from_codec(parts[1]) if len(parts) > 1 else None
+        self.pending.add(Block(frame, from_codec(parts[0]), twin, before))
 
     def _push_flush(self) -> None:
         self._add(self._next_frame, self._codec.flush(), None)
@@ -383,7 +384,7 @@ class Playback:
         gain = np.full(len(heard), target, np.float32)
         gain[: len(ramp)] = ramp
         self._level = target
-        return heard * gain
+        return scaled(heard, gain)
 
     # --- the end ------------------------------------------------------------------------------------------
 
@@ -415,6 +416,6 @@ class Playback:
             if ready is not None and not self._waiting and self._level:
                 heard = self.bypass.mix(ready.steered, ready.twin)[: round(FADE_S * self.rate)]
                 fade = np.linspace(1.0, 0.0, len(heard), dtype=np.float32)
-                self.output.write(context.monitor.process(heard * fade))
+                self.output.write(context.monitor.process(scaled(heard, fade)))
             self.pending.clear()
             self._complete = False

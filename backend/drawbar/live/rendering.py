@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, CancelledError
+from drawbar.live.audio_out.channels import from_codec
 from drawbar.live.interfaces import RenderModel
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
@@ -88,14 +89,14 @@ def _render(
     audio.append(codec.flush().cpu())
     sound = torch.cat(audio, dim=2).float().numpy()
     return Take(
-        audio=sound[0, 0],
+        audio=from_codec(sound[0]),
         sample_rate_hz=int(model.spec.sample_rate_hz),
         tokens=torch.stack(tokens, dim=1).to(torch.int32).numpy().astype(np.uint16),
         settings=settings,
         automation=stored(recorded),
         bank=bank.info.name if bank is not None else "",
         site=model.fingerprint,
-        twin_audio=sound[1, 0] if settings.twin else None,
+        twin_audio=from_codec(sound[1]) if settings.twin else None,
         engine=str(getattr(model, "engine", "drawbar")),
         precision=str(getattr(model, "precision", "float32")),
         prefix_frames=0 if prefix is None else int(prefix.shape[1]),

@@ -20,6 +20,7 @@ from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.interface import Codec
+from drawbar.musicgen.codec.stereo import StereoCodec
 from drawbar.musicgen.compiled.program import functions
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
 from drawbar.musicgen.generation.sampling import Sampler
@@ -50,7 +51,7 @@ def load_model(
     the most exact one that is fast enough here (see ``precision.choose``). ``progress`` hears (bytes done, bytes in
     all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
     context). Raises CheckpointError for a folder that does not fit together or a model that cannot be had,
-    NotSupportedError for melody, style and stereo variants and for a precision that cannot run here, DeviceError for
+    NotSupportedError for melody and style variants and for a precision that cannot run here, DeviceError for
     a device that is not there or too small.
     """
     place = device_of(device)
@@ -72,8 +73,9 @@ def load_model(
         stepper = make_stepper(parts.decoder, precision)
     if place.type == "cpu":
         functions()  # the first start on a machine compiles: while it loads, not when play is pressed
-    if stepper.precision.startswith("int") and isinstance(parts.codec, EncodecCodec):
-        parts.codec.precision = "int8"  # where the decoder is short of time, so is the codec
+    coder = parts.codec.inner if isinstance(parts.codec, StereoCodec) else parts.codec
+    if stepper.precision.startswith("int") and isinstance(coder, EncodecCodec):
+        coder.precision = "int8"  # where the decoder is short of time, so is the codec
     return Model(
         parts.spec,
         parts.decoder,

@@ -28,7 +28,9 @@ class ModelSpec:
     card: int = 1024
     """Entries per codebook; the token ``card`` itself is the start and padding token."""
     n_q: int = 4
-    """Codebooks K."""
+    """Codebooks K, those of all channels."""
+    channels: int = 1
+    """2 for stereo: codebooks of the left and the right channel in turn (``codec.stereo``)."""
     delays: tuple[int, ...] = (0, 1, 2, 3)
     """Steps by which each codebook lags behind the first."""
     frame_rate_hz: float = 50.0
@@ -77,6 +79,11 @@ class ModelSpec:
             raise BadInputError(
                 f"{len(self.clock_periods)} clock_periods: d_model {self.d_model} has room for "
                 f"{self.d_model // 4}"
+            )
+        if self.channels not in (1, 2) or self.n_q % self.channels:
+            raise BadInputError(
+                f"{self.name}: {shortened(self.n_q)} codebooks for {shortened(self.channels)} channels: "
+                "1 or 2 channels with as many codebooks each"
             )
         if len(self.delays) != self.n_q or min(self.delays) < 0 or self.delays[0] != 0:
             raise BadInputError(

@@ -145,7 +145,8 @@ class PlaybackController:
             if desk.recorder is not None:
                 bank = desk.library.bank
                 about = {
-                    "sample_rate_hz": loaded.sample_rate_hz, "frame_rate_hz": loaded.frame_rate_hz,
+                    "sample_rate_hz": loaded.sample_rate_hz, "channels": loaded.channels,
+                    "frame_rate_hz": loaded.frame_rate_hz,
                     "bank": str(getattr(getattr(bank, "info", None), "name", "")), "site": loaded.site,
                 }  # fmt: skip
                 desk.recorder.begin(settings, about)

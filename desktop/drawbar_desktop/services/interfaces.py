@@ -121,6 +121,7 @@ class Loaded:
     unknown_words: Callable[[str], Sequence[str]] | None = None
     frame_rate_hz: float = 50.0
     sample_rate_hz: int = 32_000
+    channels: int = 1
     name: str = ""
     folder: Path | None = None
     licence: str = ""

@@ -56,6 +56,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         unknown_words=(lambda text: normalise_prompt(text, tokenizer)[1]) if embedded else None,
         frame_rate_hz=model.spec.frame_rate_hz,
         sample_rate_hz=model.spec.sample_rate_hz,
+        channels=model.spec.channels,
         name=model.spec.name,
         folder=embedded_model_dir() if embedded else Path(name),
         licence="Apache-2.0" if embedded else "see the model's card; MusicGen's weights are CC-BY-NC-4.0",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.channels import mixed
 from drawbar_desktop.state.spectrum import MelImage
 
 Floats = NDArray[np.float32]
@@ -59,11 +60,12 @@ class Grid:
 
 
 def track_tempo(audio: Floats, sample_rate_hz: int) -> tuple[float, float]:
-    """Mono audio -> (beats a minute, time of the first beat in s); (0, 0) when nothing beats.
+    """Audio `[N]` or `[N, 2]` -> (beats a minute, time of the first beat in s); (0, 0) when nothing beats.
 
     Autocorrelation of the spectral flux, weighted towards 120 a minute (as in Ellis 2007), then the phase
     that collects most of it. Half and double tempo cannot be told apart from this alone; the user can.
     """
+    audio = mixed(audio)
     if len(audio) < 3 * sample_rate_hz or float(np.abs(audio).max()) < 1e-3:
         return 0.0, 0.0
     rate_hz = 100.0

@@ -79,7 +79,7 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
 
 
 def _write_ogg(path: Path, audio: np.ndarray, rate: int, comment: str) -> None:  # type: ignore[type-arg]
-    with soundfile.SoundFile(path, "w", rate, 1, format="OGG", subtype="VORBIS") as out:
+    with soundfile.SoundFile(path, "w", rate, audio.ndim, format="OGG", subtype="VORBIS") as out:
         out.comment = comment
         for start in range(0, len(audio), 1 << 16):  # libsndfile overflows its stack on long Vorbis writes
             out.write(np.clip(audio[start : start + (1 << 16)], -1.0, 1.0))

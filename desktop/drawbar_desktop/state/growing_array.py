@@ -33,7 +33,10 @@ class Growing:
 
 
 class Peaks:
-    """Samples as they come -> minimum and maximum of every block of 128, and of any stretch at any width."""
+    """Samples as they come -> minimum and maximum of every block of 128, and of any stretch at any width.
+
+    Of two channels ``[n, 2]`` the outermost of both.
+    """
 
     BLOCK = 128
 
@@ -42,11 +45,13 @@ class Peaks:
         self._rest = np.zeros(0, np.float32)
 
     def push(self, audio: Floats) -> None:
+        if self._rest.ndim != audio.ndim:
+            self._rest = audio[:0]
         line = np.concatenate([self._rest, audio])
         count = len(line) // self.BLOCK
         self._rest = line[count * self.BLOCK :]
         if count:
-            blocks = line[: count * self.BLOCK].reshape(count, self.BLOCK)
+            blocks = line[: count * self.BLOCK].reshape(count, -1)
             self._pairs.append(np.stack([blocks.min(1), blocks.max(1)]).astype(np.float32))
 
     @property

@@ -33,6 +33,7 @@ MAX_MOVES_BYTES = 1 << 30
 SAMPLE_RATE_HZ, FRAME_RATE_HZ = 32_000, 50.0
 """Of MusicGen, where a spool does not say."""
 T = TypeVar("T")
+_Channels: Any = Annotated[int, Field(ge=1, le=2)]
 _SampleRate: Any = Annotated[int, Field(ge=1_000, le=1_000_000)]
 _FrameRate: Any = Annotated[float, Field(ge=1, le=10_000)]
 _Seconds: Any = Annotated[float, Field(ge=0, le=1e12)]
@@ -68,7 +69,7 @@ class Recorder:
         """Of the spools that this window still needs: while one is held, nobody offers the spool for recovery."""
         self._audio: FileIO | None = None
         self._moves: FileIO | None = None
-        self._samples = 0
+        self._samples, self._channels = 0, 1
         self._amounts: dict[str, float] = {}
 
     @property
@@ -76,7 +77,7 @@ class Recorder:
         return self._spool is not None
 
     def begin(self, settings: TakeSettings, about: Mapping[str, Any]) -> None:
-        """A take starts; `about` has sample_rate_hz, frame_rate_hz, bank and site."""
+        """A take starts; `about` has sample_rate_hz, channels, frame_rate_hz, bank and site."""
         self.end()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._spool = self._folder / f"{PREFIX}{time.time_ns()}"
@@ -84,6 +85,7 @@ class Recorder:
         self._locks[self._spool] = Lock(self._spool / LOCK, "recording a take")
         self._locks[self._spool].take()
         self._samples, self._amounts = 0, dict(settings.amounts)
+        self._channels = int(about.get("channels", 1))
         self._audio = (self._spool / AUDIO).open("wb", buffering=0)
         self._moves = (self._spool / MOVES).open("wb", buffering=0)
         write_json(
@@ -101,7 +103,9 @@ class Recorder:
             _write(self._moves, f"\n{line}\n".encode())  # a line that broke off spoils no other
             self._amounts = dict(amounts)
         if len(fresh):
-            self._audio.seek(4 * self._samples)  # over what a full disk left of the last attempt
+            self._audio.seek(
+                4 * self._channels * self._samples
+            )  # over what a full disk left of the last attempt
             _write(self._audio, np.asarray(fresh, "<f4").tobytes())
             self._samples += len(fresh)
             tokens = trace.tokens()
@@ -153,6 +157,7 @@ class Leftover:
     samples: int
     bank: str
     site: str
+    channels: int = 1
     damaged: bool = False
     """Its settings could not be read: the prompt and the sliders are unknown, the sound is whole."""
 
@@ -204,15 +209,17 @@ def _leftover(path: Path) -> Leftover:
     except BadInputError as error:
         log.warning("%s: %s", path, error)
         settings, damaged = TakeSettings(), True
+    channels = usable(_Channels, "channels", 1) if "channels" in about else 1
     return Leftover(
         path,
         settings,
         usable(_Seconds, "begun_s", _begun_s(path)),
         usable(_SampleRate, "sample_rate_hz", SAMPLE_RATE_HZ),
         usable(_FrameRate, "frame_rate_hz", FRAME_RATE_HZ),
-        (path / AUDIO).stat().st_size // 4,
+        (path / AUDIO).stat().st_size // (4 * channels),
         usable(str, "bank", ""),
         usable(str, "site", ""),
+        channels,
         damaged or "settings" not in about,
     )
 
@@ -226,7 +233,8 @@ def _begun_s(path: Path) -> float:
 def recovered_take(left: Leftover) -> Take:
     """A spool -> a take with what was heard; its automation holds each move as a step."""
     with (left.folder / AUDIO).open("rb") as handle:
-        audio = np.frombuffer(handle.read(4 * left.samples), "<f4").astype(np.float32)
+        audio = np.frombuffer(handle.read(4 * left.samples * left.channels), "<f4").astype(np.float32)
+    audio = audio if left.channels == 1 else audio.reshape(-1, left.channels)
     audio = np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
     return Take(
         audio,

@@ -54,7 +54,7 @@ class TakeLike(Protocol):
 
     @property
     def audio(self) -> Floats:
-        """The steered sound `[N]`."""
+        """The steered sound `[N]`, stereo `[N, 2]`."""
         ...
 
     @property
@@ -110,6 +110,8 @@ def thumbnail(audio: Floats, width: int = THUMB) -> tuple[tuple[float, float], .
         return ()
     edges = np.linspace(0, len(audio), min(width, len(audio)) + 1).astype(int)[:-1]
     low, high = np.minimum.reduceat(audio, edges), np.maximum.reduceat(audio, edges)
+    if audio.ndim == 2:
+        low, high = low.min(1), high.max(1)
     return tuple((round(float(a), 3), round(float(b), 3)) for a, b in zip(low, high, strict=True))
 
 
@@ -234,7 +236,7 @@ class TakeStore:
 
     @staticmethod
     def audio(item: TakeItem, *, twin: bool = False) -> Floats:
-        """The sound `[N]`."""
+        """The sound `[N]`, stereo `[N, 2]`."""
         data, _ = soundfile.read(item.folder / (TWIN if twin else AUDIO), dtype="float32")
         return np.asarray(data, np.float32)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.channels import mixed
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.growing_array import Growing, Peaks
 from drawbar_desktop.state.interfaces import SnapshotLike, TraceLike
@@ -54,7 +55,6 @@ class Timeline:
         self.peaks = Peaks()
         self.mel.reset()
         self._heat = Growing(0)
-        self._tail = np.zeros(0, np.float32)
         self._samples = 0
         self._order: list[int] = []
         self.version = 0
@@ -138,10 +138,9 @@ class Timeline:
 
     def _take_in(self, audio: Floats) -> None:
         self.peaks.push(audio)
-        self.mel.push(audio)
+        self.mel.push(mixed(audio))
         self._samples += len(audio)
         self.audio_s = self._samples / self.sample_rate_hz
-        self._tail = np.concatenate([self._tail, audio])[-2 * self.sample_rate_hz :]
 
     def heat_of(self, trace: TraceLike) -> tuple[tuple[str, ...], Floats]:
         """The heat-map of a take that is not shown, as it would be: rows and activations `[R, T]`."""
@@ -196,7 +195,7 @@ class Timeline:
         return self.level_at(snapshot.played_s)
 
     def level_at(self, time_s: float) -> float:
-        """Peak level of the 50 ms before a time, in dB; from the last two seconds that came in, or the peaks."""
+        """Peak level of the 50 ms before a time, in dB; of stereo that of the louder channel."""
         end = int(time_s * self.sample_rate_hz)
         start = max(0, end - int(LEVEL_S * self.sample_rate_hz))
         pairs, _, _ = self.peaks.between(start, end, 64)

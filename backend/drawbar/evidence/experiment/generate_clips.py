@@ -25,6 +25,7 @@ from drawbar.evidence.experiment.quality_guards import guard_names, guards
 from drawbar.evidence.experiment.sources import PassThrough, load_sources, pass_through, steering_of
 from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Trials
 from drawbar.musicgen import Model, load_model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.musicgen.interfaces import Steering
 
 Floats = NDArray[np.float32]
@@ -102,7 +103,9 @@ class Player:
 @torch.inference_mode()
 def listen(model: Model, judges: Sequence[Judge], tokens: torch.Tensor) -> Floats:
     """Clips ``[B, K, T]`` -> what judges and guards say of them, ``[B, M]``; what judges say of no sound is NaN."""
-    audio = np.concatenate([model.codec.decode(row[None])[:, 0].float().cpu().numpy() for row in tokens])
+    audio = np.concatenate(
+        [mono(model.codec.decode(row[None]))[:, 0].float().cpu().numpy() for row in tokens]
+    )
     finite = np.isfinite(audio).all(1)
     heard = np.where(finite[:, None], audio, np.float32(0))
     judged = np.concatenate([judge.measure(heard, model.spec.sample_rate_hz) for judge in judges], 1)

@@ -35,6 +35,7 @@ from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model, load_model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.steering import check_site
 
 Tell = Callable[[str, float], None]
@@ -177,7 +178,7 @@ def anchors_of(bank: Bank, model: Model, clap: str) -> JsonObject:
         found = [example for id in carriers[label] for example in bank.examples(id, "top")][:_EXAMPLES]
         tokens = [torch.from_numpy(example.tokens.astype(np.int64))[None] for example in found]
         with torch.inference_mode():
-            return [model.codec.decode(one)[0, 0].float().numpy() for one in tokens]
+            return [mono(model.codec.decode(one))[0, 0].float().numpy() for one in tokens]
 
     return clap_anchors(load_clap(clap), sorted(carriers), sounds, model.spec.sample_rate_hz)
 

@@ -27,6 +27,7 @@ from drawbar.evidence.methods.method import Steer
 from drawbar.evidence.statistics.responses import Responses
 from drawbar.files.atomic_write import atomic
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 
 Floats = NDArray[np.float32]
 Told = Callable[[str, float], None]
@@ -181,7 +182,7 @@ class Stage:
             batch=len(cells),
         )
         with torch.inference_mode():
-            sound = [model.codec.decode(row[None])[:, 0].float().numpy() for row in tokens]
+            sound = [mono(model.codec.decode(row[None]))[:, 0].float().numpy() for row in tokens]
         return tokens, np.concatenate(sound)
 
     def _need_twins(self, pairs: Sequence[Pair]) -> None:

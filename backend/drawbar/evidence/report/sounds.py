@@ -18,6 +18,7 @@ from drawbar.bank import Bank
 from drawbar.evidence.experiment.preregistration import PROMPTS, random_sources
 from drawbar.evidence.report.content import Content, Slider
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.steering import Direction, Mixer, check_site, directions_from_bank, in_mode
 
 Floats = NDArray[np.float32]
@@ -141,7 +142,7 @@ class SoundMaker:
 
     @torch.inference_mode()
     def _decoded(self, tokens: torch.Tensor) -> Floats:
-        sound: Floats = self._model.codec.decode(tokens[None])[0, 0].float().cpu().numpy()
+        sound: Floats = mono(self._model.codec.decode(tokens[None]))[0, 0].float().cpu().numpy()
         return np.nan_to_num(sound, posinf=0.0, neginf=0.0)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.channels import like, scaled
 from drawbar.live.audio_out.ring import Floats
 
 
@@ -28,7 +29,7 @@ class Gain:
             self._target, self._start, self._left = target, self._now, self._step
 
     def process(self, samples: Floats) -> Floats:
-        """Samples ``[n]`` -> samples ``[n]``."""
+        """Samples ``[n]`` or ``[n, 2]`` -> as many."""
         if not self._left and self._now == 1.0:
             return samples
         if not self._left:
@@ -38,11 +39,11 @@ class Gain:
         gains = self._start + (self._target - self._start) * share
         self._left = max(0, self._left - len(samples))
         self._now = float(gains[-1]) if len(samples) else self._now
-        return np.asarray(samples * gains, np.float32)
+        return scaled(samples, gains)
 
 
 class Limiter:
-    """Keeps peaks at or below the ceiling; delays by `delay` samples."""
+    """Keeps peaks at or below the ceiling; delays by `delay` samples. Both channels get the gain that either needs."""
 
     def __init__(self, sample_rate_hz: int, ceiling_db: float = -1.0, release_db_per_s: float = 40.0) -> None:
         self.delay = max(4, round(0.0015 * sample_rate_hz))
@@ -58,22 +59,29 @@ class Limiter:
         self._held = np.zeros(self._smooth - 1)
         self._level = 0.0
 
+    def silence(self) -> Floats:
+        """What pushes out all that it holds."""
+        return like(self._line, self.delay)
+
     def process(self, samples: Floats) -> Floats:
-        """Samples ``[n]`` -> samples ``[n]``, `delay` later."""
+        """Samples ``[n]`` or ``[n, 2]`` -> as many, `delay` later; one layout between two resets."""
         count = len(samples)
         if not count:
             return samples
+        if self._line.ndim != samples.ndim:
+            self._line = like(samples, self.delay)
         line = np.concatenate([self._line, samples])
         needs = np.concatenate([self._needs, self._needed_db(line[self.delay - 3 :])])
         self._line, self._needs = line[count:], needs[count:]
         if self._level == 0.0 and not needs.any() and not self._held.any():
             return np.asarray(line[:count], np.float32)
-        return np.asarray(line[:count] * 10.0 ** (self._gains_db(needs) / 20), np.float32)
+        return scaled(line[:count], 10.0 ** (self._gains_db(needs) / 20))
 
     def _needed_db(self, x: Floats) -> NDArray[np.float64]:
-        """Samples ``[3 + n]`` -> the gain (0 or less) that the last n, and the middles before them, need."""
+        """Samples ``[3 + n]`` or ``[3 + n, 2]`` -> the gain (0 or less) that the last n and the middles before need."""
         middle = np.abs(0.5625 * (x[1:-2] + x[2:-1]) - 0.0625 * (x[:-3] + x[3:]))
         peak = np.maximum(np.abs(x[3:]), middle).astype(np.float64)
+        peak = peak if peak.ndim == 1 else peak.max(1)
         return np.asarray(-20 * np.log10(np.maximum(peak / self._ceiling, 1.0)))
 
     def _gains_db(self, needs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,9 +119,9 @@ class Monitor:
         self._limiter.reset()
 
     def process(self, samples: Floats) -> Floats:
-        """Samples ``[n]`` -> samples ``[n]`` to play."""
+        """Samples ``[n]`` or ``[n, 2]`` -> as many, to play."""
         return self._limiter.process(self._gain.process(samples))
 
     def flush(self) -> Floats:
         """The samples that the limiter still holds."""
-        return self.process(np.zeros(self.delay, np.float32))
+        return self.process(self._limiter.silence())

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from drawbar.errors import DeviceError, MissingDependencyError
+from drawbar.live.audio_out.channels import like
 from drawbar.live.audio_out.ring import Floats, Ring
 from drawbar.live.clock import Clock, RealClock
 
@@ -20,7 +21,10 @@ KINDS = ("rtmixer", "sounddevice", "null")
 
 
 class Output(Protocol):
-    """A player of mono float32 samples; `queued`, `played` and the properties may be asked from any thread."""
+    """A player of float32 samples, mono ``[n]`` or stereo ``[n, 2]`` (the same throughout a take).
+
+    `queued`, `played` and the properties may be asked from any thread.
+    """
 
     sample_rate_hz: int
     """The rate of the samples written (the model's; the device's own may differ)."""
@@ -140,6 +144,8 @@ class NullOutput:
                 self.started_at_s = self._clock.now()
             self._advance()
             self._dry = False
+            if samples.shape[1:] != self._ring.layout and not self._ring.readable:
+                self._ring = Ring(self._ring.capacity, samples.shape[1] if samples.ndim > 1 else None)
             return self._ring.write(samples)
 
     def queued(self) -> int:
@@ -171,8 +177,9 @@ class NullOutput:
     def close(self) -> None: ...
 
     def recorded(self) -> Floats:
-        """What was heard since `start`, under-runs as silence, ``[n]`` (needs ``record=True``)."""
-        return np.concatenate(self._heard) if self._heard else np.zeros(0, np.float32)
+        """What was heard since `start`, under-runs as silence, ``[n]`` or ``[n, 2]`` (needs ``record=True``)."""
+        heard = [block for block in self._heard if len(block)]
+        return np.concatenate(heard) if heard else np.zeros(0, np.float32)
 
     def heard_at_s(self, sample: int) -> float:
         """When the clock said that sample ``sample`` of those written was heard, under-runs before it included."""
@@ -201,7 +208,7 @@ class NullOutput:
         if self._record:
             self._heard.append(block)
             if missing and not self._finished:
-                self._heard.append(np.zeros(missing, np.float32))
+                self._heard.append(like(block, missing))
 
 
 def open_output(

@@ -41,7 +41,7 @@ class Player:
         return 0.0 if self._output is None else self._output.played() / self._output.sample_rate_hz
 
     def play(self, audio: Floats, start: int = 0, loop: tuple[int, int] | None = None) -> None:
-        """Play samples ``[N]`` at the output's rate from ``start`` on. Raises DeviceError.
+        """Play samples ``[N]`` or ``[N, 2]`` at the output's rate from ``start`` on. Raises DeviceError.
 
         ``loop`` (first and last sample + 1) is played round and round once it is reached.
         """

@@ -13,6 +13,7 @@ import numpy as np
 import soxr
 
 from drawbar.errors import DeviceError, MissingDependencyError
+from drawbar.live.audio_out.channels import spread
 from drawbar.live.audio_out.ring import Floats
 
 CAPACITY_S = 0.5
@@ -82,17 +83,25 @@ class PortAudioDevice:
         self._written = self._underruns = 0
         self._finished = self._playing = False
         self._empty_since: float | None = None
-        rates = (self.sample_rate_hz, self._device_rate)
-        self._resampler = None if rates[0] == rates[1] else soxr.ResampleStream(*rates, 1, dtype="float32")
+        self._resampler: soxr.ResampleStream | None = None
+        self._silence = np.zeros(0, np.float32)
+        """No samples, in the layout of the first ones written since `start`."""
 
     @property
     def latency_s(self) -> float:
         return self._latency
 
     def _resampled(self, samples: Floats, last: bool = False) -> Floats:
-        if self._resampler is None:
-            return samples
-        return np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
+        """Samples at the model's rate -> as many channels as the device has, at its rate."""
+        if not self._written and len(samples):
+            self._silence = samples[:0]
+            if self.sample_rate_hz != self._device_rate:
+                self._resampler = soxr.ResampleStream(
+                    self.sample_rate_hz, self._device_rate, samples.ndim, dtype="float32"
+                )
+        if self._resampler is not None:
+            samples = np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
+        return spread(samples, self._channels)
 
     def _in_samples(self, frames: int) -> int:
         """Device frames -> samples at the model's rate, rounded down."""

@@ -16,15 +16,21 @@ Floats = NDArray[np.float32]
 
 
 class Ring:
-    """A bounded first-in first-out buffer of ``capacity`` samples."""
+    """A bounded first-in first-out buffer of ``capacity`` samples, ``[n]`` or ``[n, channels]``."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, channels: int | None = None) -> None:
+        """``channels`` None: samples without a second axis."""
         if capacity < 1:
             raise BadInputError(f"a ring of {capacity} samples: it must hold at least one")
         self.capacity = capacity
-        self._samples = np.zeros(capacity, np.float32)
+        self._samples = np.zeros(capacity if channels is None else (capacity, channels), np.float32)
         self._written = 0
         self._read = 0
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self._samples.shape[1:]
 
     @property
     def readable(self) -> int:
@@ -49,7 +55,7 @@ class Ring:
         count = max(0, min(count, self.readable))
         start = self._read % self.capacity
         first = min(count, self.capacity - start)
-        out = np.empty(count, np.float32)
+        out = np.empty((count, *self._samples.shape[1:]), np.float32)
         out[:first] = self._samples[start : start + first]
         out[first:] = self._samples[: count - first]
         self._read += count

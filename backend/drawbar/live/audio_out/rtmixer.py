@@ -86,7 +86,7 @@ class RtmixerOutput(PortAudioDevice):
 
     def _put(self, frames: Floats) -> None:
         if len(frames):
-            self._ring.write(np.ascontiguousarray(np.repeat(frames[:, None], self._channels, axis=1)))
+            self._ring.write(frames)
         self._watch()
         if self._action is None and self._ring.read_available and self._stream is not None:
             self._action = self._stream.play_ringbuffer(self._ring, start=self._warm_at)
@@ -119,7 +119,7 @@ class RtmixerOutput(PortAudioDevice):
         with self._lock:
             if not self._finished:
                 self._finished = True
-                self._put(self._resampled(np.zeros(0, np.float32), last=True))
+                self._put(self._resampled(self._silence, last=True))
 
     def stop(self) -> None:
         """Silence now; what is finished and has left the ring is heard to its end."""

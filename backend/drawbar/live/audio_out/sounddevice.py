@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from drawbar.errors import DeviceError
+from drawbar.live.audio_out.channels import like
 from drawbar.live.audio_out.portaudio import CAPACITY_S, RESERVE, WARM_S, PortAudioDevice
 from drawbar.live.audio_out.ring import Floats, Ring
 
@@ -32,7 +33,7 @@ class SoundDeviceOutput(PortAudioDevice):
         reason: str = "",
     ) -> None:
         super().__init__(device, sample_rate_hz, device_rate_hz, reason)
-        self._ring = Ring(round(CAPACITY_S * self._device_rate) + RESERVE)
+        self._ring = Ring(round(CAPACITY_S * self._device_rate) + RESERVE, self._channels)
         self._halt = threading.Event()
         self._thread: threading.Thread | None = None
         self._heard = False
@@ -91,9 +92,9 @@ class SoundDeviceOutput(PortAudioDevice):
             silence -= 1
             ran_dry = self._playing and len(block) < count and not self._finished
             self._playing = len(block) == count
-            full = np.concatenate([block, np.zeros(count - len(block), np.float32)])
+            full = np.concatenate([block, like(block, count - len(block))])
             late = time.monotonic() > dry_at
-            late |= bool(stream.write(np.repeat(full[:, None], self._channels, axis=1)))
+            late |= bool(stream.write(full))
             dry_at = time.monotonic() + (room - stream.write_available) / self._device_rate
             self._underruns += ran_dry or (late and len(block) > 0)
 
@@ -112,7 +113,7 @@ class SoundDeviceOutput(PortAudioDevice):
     def finish(self) -> None:
         if not self._finished:
             self._finished = True
-            self._ring.write(self._resampled(np.zeros(0, np.float32), last=True))
+            self._ring.write(self._resampled(self._silence, last=True))
 
     def stop(self) -> None:
         """Silence now; what is finished and has left the ring is heard to its end."""

@@ -139,7 +139,7 @@ class Take:
     """One finished (or stopped) generation."""
 
     audio: Floats
-    """The steered audio ``[N]``, before the listener's gain and limiter."""
+    """The steered audio ``[N]``, stereo ``[N, 2]``, before the listener's gain and limiter."""
     sample_rate_hz: int
     tokens: NDArray[np.uint16]
     """The final tokens ``[K, T]``; a stopped take has those that its last samples needed, too."""

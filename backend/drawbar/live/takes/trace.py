@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from drawbar.live.audio_out.channels import from_codec
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.takes.spool import Spool
 
@@ -25,13 +26,15 @@ FRAMES_PER_S = 50
 class Trace:
     """One take's audio, tokens and activations as they come."""
 
-    def __init__(self, n_q: int = 4, slots: int = 64, sample_rate_hz: int = 32_000) -> None:
+    def __init__(
+        self, n_q: int = 4, slots: int = 64, sample_rate_hz: int = 32_000, channels: int = 1
+    ) -> None:
         self.sample_rate_hz = sample_rate_hz
         self._slots = slots
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
         samples, frames = NEWEST_S * sample_rate_hz, NEWEST_S * FRAMES_PER_S
-        self._heard, self._steered, self._twin = (Spool(1, np.float32, samples) for _ in range(3))
+        self._heard, self._steered, self._twin = (Spool(channels, np.float32, samples) for _ in range(3))
         self._peaks = Spool(2, np.float32, samples // PEAK_BLOCK)
         self._tokens, self._twin_tokens = (Spool(n_q, np.uint16, frames) for _ in range(2))
         self._activations = Spool(slots, np.float32, frames)
@@ -80,16 +83,16 @@ class Trace:
     def put_audio(self, heard: Floats, steered: Floats, twin: Floats | None) -> None:
         """Audio that was handed to the output, final."""
         with self._lock:
-            self._heard.put(heard[None])
-            self._steered.put(steered[None])
+            self._heard.put(np.atleast_2d(heard.T))
+            self._steered.put(np.atleast_2d(steered.T))
             if twin is not None:
-                self._twin.put(twin[None])
+                self._twin.put(np.atleast_2d(twin.T))
             done = self._peaks.count
             whole = self._heard.count // PEAK_BLOCK
             if whole > done:
-                fresh = self._heard.read(done * PEAK_BLOCK)[0, : (whole - done) * PEAK_BLOCK]
-                fresh = fresh.reshape(-1, PEAK_BLOCK)
-                self._peaks.put(np.stack([fresh.min(1), fresh.max(1)]))
+                fresh = self._heard.read(done * PEAK_BLOCK)[:, : (whole - done) * PEAK_BLOCK]
+                fresh = fresh.reshape(len(fresh), -1, PEAK_BLOCK)
+                self._peaks.put(np.stack([fresh.min((0, 2)), fresh.max((0, 2))]))
 
     def set_ids(self, ids: dict[str, int]) -> None:
         """Which feature each slot shows; a slot that changes hands starts empty."""
@@ -111,7 +114,7 @@ class Trace:
         return self._heard.count
 
     def audio(self, since_sample: int = 0) -> Floats:
-        """What was heard (with bypass as it was switched), ``[n]`` from ``since_sample`` on."""
+        """What was heard (with bypass as it was switched), ``[n]`` or ``[n, 2]`` from ``since_sample`` on."""
         return self._copied(self._heard, since_sample)
 
     def steered(self, since_sample: int = 0) -> Floats:
@@ -124,7 +127,7 @@ class Trace:
 
     def _copied(self, spool: Spool, since: int) -> Floats:
         with self._lock:
-            return np.asarray(spool.read(since)[0], np.float32)
+            return from_codec(np.asarray(spool.read(since), np.float32))
 
     def tokens(self) -> NDArray[np.uint16]:
         """``[K, T]``."""

@@ -1,7 +1,7 @@
 """A folder in audiocraft's layout (``state_dict.bin`` + ``compression_state_dict.bin``) -> the parts of a model.
 
 Sizes come from the ``xp.cfg`` inside. The codec is in the second file, or named there; T5 is always only named. What is
-named is found by the caller. Melody, style and stereo variants are refused by name.
+named is found by the caller. Melody and style variants are refused by name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
 from drawbar.musicgen.checkpoint.weights import fill_decoder, from_audiocraft
 from drawbar.musicgen.codec.interface import Codec, load_codec
+from drawbar.musicgen.codec.stereo import StereoCodec
 from drawbar.musicgen.network.text_encoder import TextEncoder, load_text_encoder
 from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
@@ -120,9 +121,18 @@ def _check_variant(settings: XpConfig, label: str) -> None:
     kind = settings.get("lm_model", "transformer_lm")
     if kind != "transformer_lm":
         raise NotSupportedError(f"{label} is a {shortened(kind)}, not a MusicGen: use a MusicGen")
-    stereo = settings.get("interleave_stereo_codebooks.use", False)
-    if stereo or settings.get("channels", 1) != 1:
-        raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
+    stereo = bool(settings.get("interleave_stereo_codebooks.use", False))
+    if settings.get("interleave_stereo_codebooks.per_timestep", False) and stereo:
+        raise NotSupportedError(
+            f"{label} is a stereo model whose channels take turns in time, not in codebooks; no released model does: "
+            "use a released stereo MusicGen"
+        )
+    if settings.get("channels", 1) != (2 if stereo else 1):
+        raise NotSupportedError(
+            f"{label} has {shortened(settings.get('channels', 1))} channels "
+            f"{'of interleaved' if stereo else 'without interleaved'} codebooks; a stereo MusicGen has 2 of them "
+            "interleaved, any other 1"
+        )
     extra = sorted(set(map(str, settings.section("conditioners"))) - {"description", "args"})
     if extra:
         raise NotSupportedError(
@@ -134,6 +144,7 @@ def _check_variant(settings: XpConfig, label: str) -> None:
 
 def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Codec) -> ModelSpec:
     width, books = settings.number("transformer_lm.dim"), settings.number("transformer_lm.n_q")
+    channels = _channels(settings)
     if not 1 <= books <= MOST_CODEBOOKS:
         raise CheckpointError(
             f"xp.cfg of {label} has {books} codebooks, 1 to {MOST_CODEBOOKS} can be: export it again"
@@ -149,6 +160,7 @@ def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Co
             d_ff=int(width * settings.real("transformer_lm.hidden_scale", 4)),
             card=settings.number("transformer_lm.card"),
             n_q=books,
+            channels=channels,
             delays=settings.numbers("codebooks_pattern.delay.delays", tuple(range(books))),
             frame_rate_hz=codec.frame_rate_hz,
             sample_rate_hz=codec.sample_rate_hz,
@@ -163,8 +175,18 @@ def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Co
         ) from error
 
 
+def _channels(settings: XpConfig) -> int:
+    return 2 if settings.get("interleave_stereo_codebooks.use", False) else 1
+
+
 def _codec(folder: Path, settings: XpConfig, device: torch.device, find: Find) -> Codec:
-    file, books = folder / CODEC_FILE, settings.number("transformer_lm.n_q")
+    channels = _channels(settings)
+    codec = _mono_codec(folder, settings.number("transformer_lm.n_q") // channels, device, find)
+    return codec if channels == 1 else StereoCodec(codec)
+
+
+def _mono_codec(folder: Path, books: int, device: torch.device, find: Find) -> Codec:
+    file = folder / CODEC_FILE
     name = codec_reference(file)
     if name is None:
         return load_codec(*read_audiocraft_codec(file), books, device)

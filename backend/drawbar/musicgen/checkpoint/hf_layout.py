@@ -1,6 +1,6 @@
 """A folder in the Hugging Face layout (``config.json`` + safetensors) -> the parts of a model.
 
-Sizes come from the configuration. Melody and stereo variants are refused by name. Knows nothing of the Hub.
+Sizes come from the configuration. Melody variants are refused by name. Knows nothing of the Hub.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from torch import Tensor
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping
 from drawbar.files.reading import shortened, typed
-from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
+from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together, load_speaker
 from drawbar.musicgen.checkpoint.weights import fill_decoder, from_hf
-from drawbar.musicgen.codec.interface import load_codec
 from drawbar.musicgen.network.text_encoder import load_text_encoder
 from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
@@ -42,7 +41,7 @@ class _Decoder:
     ffn_dim: Size = 4096
     vocab_size: Size = 2048
     num_codebooks: Annotated[int, Field(ge=1, le=MOST_CODEBOOKS)] = 4
-    audio_channels: int = 1
+    audio_channels: Annotated[int, Field(ge=1, le=2)] = 1
     activation_function: str = "gelu"
     scale_embedding: bool = False
     delays: tuple[int, ...] | None = None
@@ -85,7 +84,7 @@ def read_hf(folder: Path, label: str, device: torch.device, dtype: torch.dtype, 
     weights = from_hf(tensors, spec)
     text, codec = _part(tensors, "text_encoder."), _part(tensors, "audio_encoder.")
     room(spec, _count(text), _count(codec))
-    speaker = load_codec(config["audio_encoder"], codec, spec.n_q, device)
+    speaker = load_speaker(config["audio_encoder"], codec, spec, device)
     reader = load_text_encoder(folder, config["text_encoder"], text, device)
     check_together(spec, speaker, reader)
     decoder, digest = fill_decoder(weights, spec, device, dtype)
@@ -97,7 +96,7 @@ def open_hf(folder: Path, label: str) -> Opened:
     config = read_config(folder / "config.json")
     spec = hf_spec(config, label)
     tensors = read_tensors(folder)
-    codec = load_codec(config["audio_encoder"], _part(tensors, "audio_encoder."), spec.n_q)
+    codec = load_speaker(config["audio_encoder"], _part(tensors, "audio_encoder."), spec)
     return Opened(spec, from_hf(tensors, spec), codec, _count(_part(tensors, "text_encoder.")))
 
 
@@ -114,8 +113,6 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     try:
         parts = typed(_Config, config)
         decoder, audio = parts.decoder, parts.audio_encoder
-        if decoder.audio_channels != 1:
-            raise NotSupportedError(f"{label} is a stereo variant, which is not supported: use the mono one")
         if decoder.activation_function != "gelu" or decoder.scale_embedding:
             raise NotSupportedError(
                 f"{label} uses an activation or embedding scale that no released MusicGen has: use a released one"
@@ -130,7 +127,9 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
             d_ff=decoder.ffn_dim,
             card=decoder.vocab_size,
             n_q=decoder.num_codebooks,
-            delays=decoder.delays or tuple(range(decoder.num_codebooks)),
+            channels=decoder.audio_channels,
+            # Both channels of a codebook together, as transformers lays them out.
+            delays=decoder.delays or tuple(k // decoder.audio_channels for k in range(decoder.num_codebooks)),
             frame_rate_hz=rate / frame,
             sample_rate_hz=rate,
             samples_per_frame=frame,

@@ -5,12 +5,16 @@ Knows no layout in particular.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from drawbar.errors import CheckpointError
 from drawbar.musicgen.checkpoint.weights import Mapped
-from drawbar.musicgen.codec.interface import Codec
+from drawbar.musicgen.codec.interface import Codec, load_codec
+from drawbar.musicgen.codec.stereo import StereoCodec
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.spec import ModelSpec
@@ -44,6 +48,17 @@ class Opened:
     text: int
     """Parameters of the text encoder; 0 without one."""
     notes: tuple[str, ...] = ()
+
+
+def load_speaker(
+    config: Mapping[str, object],
+    tensors: Mapping[str, Tensor],
+    spec: ModelSpec,
+    device: torch.device | str = "cpu",
+) -> Codec:
+    """A codec's section and tensors -> the codec that a model of these sizes speaks. Raises as ``load_codec``."""
+    codec = load_codec(config, tensors, spec.n_q // spec.channels, device)
+    return codec if spec.channels == 1 else StereoCodec(codec)
 
 
 def check_together(spec: ModelSpec, codec: Codec, text: TextEncoder | None) -> None:

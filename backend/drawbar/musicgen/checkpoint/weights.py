@@ -117,8 +117,8 @@ def save_hf(
     ``text_encoder`` is a transformers ``T5EncoderModel``; ``tokenizer`` a tokenizer.json or a folder that holds one;
     ``codec`` one of our own codecs, an ``EncodecCodec``'s model or an ``EncodecCodec``. Beyond the released layout,
     ``context_frames``, ``delays``, ``change_temperature`` and ``clock_periods`` are written beside the decoder's
-    sizes, and ``audio_encoder`` may be one of our own codecs'. ``extra`` is stored as ``config.json["drawbar"]``. Files are
-    complete or absent. Raises BadInputError without a tokenizer.
+    sizes, and ``audio_encoder`` may be one of our own codecs'. ``extra`` is stored as ``config.json["drawbar"]``.
+    Files are complete or absent. Raises BadInputError without a tokenizer.
     """
     codec = getattr(codec, "model", codec)
     tensors = to_hf(decoder)
@@ -144,7 +144,7 @@ def save_hf(
             "num_codebooks": spec.n_q,
             "max_position_embeddings": max(2048, spec.max_steps),
             "activation_function": "gelu",
-            "audio_channels": 1,
+            "audio_channels": spec.channels,
             "pad_token_id": spec.card,
             "bos_token_id": spec.card,
             "context_frames": spec.context_frames,

@@ -69,6 +69,8 @@ class EncodecSizes:
 class EncodecCodec:
     """See ``codec.Codec``. EnCodec is not causal unless its configuration says so: the look-ahead is several frames."""
 
+    channels = 1
+
     def __init__(self, model: EncodecModel, n_q: int, device: torch.device | str = "cpu") -> None:
         config = model.config
         if config.audio_channels != 1 or config.normalize:

@@ -1,8 +1,8 @@
 """A checkpoint's codec section -> a codec: audio to tokens, tokens to audio, also bit by bit.
 
 Three codecs stand behind one interface: the released EnCodec (transformers' ``EncodecModel``), the embedded model's
-``bands.BandCodec``, and that of embedded models before December 2026, ``spectral.SpectralCodec``. Knows nothing of the
-decoder.
+``bands.BandCodec``, and that of embedded models before December 2026, ``spectral.SpectralCodec``. Any of them
+becomes one for two channels by ``stereo.StereoCodec``. Knows nothing of the decoder.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class CodecStream(Protocol):
     """Tokens in, samples out, as soon as they are complete."""
 
     def push(self, tokens: Tensor) -> Tensor:
-        """Tokens ``[B, K, t]`` -> the samples they complete ``[B, 1, m]``; m may lag by the look-ahead."""
+        """Tokens ``[B, K, t]`` -> the samples they complete ``[B, C, m]``; m may lag by the look-ahead."""
         ...
 
     def flush(self) -> Tensor:
-        """The samples still owed ``[B, 1, m]``; all pushes and the flush, joined, equal ``decode``."""
+        """The samples still owed ``[B, C, m]``; all pushes and the flush, joined, equal ``decode``."""
         ...
 
     def snapshot(self) -> object:
@@ -42,7 +42,7 @@ class CodecStream(Protocol):
 
 
 class ClipCodec(Protocol):
-    """Audio ``[B, 1, N]`` float32 in -1..1 <-> tokens ``[B, K, T]`` long."""
+    """Audio ``[B, C, N]`` float32 in -1..1 <-> tokens ``[B, K, T]`` long."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -75,16 +75,21 @@ class ClipCodec(Protocol):
         ...
 
     def encode(self, audio: Tensor) -> Tensor:
-        """Audio ``[B, 1, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``."""
+        """Audio ``[B, C, N]`` -> tokens ``[B, K, T]``, ``T = ceil(N / samples_per_frame)``; mono is taken by all."""
         ...
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens ``[B, K, T]`` -> audio ``[B, 1, T * samples_per_frame]``."""
+        """Tokens ``[B, K, T]`` -> audio ``[B, C, T * samples_per_frame]``."""
         ...
 
 
 class Codec(ClipCodec, Protocol):
     """The same, and tokens to audio bit by bit."""
+
+    @property
+    def channels(self) -> int:
+        """C: 1, or 2 for stereo (left, right)."""
+        ...
 
     @property
     def look_ahead(self) -> int:
@@ -94,6 +99,11 @@ class Codec(ClipCodec, Protocol):
     def stream(self, batch: int = 1) -> CodecStream:
         """A fresh incremental decoder for ``batch`` signals."""
         ...
+
+
+def mono(audio: Tensor) -> Tensor:
+    """What analysis hears: audio ``[B, C, N]`` -> the mean of the channels ``[B, 1, N]``; mono as it is."""
+    return audio if audio.shape[1] == 1 else audio.mean(1, keepdim=True)
 
 
 def load_codec(

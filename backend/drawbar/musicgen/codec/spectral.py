@@ -194,6 +194,7 @@ class Oscillators(nn.Module):
 class FrameCodec(nn.Module):
     """What our own codecs have in common: rates, digest, checkpoint, and a stream of frames."""
 
+    channels = 1
     config: CodecSizes
     n_q: int
     """Codebooks."""

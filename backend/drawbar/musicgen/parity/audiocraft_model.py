@@ -161,6 +161,7 @@ def _sizes(decoder: Decoder) -> JsonMapping:
     spec = decoder.spec
     return {
         "n_q": spec.n_q,
+        "delays": [book // spec.channels for book in range(spec.n_q)],
         "card": spec.card,
         "dim": spec.d_model,
         "num_heads": spec.n_heads,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from drawbar.musicgen.generation.sampling import Noise
 from drawbar.musicgen.model import Model
 from drawbar.musicgen.network.delay import to_steps
 from drawbar.musicgen.parity.fixed_steering import FixedSteering
@@ -47,6 +48,8 @@ class Case:
     played: Tensor | None = None
     """``[T, N, D]``: the residuals of all N layers while it played, frame t at position t + 1."""
     guidance: float = 3.0
+    seed: int | None = None
+    """Of a take that was drawn at temperature 1; None for a greedy one."""
 
 
 class _Everything:
@@ -67,7 +70,10 @@ def our_cases(
     seed: int,
     progress: Callable[[str, float], None],
 ) -> list[Case]:
-    """Runs our model: a long greedy take, a second prompt, steering, and faint residuals."""
+    """Runs our model: a long greedy take, a second prompt, steering, a long drawn and steered take, faint residuals.
+
+    Models that draw in a way of their own (``change_temperature``) are compared without the drawn one.
+    """
     first, second = prompts
     layers = model.spec.n_layers
     short = min(SHORT, model.spec.context_frames)
@@ -81,6 +87,8 @@ def our_cases(
     push = _push(cases[0], layers, generator)
     cases.append(_forced(model, "steered", first, clip(), push))
     cases.append(_played(model, "steered", first, short, push, guidance, progress))
+    if model.spec.change_temperature is None:
+        cases.append(_played(model, "drawn, steered", first, frames, push, guidance, progress, seed))
     # All but the last layer: every block's norm; the last alone: the final norm.
     for faint in (tuple(range(layers - 1)), (layers - 1,)):
         if faint:
@@ -117,7 +125,8 @@ def compare(model: Model, oracle: Oracle, cases: Sequence[Case]) -> Iterator[Row
         if not number:
             yield _numbering(case, theirs, name)
         if case.played is not None:
-            yield _greedy(case, steps, theirs, f"{prefix}greedy tokens", name, max(logits))
+            what = f"{prefix}greedy tokens" if case.seed is None else f"{prefix}tokens"
+            yield _same_tokens(case, steps, theirs, what, name, max(logits), spec.delays)
     yield Row.compared("norm epsilon", name, max(faint), BOUND, "faint residuals")
 
 
@@ -170,14 +179,17 @@ def _played(
     steering: FixedSteering | None,
     guidance: float,
     progress: Callable[[str, float], None],
+    seed: int | None = None,
 ) -> Case:
-    """A greedy take, and what every layer put out while it was made."""
+    """A greedy take (with a seed: a drawn one), and what every layer put out while it was made."""
     tokens, seen = [], []
     everything = _Everything(model.spec.n_layers)
     with model.stream(
         prompt,
         guidance=guidance,
-        temperature=0.0,
+        temperature=0.0 if seed is None else 1.0,
+        top_k=0,
+        seed=seed or 0,
         seconds=frames / model.spec.frame_rate_hz,
         steering=steering,
         observers=[everything],
@@ -189,7 +201,7 @@ def _played(
     case = _forced(model, title, prompt, torch.stack(tokens, dim=1)[None], steering)
     # The teacher-forced residuals of steering are a case of their own.
     residuals = case.residuals if steering is None else {}
-    return replace(case, residuals=residuals, played=torch.stack(seen), guidance=guidance)
+    return replace(case, residuals=residuals, played=torch.stack(seen), guidance=guidance, seed=seed)
 
 
 def _push(case: Case, layers: int, generator: torch.Generator) -> FixedSteering:
@@ -236,17 +248,27 @@ def _numbering(case: Case, theirs: Passed, name: str) -> Row:
     return Row.compared("layer numbering", name, len(wrong), 0, note)
 
 
-def _greedy(case: Case, steps: Tensor, theirs: Passed, what: str, name: str, rounding: float) -> Row:
+def _same_tokens(
+    case: Case,
+    steps: Tensor,
+    theirs: Passed,
+    what: str,
+    name: str,
+    rounding: float,
+    delays: Sequence[int],
+) -> Row:
     """Whether their likeliest token, given ours so far, is ours at every step.
 
     That is the same as decoding greedily with theirs: both start from the same step, and as long as every earlier
     token is equal the next is chosen from the same logits, so the first difference would show here (induction over
     steps; the network is causal, so one pass gives all of them). A difference where their two likeliest tokens are
     closer than the two implementations' own rounding (the largest difference of their logits, where it is within its
-    bound) is a tie that neither decides: it is counted apart.
+    bound) is a tie that neither decides: it is counted apart. A drawn take is the likeliest after the seed's noise.
     """
     conditional, null = theirs.logits.float().cpu()
     guided = (null + case.guidance * (conditional - null))[:, :-1]
+    if case.seed is not None:
+        guided = guided + _noise(case.seed, delays, *guided.shape[1:])
     expected = steps[0, :, 1:].cpu()
     decided = expected < guided.shape[-1]
     top = guided.topk(2, dim=-1)
@@ -261,6 +283,15 @@ def _greedy(case: Case, steps: Tensor, theirs: Passed, what: str, name: str, rou
     if bool(ties.any()):
         note += f"; {int(ties.sum())} ties within rounding left out"
     return Row.compared(what, name, int((differing & ~ties).sum()), 0, note)
+
+
+def _noise(seed: int, delays: Sequence[int], positions: int, card: int) -> Tensor:
+    """What is added to the logits of every book and position before the likeliest is taken ``[K, S, card]``."""
+    keys = [
+        Noise.keys(seed, [(position - delay, book) for position in range(positions)])
+        for book, delay in enumerate(delays)
+    ]
+    return Noise(card).keyed(torch.tensor(keys, dtype=torch.int64))
 
 
 def _at(theirs: Passed, layer: int, frames: int) -> Tensor:

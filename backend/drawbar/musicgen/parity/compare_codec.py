@@ -32,9 +32,9 @@ def codec_rows(codec: Codec, tokens: Tensor, seed: int = 0) -> Iterator[Row]:
         note = "no second implementation"
         yield Row.not_compared("codec encode and decode", "-", note)
     else:
-        yield from _both("transformers", ours, *_by_transformers(hf, audio, tokens))
+        yield from _both("transformers", ours, *_by_transformers(hf, audio, tokens, codec.channels))
         if has_audiocraft():
-            yield from _both("audiocraft", ours, *_by_audiocraft(hf, audio, tokens))
+            yield from _both("audiocraft", ours, *_by_audiocraft(hf, audio, tokens, codec.channels))
         else:
             yield Row.not_compared("codec encode and decode", "audiocraft", ABSENT)
     stream = codec.stream()
@@ -56,7 +56,15 @@ def _both(name: str, ours: tuple[Tensor, Tensor], encoded: Tensor, decoded: Tens
 
 
 @torch.inference_mode()
-def _by_transformers(model: Any, audio: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def _by_transformers(model: Any, audio: Tensor, tokens: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+    """Stereo as ``MusicgenForConditionalGeneration`` has it: even codebooks are the left channel's, odd the right's."""
+    if channels > 1:
+        sides = [
+            _by_transformers(model, audio[:, side : side + 1], tokens[:, side::channels], 1)
+            for side in range(channels)
+        ]
+        codes = torch.stack([encoded for encoded, _ in sides], dim=2).flatten(1, 2)
+        return codes, torch.cat([sound for _, sound in sides], dim=1)
     device = next(model.parameters()).device
     bandwidths = list(model.config.target_bandwidths)
     books = tokens.shape[1]
@@ -68,21 +76,28 @@ def _by_transformers(model: Any, audio: Tensor, tokens: Tensor) -> tuple[Tensor,
 
 
 @torch.inference_mode()
-def _by_audiocraft(model: Any, audio: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def _by_audiocraft(model: Any, audio: Tensor, tokens: Tensor, channels: int) -> tuple[Tensor, Tensor]:
     from drawbar.musicgen.parity.audiocraft_codec import audiocraft_encodec
 
     device = next(model.parameters()).device
-    codec = audiocraft_encodec(model, tokens.shape[1])
+    codec = audiocraft_encodec(model, tokens.shape[1] // channels)
+    if channels > 1:
+        from audiocraft.models.encodec import InterleaveStereoCompressionModel
+
+        codec = InterleaveStereoCompressionModel(codec)
     return codec.encode(audio.to(device))[0], codec.decode(tokens.to(device))
 
 
 def _audio(codec: Codec, seed: int) -> Tensor:
-    """About a second of chords and noise whose length is no whole number of frames, ``[1, 1, N]``."""
+    """About a second of chords and noise, each channel its own, no whole number of frames long: ``[1, C, N]``."""
     generator = torch.Generator().manual_seed(seed)
     count = codec.sample_rate_hz - 123
     time = torch.arange(count) / codec.sample_rate_hz
-    tones = sum(torch.sin(2 * torch.pi * f * time) for f in (110.0, 277.2, 659.3))
-    return (0.2 * torch.as_tensor(tones) + 0.05 * torch.randn(count, generator=generator))[None, None]
+    sides = []
+    for side in range(codec.channels):
+        tones = sum(torch.sin(2 * torch.pi * f * (1 + 0.5 * side) * time) for f in (110.0, 277.2, 659.3))
+        sides.append(0.2 * torch.as_tensor(tones) + 0.05 * torch.randn(count, generator=generator))
+    return torch.stack(sides)[None]
 
 
 def _apart(ours: Tensor, theirs: Tensor) -> float:

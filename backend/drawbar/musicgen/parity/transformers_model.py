@@ -63,6 +63,7 @@ class TransformersReference:
         positions.weights = with_clock(positions.weights, count, spec.clock_periods).to(device)
         self.model = model.eval().requires_grad_(False)
         self._text_dim, self._device = spec.text_dim, torch.device(device)
+        self._channels = int(model.config.decoder.audio_channels)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -74,7 +75,9 @@ class TransformersReference:
         batch, books, frames = tokens.shape
         pad = int(self.model.config.decoder.pad_token_id)
         begun = F.pad(tokens, (1, 0), value=pad).reshape(batch * books, frames + 1)
-        _, steps = self.model.decoder.build_delay_pattern_mask(begun, pad, max_length=frames + books)
+        _, steps = self.model.decoder.build_delay_pattern_mask(
+            begun, pad, max_length=frames + books // self._channels
+        )
         result: Tensor = steps.view(batch, books, -1)
         return result
 
@@ -121,6 +124,7 @@ def _settings(decoder: Decoder) -> dict[str, object]:
         "ffn_dim": spec.d_ff,
         "vocab_size": spec.card,
         "num_codebooks": spec.n_q,
+        "audio_channels": spec.channels,
         "pad_token_id": spec.card,
         "bos_token_id": spec.card,
     }

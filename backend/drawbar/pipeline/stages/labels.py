@@ -22,6 +22,7 @@ from drawbar.features.labellers.sound_windows import Describer
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
 from drawbar.features.storage import load_profile
 from drawbar.files.atomic_write import write_json
+from drawbar.musicgen.codec.interface import mono
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -243,5 +244,5 @@ class _View:
         """What the codec makes of a stretch."""
         tokens = self._store.tokens(clip)[None, :, start_frame : start_frame + frames]
         with torch.no_grad():
-            audio = self._model.codec.decode(tokens.to(self._settings.device))[0, 0]
+            audio = mono(self._model.codec.decode(tokens.to(self._settings.device)))[0, 0]
         return audio.float().cpu().numpy(), int(self._model.codec.sample_rate_hz)

@@ -11,6 +11,7 @@ from torch import Tensor
 from drawbar.features.labellers.interface import SoundWindows
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.files.atomic_write import atomic
+from drawbar.musicgen.codec.interface import mono
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -63,7 +64,7 @@ def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: 
 
 def _described(describer: Describer, clip: int, store: ClipStore, model: BuildModel, device: str) -> Tensor:
     with torch.no_grad():
-        audio = model.codec.decode(store.tokens(clip)[None].to(device))[0, 0].float().cpu().numpy()
+        audio = mono(model.codec.decode(store.tokens(clip)[None].to(device)))[0, 0].float().cpu().numpy()
     frames = store.frames[clip]
     return describer.describe(audio, model.codec.sample_rate_hz, frames).float().contiguous()
 

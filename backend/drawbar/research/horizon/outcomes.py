@@ -13,6 +13,7 @@ from torch import Tensor
 
 from drawbar.audio_analysis.descriptors import descriptors
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.research.horizon.horizons import Floats
 from drawbar.research.horizon.recurrence import RecurrenceSettings, find_recurrences
 
@@ -69,7 +70,7 @@ def outcomes(model: Model, detector: ReturnDetector, tokens: Tensor, begins: int
     entropy = _cross_entropy(model, tokens, begins)
     rows = []
     for clip, nats in zip(tokens, entropy, strict=True):
-        audio = model.codec.decode(clip[None])[0, 0].float().cpu().numpy()
+        audio = mono(model.codec.decode(clip[None]))[0, 0].float().cpu().numpy()
         made = descriptors(audio[start:], rate)
         onsets = float((_peaks(made["onset_strength"])).sum()) / (len(audio[start:]) / rate)
         rows.append([*detector(audio, rate, start / rate), nats, float(made["loudness_db"].mean()), onsets])

@@ -15,6 +15,7 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
 from drawbar.files.json_object import JsonObject
 from drawbar.musicgen import Model
+from drawbar.musicgen.codec.interface import mono
 from drawbar.research.horizon.events import Event, Track
 from drawbar.research.horizon.features_at import Units
 from drawbar.research.horizon.gate import foresees, passed
@@ -127,7 +128,7 @@ def write_examples(
             raise BadInputError(f"{folder / condition.name} is gone; run the study again")
         for clip in range(min(how.examples, len(names))):
             with torch.inference_mode():
-                audio = model.codec.decode(kept[0][clip][None])[0, 0].float().cpu().numpy()
+                audio = mono(model.codec.decode(kept[0][clip][None]))[0, 0].float().cpu().numpy()
             file = f"{condition.name}.{clip}.mp3"
             with atomic(folder / file) as part:
                 soundfile.write(part, audio, rate, format="MP3", subtype="MPEG_LAYER_III")
