@@ -1,7 +1,7 @@
 """Seconds, or a number of inputs of each kind -> every finding, one line each, and how many inputs there were.
 
 python -m tests.fuzz --inputs 3000 --only midi,preset
-python -m tests.fuzz --seconds 3600 --from 100000
+python -m tests.fuzz --seconds 3600 --from 100000 --results runs/fuzz.jsonl --table docs/security.md
 """
 
 import argparse
@@ -23,18 +23,19 @@ def main() -> int:
     parser.add_argument("--only", default="", help="kinds, with commas")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--most", type=int, default=12, help="findings of a kind that are told")
+    parser.add_argument("--results", type=Path, help="a file that each run adds its counts to")
+    parser.add_argument("--table", type=Path, help="a document whose table shows all that --results holds")
     options = parser.parse_args()
     os.environ.update(
         HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1", QT_QPA_PLATFORM="offscreen"
     )
-    from tests.fuzz.guard import run
+    from tests.fuzz.guard import Finding, run
+    from tests.fuzz.results import add, findings, table, write_table
     from tests.fuzz.specimens import write_specimens
     from tests.fuzz.targets import TARGETS
 
     chosen = [t for t in TARGETS if not options.only or t.__name__ in options.only.split(",")]
-    done: Counter[str] = Counter()
-    found: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {target.__name__: Counter() for target in chosen}
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="drawbar-fuzz-") as folder:
         home = Path(folder, "whole")
@@ -45,20 +46,19 @@ def main() -> int:
                 if time.monotonic() - begun > options.seconds:
                     break
                 seeds = range(first, min(first + BATCH, options.first + options.inputs))
-                started, name = time.monotonic(), target.__name__
-                for finding in run(target, seeds, home, Path(folder, "work")):
-                    done[name] += 1
-                    if finding is not None:
-                        found[name] += 1
-                        if found[name] <= options.most:
-                            print(f"{name} {finding.seed} {finding.kind}: {finding.words}", flush=True)
-                seconds[name] += int(1000 * (time.monotonic() - started))
-    for target in chosen:
-        name = target.__name__
-        rate = 60_000 * done[name] / max(1, seconds[name])
-        print(f"{name:14} {done[name]:7,} inputs, {found[name]:4} findings, {rate:,.0f} a minute")
-    print(f"{done.total():,} inputs, {found.total()} findings, {time.monotonic() - begun:.0f} s")
-    return int(found.total() > 0)
+                name, now = target.__name__, Counter[str]()
+                for outcome in run(target, seeds, home, Path(folder, "work")):
+                    now[outcome.kind if isinstance(outcome, Finding) else outcome] += 1
+                    if isinstance(outcome, Finding) and findings(counts[name] + now) <= options.most:
+                        print(f"{name} {outcome.seed} {outcome.kind}: {outcome.words}", flush=True)
+                counts[name] += now
+                if options.results:
+                    add(options.results, name, first, now)
+    print(table(counts))
+    if options.table and options.results:
+        write_table(options.table, options.results)
+    print(f"{time.monotonic() - begun:.0f} s")
+    return int(any(findings(now) for now in counts.values()))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from drawbar import cli
+from drawbar.errors import BadInputError
 
 WORDS = (
     "", "-", "--", "x", "piano", "drums", "3/5", "-1", "0", "1", "2", "1e9", "nan", "inf", "9" * 400, "\x1b[31m",
@@ -50,7 +51,7 @@ _LEAVES: list[tuple[list[str], Any]] = []
 
 
 def command(draw: random.Random, home: Path, place: Path) -> None:
-    """Exit codes are the command's own; what it raises is a fault, and so is a code that it does not have."""
+    """What a command raises is a fault, and so is an exit code that it does not have; 1 and 2 are refusals."""
     place.mkdir(parents=True)
     for name in FILES:  # copies: a command may be told to write over what it was given
         source = home / name
@@ -81,3 +82,5 @@ def command(draw: random.Random, home: Path, place: Path) -> None:
     ):
         code = cli.main(line)
     assert code in (0, 1, 2), f"exit code {code} of {line!r}"[:500]
+    if code:
+        raise BadInputError(f"exit code {code}")

@@ -1,4 +1,4 @@
-"""A target and seeds -> what went wrong: run in a forked worker that is watched for time, memory and foreign writes.
+"""A target and seeds -> what became of each: run in a forked worker that is watched for time, memory, foreign writes.
 
 One worker takes inputs one after the other (a fork each would cost more than most inputs do); it is replaced when one
 hangs, grows too large or kills it. Linux only: memory is read from /proc.
@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from drawbar.errors import DrawbarError
 from drawbar.files.reading import typed_json
@@ -29,7 +30,7 @@ MOST_S, MOST_WALL_S, MOST_BYTES = 20.0, 300.0, 4 << 30
 """Of processor time, so that a busy machine makes no hangs; of time, for what only waits; of memory."""
 Target = Callable[[random.Random, Path, Path], object]
 """A draw, the folder of whole specimens, a folder that does not exist yet -> whatever; DrawbarError is a refusal."""
-_NOW = struct.Struct("qqd")  # seed, inputs done, when the seed was begun
+_NOW = struct.Struct("qqqd")  # seed, inputs done, those that were refused, when the seed was begun
 _WRITES = {
     "os.mkdir": ((0, 2),), "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.truncate": ((0, None),),
     "os.chmod": ((0, 2),), "os.utime": ((0, 3),), "os.rename": ((0, 2), (1, 3)), "os.link": ((1, 3),),
@@ -48,12 +49,15 @@ class Finding:
     words: str
 
 
+Outcome = Finding | Literal["used", "refused"]
+
+
 def draw_of(target: Target, seed: int) -> random.Random:
     """What an input is made from."""
     return random.Random(f"{target.__name__} {seed}")
 
 
-def attempt(target: Target, seed: int, home: Path, place: Path) -> Finding | None:
+def attempt(target: Target, seed: int, home: Path, place: Path) -> Outcome:
     """One input in this process."""
     name = target.__name__
     try:
@@ -64,26 +68,28 @@ def attempt(target: Target, seed: int, home: Path, place: Path) -> Finding | Non
             return Finding(name, seed, "long", f"{len(said)} characters: {said[:300]}")
         if not said.isprintable():
             return Finding(name, seed, "control", repr(said[:300]))
+        return "refused"
     except Exception as error:
         where = "".join(traceback.format_tb(error.__traceback__)[-3:])
         return Finding(name, seed, "uncaught", f"{error!r}"[:400] + "\n" + where)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return None
+    return "used"
 
 
-def run(target: Target, seeds: Iterable[int], home: Path, root: Path) -> Iterator[Finding | None]:
-    """Every seed in watched workers -> a finding or None each; ``root`` is an empty folder for what they write."""
+def run(target: Target, seeds: Iterable[int], home: Path, root: Path) -> Iterator[Outcome]:
+    """Every seed in watched workers -> what became of it, findings first; ``root`` is an empty folder for them."""
     waiting = list(seeds)
     while waiting:
-        done, findings = _worker(target, waiting, home, root)
+        done, refused, findings = _worker(target, waiting, home, root)
         yield from findings
-        yield from (None for _ in range(done - len(findings)))
+        yield from ("refused" for _ in range(refused))
+        yield from ("used" for _ in range(done - refused - len(findings)))
         waiting = waiting[done:]
 
 
-def _worker(target: Target, seeds: list[int], home: Path, root: Path) -> tuple[int, list[Finding]]:
-    """One worker, until it is through or has to be ended -> how many seeds it had, and what was found."""
+def _worker(target: Target, seeds: list[int], home: Path, root: Path) -> tuple[int, int, list[Finding]]:
+    """One worker, until it is through or has to be ended -> how many seeds it had and refused, and what was found."""
     shared = mmap.mmap(-1, _NOW.size)
     reading, writing = os.pipe()
     before = _tree(home)
@@ -100,14 +106,14 @@ def _worker(target: Target, seeds: list[int], home: Path, root: Path) -> tuple[i
     ended = _watch(child, shared, target.__name__)
     with open(reading, encoding="utf-8") as pipe:
         findings = [typed_json(Finding, line) for line in pipe]
-    _, done, _ = _NOW.unpack(shared[:])
+    _, done, refused, _ = _NOW.unpack(shared[:])
     if ended is not None:
         findings.append(ended)
         done += 1
     shutil.rmtree(root, ignore_errors=True)
     if _tree(home) != before:
         findings.append(Finding(target.__name__, seeds[0], "changed", "the specimens are not what they were"))
-    return done, findings
+    return done, refused, findings
 
 
 def _work(target: Target, seeds: list[int], home: Path, root: Path, shared: mmap.mmap, writing: int) -> None:
@@ -138,18 +144,20 @@ def _work(target: Target, seeds: list[int], home: Path, root: Path, shared: mmap
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     sys.addaudithook(audit)
+    refused = 0
     with open(writing, "w", encoding="utf-8") as pipe:
         for done, seed in enumerate(seeds):
-            shared[:] = _NOW.pack(seed, done, time.monotonic())
+            shared[:] = _NOW.pack(seed, done, refused, time.monotonic())
             os.environ["DRAWBAR_HOME"] = os.environ["HOME"] = str(root / str(seed) / "home")
             found = attempt(target, seed, home, root / str(seed))
             if outside:
                 found = Finding(target.__name__, seed, "outside", "; ".join(outside[:3]))
                 outside.clear()
-            if found is not None:
+            refused += found == "refused"
+            if isinstance(found, Finding):
                 pipe.write(json.dumps(asdict(found)) + "\n")
                 pipe.flush()
-        shared[:] = _NOW.pack(seeds[-1], len(seeds), time.monotonic())
+        shared[:] = _NOW.pack(seeds[-1], len(seeds), refused, time.monotonic())
 
 
 def _allowed(path: str, own: str) -> bool:
@@ -164,7 +172,7 @@ def _watch(child: int, shared: mmap.mmap, target: str) -> Finding | None:
     known, spent = None, 0.0
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
-        seed, _, begun = _NOW.unpack(shared[:])
+        seed, _, _, begun = _NOW.unpack(shared[:])
         if found:
             code = os.waitstatus_to_exitcode(status)
             return None if code == 0 else Finding(target, seed, "died", f"exit {code}")

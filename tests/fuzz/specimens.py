@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from drawbar.bank import Bank
+from drawbar.bank import Bank, ConceptSlider, Evidence, FeatureEvidence, Push, Trial
 from drawbar.bank.bundle import export_bank
 from drawbar_desktop.state.takes import TakeStore
 from tests.bank.small_bank import INFO, fill
+from tests.bank.test_store import directions, example
 from tests.desktop.test_state_keeping import make_take, spool
 from tests.musicgen.released import write_audiocraft, write_hf
 from tests.sae.test_checkpoint import authors_folder
@@ -22,6 +23,34 @@ def write_specimens(home: Path) -> None:
         patch.setenv("DRAWBAR_HOME", str(home / "home"))
         with Bank.create(home / "bank", INFO) as bank:
             fill(bank)
+            bank.write_directions([(1, directions([0, 7])), (3, directions([0, 1, 2, 5, 10]))])
+            bank.write_examples(
+                [("3/0", example(1)), ("3/1", example(2, bin_name="q25")), ("1/7", example(3))]
+            )
+            push = Push(3, np.array([3, 0, 0, 4], np.float32))
+            bank.write_concept_sliders(
+                [ConceptSlider("slow", (push,), features=(("3/1", 1.0),), card={"slope": 1.0})]
+            )
+            trials = [
+                Trial(
+                    "confirm",
+                    "feature",
+                    "3/2",
+                    3,
+                    amount,
+                    "piano",
+                    5,
+                    7,
+                    32,
+                    np.array([amount, 0.5], np.float32),
+                )
+                for amount in (-1.0, 1.0)
+            ]
+            card = {"format": 1, "measure": "detector:drums", "slope": 1.25}
+            told = {"summary": {"candidates": 2}, "measures": ["detector:drums", "finite"]}
+            bank.write_evidence(
+                Evidence((FeatureEvidence("3/2", "proven", 3.0, (-0.5, 1.5), card),), told, trials)
+            )
         export_bank(home / "bank", home / "b.drawbank")
     authors_folder(home / "sae")
     write_hf(home / "hf")

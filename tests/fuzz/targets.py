@@ -1,5 +1,6 @@
 """A draw and the specimens -> one input of a kind, mutated, given to what reads that kind and used as a user would."""
 
+import contextlib
 import json
 import random
 import shutil
@@ -15,7 +16,7 @@ from drawbar.bank.checks import verify
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.corpus import read_table
 from drawbar.corpus.audio import read_audio
-from drawbar.errors import DrawbarError
+from drawbar.errors import BadInputError, DrawbarError
 from drawbar.features.labellers.people import read_people
 from drawbar.live.takes.take import load_record
 from drawbar.pipeline import BuildSettings
@@ -194,7 +195,8 @@ def bundle(draw: random.Random, home: Path, place: Path) -> None:
 
 def bank(draw: random.Random, home: Path, place: Path) -> None:
     shutil.copytree(home / "bank", place)
-    bytes_file(draw, home / "bank" / "bank.sqlite", place / "bank.sqlite")
+    name = draw.choice(("bank.sqlite", "directions.safetensors", "examples.safetensors"))
+    bytes_file(draw, home / "bank" / name, place / name)
     _use_bank(place)
 
 
@@ -268,7 +270,11 @@ def _read_bank(place: Path) -> None:
         for row_id in rows:
             opened.examples(row_id)
         opened.trials()
+        opened.concept_sliders()
+        for name in ("summary", "measures"):
+            opened.evidence(name)
         opened.add_label("3/5", "mine")
+        opened.star("3/5")
 
 
 def query(draw: random.Random, home: Path, place: Path) -> None:
@@ -286,7 +292,8 @@ def query(draw: random.Random, home: Path, place: Path) -> None:
             shelf=draw.choice((None, text, "proven")),
             min_density=draw.choice((None, float("nan"), 1e300)), max_density=draw.choice((None, -1.0, float("inf"))),
         ), limit=5)  # fmt: skip
-        opened.resolve(text)
+        with contextlib.suppress(BadInputError):  # few draws name a feature
+            opened.resolve(text)
 
 
 def sound(draw: random.Random, home: Path, place: Path) -> None:
