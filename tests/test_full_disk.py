@@ -166,54 +166,6 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(
     assert {p.name for p in tmp_path.iterdir()} <= {"file", "home"}
 
 
-@pytest.fixture
-def read_only_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk that holds a home and an old file, mounted so that even root cannot write."""
-    place = tmp_path / "read-only"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a disk of its own needs Linux and the right to mount one")
-    try:
-        (place / "home").mkdir()
-        (place / "old").write_bytes(b"old")
-        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-MORE_COMMANDS: dict[str, Callable[[Path, Path], list[object]]] = {
-    "install": lambda out, bundle: ["bank", "install", bundle],
-    "remove": lambda out, bundle: ["bank", "remove", "none"],
-    "import": lambda out, bundle: [
-        "features", "import", out.parent.parent / "labels.csv", "--bank", bundle.with_name("bank")
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, *MORE_COMMANDS])
-def test_a_disk_that_is_read_only_is_one_line(
-    read_only_disk: Path,
-    bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-) -> None:
-    monkeypatch.setenv("DRAWBAR_HOME", str(read_only_disk / "home"))
-    monkeypatch.setenv("COLUMNS", "300")
-    with Bank.open(bundle.with_name("bank"), edits=tmp_path / "edits") as bank:
-        (tmp_path / "labels.csv").write_text(f"feature,label\n{bank.search(limit=1)[0].id},two\n")
-    out = read_only_disk / "new"
-    words = COMMANDS[name](out) if name in COMMANDS else MORE_COMMANDS[name](out, bundle)
-    assert cli.main([str(word) for word in words]) == 1
-    said = capsys.readouterr().err
-    one_line(said)
-    assert {p.name for p in read_only_disk.iterdir()} == {"home", "old"}
-    assert (read_only_disk / "old").read_bytes() == b"old"
-
-
 def test_the_estimate_is_compared_with_the_room_that_there_is(tmp_path: Path) -> None:
     from drawbar.errors import DiskError
 

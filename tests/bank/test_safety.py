@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drawbar.bank import Bank, find_bank, install_bank, installed_banks
+from drawbar.bank import Bank, find_bank, install_bank, installed_banks, remove_bank
 from drawbar.bank.bundle import export_bank
 from drawbar.bank.database import Database
 from drawbar.bank.versions import next_version
@@ -186,3 +186,20 @@ def test_a_full_disk_while_installing_is_not_the_bundle_s_fault(
     with pytest.raises(DiskError, match="the disk is full"):
         install_bank(bundle, tmp_path / "installed")
     assert installed_banks(tmp_path / "installed") == []
+
+
+def test_a_removal_that_is_cut_short_lists_nothing(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed, _ = install_bank(bundle, tmp_path / "installed", edits=tmp_path)
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_bank(installed.name, tmp_path / "installed")
+    assert installed_banks(tmp_path / "installed") == []
+    install_bank(bundle, tmp_path / "installed", edits=tmp_path)
+    assert [bank.name for bank in installed_banks(tmp_path / "installed")] == [installed.name]

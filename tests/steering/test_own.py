@@ -1,5 +1,6 @@
 """Directions of one's own: kept safely, tied to their model, found and played as features are."""
 
+import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -196,3 +197,62 @@ def test_its_row_reads_the_projection_whatever_the_bank_takes_off(
         assert rows["scale"][1] == 4.0
         np.testing.assert_allclose(rows["W_dec"][0], palette._bank.vectors([first])["W_dec"][0])
     assert directions_from_bank(palette, [first])[0].id == first
+
+
+def test_saving_in_place_of_another_leaves_the_old_or_the_new_one(
+    store: OwnDirections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends before the JSON file has its name leaves the old direction, vector and figures."""
+    from drawbar.steering import own as module
+
+    store.save(own(axis=0))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_text", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.save(own(axis=3, scale=9.0), replace=True)
+    back = store.load("more grit")
+    assert (int(back.vector.argmax()), back.scale) == (0, 4.0)
+    store.save(own(axis=3, scale=9.0), replace=True)
+    back = store.load("more grit")
+    assert (int(back.vector.argmax()), back.scale) == (3, 9.0)
+    assert len(list(store.folder.iterdir())) == 2, "what was left half-way is cleared away"
+
+
+def test_removing_takes_it_off_the_list_first(store: OwnDirections, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(own())
+    real = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".safetensors":
+            raise KeyboardInterrupt
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.remove("more grit")
+    assert store.names() == []
+
+
+def test_one_of_the_first_format_is_read(store: OwnDirections) -> None:
+    path = store.save(own())
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    (store.folder / facts.pop("vectors")).rename(store.folder / "more grit.safetensors")
+    path.write_text(json.dumps(facts | {"format": 1}), encoding="utf-8")
+    assert store.load("more grit").scale == 4.0
+    store.save(own(), replace=True)
+    assert not (store.folder / "more grit.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"scale": 10**400}, {"about": [[[]]] * 3}, {"layer": "1"}, {"vectors": "../../x"}, {"format": 10**40},
+     {"rest": None}, {"scale": True}],
+)  # fmt: skip
+def test_values_of_another_kind_are_damage(store: OwnDirections, change: dict[str, Any]) -> None:
+    path = store.save(own())
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+    with pytest.raises(BadInputError, match=r"damaged|newer Drawbar"):
+        store.load("more grit")
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(BadInputError, match="damaged"):
+        store.load("more grit")

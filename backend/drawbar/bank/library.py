@@ -140,6 +140,7 @@ def remove_bank(name: str, root: Path | None = None) -> Path:
     if not re.fullmatch(r"\w[\w.-]*", name) or not (folder / DATABASE).is_file():
         known = ", ".join(bank.name for bank in installed_banks(root)) or "none"
         raise BankError(f"{name[:80]!r} is not installed (installed: {known})")
+    (folder / DATABASE).unlink()  # first: killed after it, nothing is listed that is not whole
     shutil.rmtree(folder)
     return folder
 

@@ -21,6 +21,7 @@ from drawbar.bench.concept_table import CONTROL, markdown, plot, summary, table_
 from drawbar.bench.concept_units import Found
 from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
@@ -156,8 +157,8 @@ def write_report(result: JsonMapping, page: Path) -> list[Path]:
     page.parent.mkdir(parents=True, exist_ok=True)
     pictures = {scope: page.with_name(f"{page.stem}-{scope}.svg") for scope in SCOPES}
     for scope, path in pictures.items():
-        path.write_text(plot(result, scope), encoding="utf-8")
-    page.write_text(markdown(result, {s: path.name for s, path in pictures.items()}), encoding="utf-8")
+        write_text(path, plot(result, scope))
+    write_text(page, markdown(result, {s: path.name for s, path in pictures.items()}))
     return [page, *pictures.values()]
 
 

@@ -15,6 +15,7 @@ from drawbar.bench.figure import line_plot
 from drawbar.bench.model import COLUMNS, rows
 from drawbar.bench.model_music import SETS, Compared
 from drawbar.bench.spectrograms import spectrograms
+from drawbar.files.atomic_write import atomic, write_text
 from drawbar.files.json_object import JsonMapping
 
 TAKES = 8
@@ -33,9 +34,9 @@ def write_report(result: JsonMapping, clips: Compared, page: Path) -> list[Path]
     written = [page]
     for name, svg in pictures.items():
         written.append(page.with_name(f"{page.stem}-{name}.svg"))
-        written[-1].write_text(svg, encoding="utf-8")
+        write_text(written[-1], svg)
     takes = _write_takes(clips, page)
-    page.write_text(markdown(result, clips, page.stem, list(pictures), takes), encoding="utf-8")
+    write_text(page, markdown(result, clips, page.stem, list(pictures), takes))
     return [*written, *takes]
 
 
@@ -81,9 +82,10 @@ def _write_takes(clips: Compared, page: Path) -> list[Path]:
     for at in _first(clips, TAKES):
         files.append(folder / f"{page.stem}-{at + 1}.ogg")
         sound = np.nan_to_num(clips.generated[at])
-        soundfile.write(
-            files[-1], sound, SAMPLE_RATE_HZ, format="OGG", subtype="VORBIS", compression_level=_COMPRESSION
-        )
+        with atomic(files[-1]) as part:
+            soundfile.write(
+                part, sound, SAMPLE_RATE_HZ, format="OGG", subtype="VORBIS", compression_level=_COMPRESSION
+            )
     return files
 
 

@@ -19,6 +19,7 @@ from drawbar.evidence.statistics.analysis import analyse
 from drawbar.evidence.statistics.settings import StatisticsSettings
 from drawbar.evidence.statistics.synthetic_studies import SyntheticSettings, synthetic_study
 from drawbar.evidence.statistics.verdicts import PROVEN
+from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
 
 EFFECTS = (0.25, 0.5, 1.0, 2.0)
@@ -197,7 +198,7 @@ def write_report(result: JsonMapping, path: Path) -> None:
         *(f"| {r[0]} | {' | '.join(_share(value) for value in r[1:])} |" for r in found["power"]),
         "",
     ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    write_text(path, "\n".join(lines))
 
 
 def _share(value: object) -> str:

@@ -49,7 +49,11 @@ def bench_model(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="Write a page in Markdown there, pictures and takes beside it."),
+        typer.Option(
+            "--report",
+            callback=file_to_write,
+            help="Write a page in Markdown there, pictures and takes beside it.",
+        ),
     ] = None,
     soundfont: FontOption = None,
     device: DeviceOption = "cpu",

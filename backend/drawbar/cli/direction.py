@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 from drawbar.cli.loading import load
 from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption
 from drawbar.cli.output import line, out_json, progress, say, table
+from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonMapping, JsonObject
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def from_examples(
         )
     files, others = sound_files(like), sound_files(unlike or [])
     check_sides(files, others)
+    check_folder(store.folder)
     loaded = load(model, device)
     layers = None if layer == "auto" else [int(layer)]
     with progress("reading examples") as tell:

@@ -10,6 +10,7 @@ from drawbar.cli.loading import load
 from drawbar.cli.options import DeviceOption, JsonFlag, ModelOption, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, status, table
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def from_words(
                 f"there is a direction mine/{name} already; add --replace", param_hint="--replace"
             )
     contexts = lines_of(context)
+    check_folder(store.folder)
+    check_folder(_pools())
     loaded = load(model, device)
     opened = _bank_of(loaded.fingerprint, bank)
     with progress("asking the model") as tell:

@@ -1,7 +1,7 @@
 """Directions that a user made from examples -> files that stay, and back as directions for the sliders.
 
-One safetensors file with the vector and one JSON beside it, tied to the site. Their ids are ``mine/NAME``, and they
-go wherever a feature's id goes. Knows nothing of how a direction is found.
+A JSON file, tied to the site, names the safetensors file with its vector: whoever writes is killed before it is there,
+or after. Their ids are ``mine/NAME``, and they go wherever a feature's id goes. Knows nothing of how one is found.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +24,34 @@ from drawbar import paths
 from drawbar.bank.concept_sliders import is_concept
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.files.atomic_write import atomic, write_text
-from drawbar.files.json_object import JsonMapping
+from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.lock import LOCK_NAME, Lock
+from drawbar.files.reading import read_bytes, typed_json
 from drawbar.musicgen.interfaces import SitedModel
 from drawbar.steering.concepts import concept_direction
 from drawbar.steering.directions import Direction, DirectionSource, check_site, directions_from_bank
 
 PREFIX = "mine/"
 _NAME = re.compile(r"\w[\w +&'-]{0,58}\w|\w")
-_FORMAT = 1
+_FORMAT = 2
+_MAX_BYTES = 8 << 20
+_WAIT_S = 10.0
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What stands in the JSON file."""
+
+    format: int
+    fingerprint: str
+    model_name: str
+    layer: int
+    scale: float
+    rest: float
+    about: JsonObject
+    name: str = ""
+    vectors: str = ""
+    """The safetensors file's name; that of the JSON file in format 1."""
 
 
 def is_own(id: str) -> bool:
@@ -95,28 +116,33 @@ class OwnDirections:
 
     def save(self, own: OwnDirection, *, replace: bool = False) -> Path:
         """Write both files, whole and synced -> the JSON's path. Raises BadInputError for a name that is taken."""
-        taken = next((name for name in self.names() if name.casefold() == own.name.casefold()), None)
-        if taken is not None and not replace:
-            raise BadInputError(
-                f"there is a direction mine/{taken} already, and takes may use it: choose another name, "
-                f"or remove it first (drawbar direction remove {taken!r})"
-            )
-        if taken not in (None, own.name):  # the same but for capital letters
-            self.remove(taken)
-        vectors, facts = self._files(own.name)
-        with atomic(vectors) as part:
-            save_file({"vector": np.ascontiguousarray(own.vector, np.float32)}, part)
-        values = {
-            "format": _FORMAT,
-            "name": own.name,
-            "fingerprint": own.fingerprint,
-            "model_name": own.model_name,
-            "layer": own.layer,
-            "scale": own.scale,
-            "rest": own.rest,
-            "about": dict(own.about),
-        }
-        write_text(facts, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with Lock(self.folder / LOCK_NAME, "saving a direction", wait_s=_WAIT_S):
+            taken = self._known(own.name)
+            if taken is not None and not replace:
+                raise BadInputError(
+                    f"there is a direction mine/{taken} already, and takes may use it: choose another name, "
+                    f"or remove it first (drawbar direction remove {taken!r})"
+                )
+            vectors = self.folder / f"{own.name}.{secrets.token_hex(4)}.safetensors"
+            with atomic(vectors) as part:
+                save_file({"vector": np.ascontiguousarray(own.vector, np.float32)}, part)
+            values = {
+                "format": _FORMAT,
+                "name": own.name,
+                "fingerprint": own.fingerprint,
+                "model_name": own.model_name,
+                "layer": own.layer,
+                "scale": own.scale,
+                "rest": own.rest,
+                "about": dict(own.about),
+                "vectors": vectors.name,
+            }
+            facts = self.folder / f"{own.name}.json"
+            write_text(facts, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+            self._clear(own.name, but=vectors)
+            if taken not in (None, own.name):  # the same but for capital letters
+                self._forget(taken, but=facts)
         return facts
 
     def names(self) -> list[str]:
@@ -125,31 +151,24 @@ class OwnDirections:
 
     def load(self, name: str) -> OwnDirection:
         """One by its name or id. Raises BadInputError for one that is missing, damaged or newer than this program."""
-        wanted = name.removeprefix(PREFIX).strip()
-        found = next((known for known in self.names() if known.casefold() == wanted.casefold()), None)
-        if found is None:
-            raise BadInputError(
-                f"there is no direction {PREFIX}{wanted[:80]}; there are {', '.join(self.names()) or 'none'} "
-                "(drawbar direction from-examples makes one)"
-            )
-        vectors, facts = self._files(found)
+        found = self._named(name)
+        facts = self.folder / f"{found}.json"
         try:
-            values = json.loads(facts.read_text(encoding="utf-8"))
-            if int(values["format"]) > _FORMAT:
+            values = typed_json(_Facts, read_bytes(facts, _MAX_BYTES))
+            if values.format > _FORMAT:
                 raise BadInputError(f"{facts} was written by a newer Drawbar: update this one")
+            vectors = load_file(self._vectors(found, values))
             return OwnDirection(
                 found,
-                str(values["fingerprint"]),
-                str(values["model_name"]),
-                int(values["layer"]),
-                load_file(vectors)["vector"],
-                float(values["scale"]),
-                float(values["rest"]),
-                dict(values["about"]),
+                values.fingerprint,
+                values.model_name,
+                values.layer,
+                vectors["vector"],
+                values.scale,
+                values.rest,
+                values.about,
             )
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            if isinstance(error, BadInputError):
-                raise
             raise BadInputError(
                 f"{facts} is damaged ({error}): remove {found!r} and make it again"
             ) from error
@@ -167,18 +186,50 @@ class OwnDirections:
         return found
 
     def remove(self, name: str) -> str:
-        """Delete one, damaged or not -> its name. Raises BadInputError for an unknown one."""
-        wanted = name.removeprefix(PREFIX).strip()
-        found = next((known for known in self.names() if known.casefold() == wanted.casefold()), None)
-        if found is None:
-            self.load(name)  # raises, with the names that there are
-            raise BadInputError(f"there is no direction {wanted!r}")
-        for path in self._files(found):
-            path.unlink(missing_ok=True)
+        """Delete one, damaged or not -> its name. Raises BadInputError for an unknown one.
+
+        Makes no file, so that it works on a full disk.
+        """
+        found = self._named(name)
+        self._forget(found)
         return found
 
-    def _files(self, name: str) -> tuple[Path, Path]:
-        return self.folder / f"{name}.safetensors", self.folder / f"{name}.json"
+    def _known(self, name: str) -> str | None:
+        return next((known for known in self.names() if known.casefold() == name.casefold()), None)
+
+    def _named(self, name: str) -> str:
+        wanted = name.removeprefix(PREFIX).strip()
+        found = self._known(wanted)
+        if found is None:
+            raise BadInputError(
+                f"there is no direction {PREFIX}{wanted[:80]}; there are {', '.join(self.names()) or 'none'} "
+                "(drawbar direction from-examples makes one)"
+            )
+        return found
+
+    def _forget(self, name: str, but: Path | None = None) -> None:
+        """The JSON file first: killed after it, nothing is listed whose vector is gone."""
+        facts = self.folder / f"{name}.json"
+        if but is not None and facts.exists() and facts.samefile(but):  # a disk may not tell a from A
+            return
+        try:
+            vectors = self._vectors(name, typed_json(_Facts, read_bytes(facts, _MAX_BYTES)))
+        except (OSError, ValueError):
+            vectors = None
+        facts.unlink(missing_ok=True)
+        if vectors is None:
+            self._clear(name)
+        else:  # no other: somebody may be saving one of that name now
+            vectors.unlink(missing_ok=True)
+
+    def _vectors(self, name: str, facts: _Facts) -> Path:
+        return self.folder / (Path(facts.vectors).name or f"{name}.safetensors")
+
+    def _clear(self, name: str, but: Path | None = None) -> None:
+        own = re.compile(rf"{re.escape(name)}(\.[0-9a-f]{{8}})?\.safetensors")
+        for path in self.folder.iterdir():
+            if own.fullmatch(path.name) and path != but:
+                path.unlink(missing_ok=True)
 
 
 def directions_for(

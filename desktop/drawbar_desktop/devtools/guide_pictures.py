@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.destination import check_folder
+
 PROMPT = "slow piano in A minor with drums"
 LIMIT_S = 600.0
 
@@ -47,8 +49,10 @@ class _Tour:
             painter = QPainter(picture)
             painter.drawPixmap(self.app.window.mapFromGlobal(over.pos()), over.grab())
             painter.end()
+        from drawbar_desktop.devtools.picture_file import save_picture
+
         path = self.folder / f"{name}.png"
-        picture.save(str(path))
+        save_picture(picture, path)
         sys.stderr.write(f"{name}.png\n")
 
     def come_new(self) -> None:
@@ -134,6 +138,11 @@ class _Tour:
         app.listening.stop()
 
 
+def _size(text: str) -> tuple[int, int]:
+    width, height = (int(n) for n in text.split("x"))  # ValueError: argparse says so
+    return width, height
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="drawbar pictures guide", description="The pictures of docs/guide.md."
@@ -141,14 +150,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--scale", type=int, default=100)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--size", default="1440x900")
+    parser.add_argument("--size", type=_size, default=(1440, 900), metavar="WIDTHxHEIGHT")
     given = parser.parse_args(list(arguments))
-    width, height = (int(n) for n in given.size.split("x"))
+    width, height = given.size
     from drawbar_desktop.services.display import why_no_window
 
     if why_no_window() is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    given.folder.mkdir(parents=True, exist_ok=True)
+    check_folder(given.folder)
     with tempfile.TemporaryDirectory() as home:
         from drawbar_desktop.app import App, make_application
         from drawbar_desktop.services.model_loading import load_embedded

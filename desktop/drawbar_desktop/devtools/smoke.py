@@ -9,7 +9,9 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from drawbar.files.destination import check_file
 from drawbar_desktop.app import App, make_application
+from drawbar_desktop.devtools.picture_file import save_picture
 from drawbar_desktop.services.interfaces import Load
 from drawbar_desktop.services.model_loading import load_embedded
 
@@ -23,6 +25,7 @@ class SmokeError(Exception):
 
 def smoke_test(shot: Path, load: Load = load_embedded, size: tuple[int, int] = (1440, 900)) -> int:
     """Open, add features, play 3 s, move a slider, save `shot`; 0, or 1 with one line on stderr."""
+    check_file(shot)
     application = make_application()
     app = App(load)
     try:
@@ -58,10 +61,9 @@ def _drive(application: QApplication, app: App, shot: Path, size: tuple[int, int
         raise SmokeError(f"the slider of {first} did not move: {app.rack.strip(first).amount}")
     _wait(application, PLAY_S, "playing 3 s", lambda: _heard(app, SETTLE_S))
     picture = app.window.grab()
-    if picture.isNull() or not picture.save(str(shot)):
-        raise SmokeError(
-            f"the screenshot could not be saved as {shot}; give a path that ends in .png in a writable folder"
-        )
+    if picture.isNull():
+        raise SmokeError("the window cannot be pictured")
+    save_picture(picture, shot)
 
 
 def _heard(app: App, seconds: float) -> bool:

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.destination import check_folder
+
 LOOKS = tuple(
     (scale, theme, size)
     for theme in ("dark", "light")
@@ -37,18 +39,19 @@ def main(arguments: Sequence[str]) -> int:
         prog="drawbar pictures looks", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/pictures/looks"))
-    parser.add_argument("--only", default="")
+    parser.add_argument(
+        "--only", default="", metavar="LOOK", choices=["", *map(_name, *zip(*LOOKS, strict=True))]
+    )
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(list(arguments))
     if given.home is not None:
         return _one(given.only, given.home, given.folder)
-    given.folder.mkdir(parents=True, exist_ok=True)
+    check_folder(given.folder)
     with tempfile.TemporaryDirectory() as folder:
         first = Path(folder, "home")
         sys.stderr.write("rendering a take\n")
         _render(first)
-        for scale, theme, (width, height) in LOOKS:
-            name = f"{scale}-{theme}-{width}x{height}"
+        for name in map(_name, *zip(*LOOKS, strict=True)):
             if given.only not in ("", name):
                 continue
             home = Path(folder, name)
@@ -59,6 +62,10 @@ def main(arguments: Sequence[str]) -> int:
             if done.returncode:
                 return done.returncode
     return 0
+
+
+def _name(scale: int, theme: str, size: tuple[int, int]) -> str:
+    return f"{scale}-{theme}-{size[0]}x{size[1]}"
 
 
 def _render(home: Path) -> None:
@@ -94,6 +101,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
     from drawbar.paths import embedded_bank_dir
     from drawbar_desktop.app import App, make_application
     from drawbar_desktop.devtools.bench_window import StandIn
+    from drawbar_desktop.devtools.picture_file import save_picture
     from drawbar_desktop.services.interfaces import Loaded
     from drawbar_desktop.state.desk import Desk
 
@@ -130,7 +138,7 @@ def _one(name: str, home: Path, folder: Path) -> int:
 
     def grab(what: str) -> None:
         rest(0.3)
-        app.window.grab().save(str(folder / f"{what}.png"))
+        save_picture(app.window.grab(), folder / f"{what}.png")
         sys.stderr.write(f"{what}.png\n")
 
     grab(name)

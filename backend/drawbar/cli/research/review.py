@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag, file_to_write
+from drawbar.cli.options import FontOption, JsonFlag, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.cli.research.study import EVENTS, TRACKS, Audio
 from drawbar.errors import BadInputError
+from drawbar.files.atomic_write import write_text
 
 app = typer.Typer(no_args_is_help=True, help="Listen to proposed recurrences and say what you hear.")
 
@@ -19,7 +20,7 @@ Name = Annotated[str, typer.Option("--as", help="Your name; each reviewer's deci
 @app.command("queue")
 def review_queue(
     study: Annotated[Path, typer.Argument(help="A study with events: `drawbar study events`.")],
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(callback=folder_to_write, help="The review's folder.")],
     most: Annotated[int, typer.Option(help="At most so many proposals; 0: all.")] = 0,
     audio: Audio = None,
     soundfont: FontOption = None,
@@ -126,9 +127,7 @@ def review_export(
     save_events(out, [row.event() for row in rows])
     if annotations is not None:
         every = [row.row() for each in decisions for row in each.values()]
-        annotations.write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every), encoding="utf-8"
-        )
+        write_text(annotations, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in every))
     everything = {id for each in decisions for id in each}
     line(f"{', '.join(names)}: {out}")
     table(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag, file_to_write
+from drawbar.cli.options import FontOption, JsonFlag, file_to_write, folder_to_write
 from drawbar.cli.output import line, out_json, progress, say, table
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
@@ -20,6 +20,7 @@ TRACKS, EVENTS = "tracks.jsonl", "events.jsonl"
 app = typer.Typer(no_args_is_help=True, help="Long horizon: do features foresee that a motif returns?")
 
 Study = Annotated[Path, typer.Argument(help="The study's folder.")]
+Written = Annotated[Path, typer.Argument(callback=folder_to_write, help="The study's folder.")]
 Audio = Annotated[
     Path | None, typer.Option("--audio", help="Where the tracks' files lie; not needed for composed pieces.")
 ]
@@ -27,7 +28,7 @@ Audio = Annotated[
 
 @app.command("manifest")
 def study_manifest(
-    study: Study,
+    study: Written,
     place: Annotated[
         Path | None, typer.Argument(help="A folder of whole tracks, or a table (our own, MTG-Jamendo's).")
     ] = None,
@@ -77,7 +78,7 @@ def study_verify(study: Study, audio: Audio = None) -> None:
 
 @app.command("events")
 def study_events(
-    study: Study,
+    study: Written,
     audio: Audio = None,
     detected: Annotated[
         bool, typer.Option("--detected", help="Let the detector look at composed pieces too.")
