@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,3 +90,16 @@ def test_what_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
         Database(path)
     with pytest.raises(BankError, match=r"missing\.sqlite"):
         Database(tmp_path / "missing.sqlite", writable=False)
+
+
+def test_a_schema_of_many_lines_is_quoted_on_one(tmp_path: Path) -> None:
+    """SQLite's message holds the schema's own text: found by tests/fuzz."""
+    path = tmp_path / "a.sqlite"
+    with sqlite3.connect(path) as raw:
+        raw.execute('CREATE TABLE feature (low REAL,\n    high REAL,\n    "card" TEXT)')
+    raw.close()
+    path.write_bytes(path.read_bytes().replace(b'"card"', b"'card ", 1))
+    with pytest.raises(BankError, match="cannot be read") as caught:
+        Database(path, writable=False).rows("SELECT * FROM feature")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600

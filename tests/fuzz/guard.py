@@ -83,8 +83,10 @@ def run(target: Target, seeds: Iterable[int], home: Path, root: Path) -> Iterato
     while waiting:
         done, refused, findings = _worker(target, waiting, home, root)
         yield from findings
-        yield from ("refused" for _ in range(refused))
-        yield from ("used" for _ in range(done - refused - len(findings)))
+        for _ in range(refused):
+            yield "refused"
+        for _ in range(done - refused - len(findings)):
+            yield "used"
         waiting = waiting[done:]
 
 

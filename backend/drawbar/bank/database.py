@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from drawbar.errors import BankError, DiskError, DrawbarError, InUseError
+from drawbar.files.reading import shortened
 
 Row = tuple[Any, ...]
 """What SQLite gives: the columns that were asked for."""
@@ -38,16 +39,17 @@ _DISK = {
 
 def _explained(path: Path | None, error: Exception) -> DrawbarError:
     """SQLite's error -> ours: the disk's fault, another program's, or the file's."""
+    said = shortened(" ".join(str(error).split()), 200)  # SQLite quotes the file's own words
     name, code = path or "the database", str(getattr(error, "sqlite_errorname", ""))
     for start, reason in _DISK.items():
         if code.startswith(start):
-            return DiskError(f"{name}: {reason} ({error})")
+            return DiskError(f"{name}: {reason} ({said})")
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return InUseError(f"{name} is being written by another program: try again when that has ended")
     no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
     damaged = no_text or code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
     kind = DamagedDatabaseError if damaged else BankError
-    return kind(f"{name} cannot be read ({error}); fetch or build it again")
+    return kind(f"{name} cannot be read ({said}); fetch or build it again")
 
 
 class Database:

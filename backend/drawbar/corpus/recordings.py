@@ -51,6 +51,7 @@ _MAX_ENTRIES = 1_000_000
 _MAX_BYTES = 256 << 20
 """Of a table."""
 _MAX_ROWS = 10_000_000
+_MAX_NAME, _MAX_PATH = 255, 4000
 _NAMES = {
     "id": ("id", "track_id", "track"),
     "path": ("path", "file", "audio", "filename"),
@@ -279,4 +280,6 @@ def _inside(table: Path, folder: Path, name: str) -> Path:
         raise BadInputError(
             f"{table} names {shortened(name)}, which lies outside {folder}; give that folder as audio"
         )
+    if len(os.fsencode(path)) > _MAX_PATH or any(len(os.fsencode(part)) > _MAX_NAME for part in path.parts):
+        raise BadInputError(f"{table} names {shortened(name)}, which is too long for a file; correct the row")
     return path

@@ -37,14 +37,20 @@ def disk_error(error: BaseException, path: Path | None = None) -> DiskError | No
     """The error that a command ends with, or None for an error that is no disk's. ``path`` is used if it names none."""
     if isinstance(error, sqlite3.OperationalError):
         return DiskError(
-            f"{path or 'a database'} cannot be used ({error}): check the disk and its permissions"
+            f"{path or 'a database'} cannot be used ({_cut(str(error))}): check the disk and its permissions"
         )
     number = _number(error)
     if number is None:
         return None
     named = getattr(error, "filename2", None) or getattr(error, "filename", None) or path
-    where = f"{os.fsdecode(named)}: " if isinstance(named, (str, bytes, os.PathLike)) else ""
+    where = f"{_cut(os.fsdecode(named))}: " if isinstance(named, (str, bytes, os.PathLike)) else ""
     return DiskError(f"{where}{_REASONS.get(number, f'{os.strerror(number)}: check the disk and the name')}")
+
+
+def _cut(text: str, most: int = 400) -> str:
+    """On one line, and not endless; what `shortened` does needs libraries that may be what is missing."""
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _number(error: BaseException) -> int | None:
