@@ -6,7 +6,8 @@ import dataclasses
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -307,6 +308,15 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
 
 
+@contextmanager
+def _in_place(modules: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """While open, ``modules`` has these weights; gives its own, which it has again afterwards."""
+    live = {name: value.clone() for name, value in modules.state_dict().items()}
+    modules.load_state_dict(weights)
+    yield live
+    modules.load_state_dict(live)
+
+
 def _own_takes(language: Language, training: _Excerpts, step: int) -> list[list[OwnTake]]:
     """Fresh takes of the network's own: from nothing, and as continuations."""
     s, made = training.settings, []
@@ -385,7 +395,8 @@ def train_decoder(
             group["lr"] = rate * min(1.0, left) * group["share"]
         roll = random.Random(step).random() if step >= settings.text_from else 1.0
         if step >= 4 * settings.text_from and (not own or step % settings.checkpoint_every == 0):
-            own = _own_takes(language, training, step)
+            with _in_place(modules, average):
+                own = _own_takes(language, training, step)
         if roll < settings.blind_share:
             batch, prompts, phase = training.blind(step)
             losses = _blind_losses(language, batch, prompts, phase)
@@ -405,10 +416,8 @@ def train_decoder(
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            live = {k: v.clone() for k, v in modules.state_dict().items()}
-            modules.load_state_dict(average)
-            held, gain = _validate(language, held_out), _text_gain(language, held_out)
-            modules.load_state_dict(live)
+            with _in_place(modules, average) as live:
+                held, gain = _validate(language, held_out), _text_gain(language, held_out)
             say(json.dumps({"step": step + 1, "frames": seen, "pieces": len(training.seeds),
                             "train": [round(float(x), 3) for x in recent] if recent is not None else [],
                             **held, **gain, **_liveliness(own),
