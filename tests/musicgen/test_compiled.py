@@ -66,7 +66,7 @@ def tokens(made: Generation, frames: int) -> Tensor:
     return made.tokens(0, frames)
 
 
-@pytest.mark.parametrize("precision", ["float32", "kv8", "int8", "int4"])
+@pytest.mark.parametrize("precision", ["float32", "kv8", "kv4", "int8", "int4"])
 @pytest.mark.parametrize(
     ("sampling", "guidance", "twin"),
     [((1.0, 10, None), 3.0, True), ((0.9, 0, 0.6), 3.0, False), ((0.0, 5, None), None, False)],
@@ -166,8 +166,9 @@ HARNESS = """
 int drawbar_thread(void) { return 0; }
 void drawbar_barrier(void) {}
 extern void quantise(void*, void*, void*, void*, int64_t, int32_t);
-extern void store(void*, void*, void*, void*, void*, void*, int64_t, int64_t, int64_t, int64_t, int64_t);
-extern void multiply8_3(void*); extern void multiply4_3(void*); extern void attend(void*);
+typedef void stored(void*, void*, void*, void*, void*, void*, int64_t, int64_t, int64_t, int64_t, int64_t);
+extern stored store8, store4; extern void attend8(void*); extern void attend4(void*);
+extern void multiply8_3(void*); extern void multiply4_3(void*);
 extern void norm(void*); extern void linear(void*);
 static void* in(size_t n) { void* p = calloc(n + 8192, 1); if (fread(p, 1, n, stdin) != n) exit(1); return p; }
 static void put(void* p, size_t n) { fwrite(p, 1, n, stdout); }
@@ -182,11 +183,15 @@ int main(void) {
   multiply8_3(m); put(out, 4*R*O);
   quantise(x, q, qs, qz, R*I/32, -8);
   m[0] = A(w4); m[1] = A(s4); multiply4_3(m); put(out, 4*R*O);
-  void *k = calloc(4*32*64, 1), *v = calloc(4*32*64, 1); float *ks = calloc(4*32, 4), *vs = calloc(4*32, 4);
-  for (int t = 0; t < T; t++) { float* at = past + t*2*3*D; store(at + D, at + 2*D, k, ks, v, vs, 4, 2, 3*D, 2, t); }
-  float* mixed = calloc(2*D, 4); float* scratch = calloc(32, 4);
-  int64_t a[] = {A(past + (T-1)*2*3*D), A(k), A(ks), A(v), A(vs), A(mixed), A(scratch), 4, 2, 2, T, 3*D, 1};
-  attend(a); put(mixed, 4*2*D);
+  for (int bits = 8; bits >= 4; bits -= 4) {
+    void *k = calloc(4*32*64, 1), *v = calloc(4*32*64, 1); float *ks = calloc(4*32, 4), *vs = calloc(4*32, 4);
+    for (int t = 0; t < T; t++) {
+      float* at = past + t*2*3*D; (bits == 8 ? store8 : store4)(at + D, at + 2*D, k, ks, v, vs, 4, 2, 3*D, 2, t);
+    }
+    float* mixed = calloc(2*D, 4); float* scratch = calloc(32, 4);
+    int64_t a[] = {A(past + (T-1)*2*3*D), A(k), A(ks), A(v), A(vs), A(mixed), A(scratch), 4, 2, 2, T, 3*D, 1};
+    (bits == 8 ? attend8 : attend4)(a); put(mixed, 4*2*D);
+  }
   float* normed = calloc(R*I, 4);
   int64_t n[] = {A(x), A(nw), A(nb), A(normed), R, I}; norm(n); put(normed, 4*R*I);
   int64_t l[] = {A(wf), 0, A(normed), A(out), R, I, O/16, I, O, 2, 1}; linear(l); put(out, 4*R*O);
@@ -261,16 +266,23 @@ def _on_this_machine() -> bytes:
         call("quantise_job", x, q, qs, qz, ROWS * 3, -128 if bits == 8 else -8, 1)
         call(f"multiply{bits}_3", weights, scales, q, qs, qz, out, 3, OUT // 16, OUT, 0, 1)
         results.append(out)
-    keys, values = torch.zeros(4 * 32 * 64, dtype=torch.uint8), torch.zeros(4 * 32 * 64, dtype=torch.uint8)
-    ks, vs, mixed, scratch = torch.zeros(4 * 32), torch.zeros(4 * 32), torch.zeros(2, 128), torch.zeros(32)
-    for t in range(PAST):
-        at, frame = past[t].view(-1), torch.tensor([t])
-        call("store_job", at[128:], at[256:], keys, ks, values, vs, 4, 2, 384, 2, frame)
-    call("attend", past[-1], keys, ks, values, vs, mixed, scratch, 4, 2, 2, PAST, 384, 1)
+    for bits in (8, 4):
+        keys, values = (torch.zeros(4 * 32 * 64, dtype=torch.uint8) for _ in range(2))
+        ks, vs, mixed, scratch = (
+            torch.zeros(4 * 32),
+            torch.zeros(4 * 32),
+            torch.zeros(2, 128),
+            torch.zeros(32),
+        )
+        for t in range(PAST):
+            at, frame = past[t].view(-1), torch.tensor([t])
+            call(f"store{bits}_job", at[128:], at[256:], keys, ks, values, vs, 4, 2, 384, 2, frame)
+        call(f"attend{bits}", past[-1], keys, ks, values, vs, mixed, scratch, 4, 2, 2, PAST, 384, 1)
+        results.append(mixed)
     normed, out = torch.zeros(ROWS, IN), torch.zeros(ROWS, OUT)
     call("norm", x, nw, nb, normed, ROWS, IN)
     call("linear", wf, 0, normed, out, ROWS, IN, OUT // 16, IN, OUT, 2, 1)
-    return b"".join(part.numpy().tobytes() for part in [*results, mixed, normed, out])
+    return b"".join(part.numpy().tobytes() for part in [*results, normed, out])
 
 
 def test_where_nothing_can_be_kept_kernels_are_compiled_again(

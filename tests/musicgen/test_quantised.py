@@ -81,18 +81,21 @@ def test_the_product_is_that_of_the_unpacked_weights(bits: int, rows: int, threa
 @needs_kernels
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 40])
-def test_attention_over_bytes_is_near_attention_over_floats(length: int, threads: int) -> None:
+@pytest.mark.parametrize(("bits", "bound"), [(8, 0.03), (4, 0.25)])
+def test_attention_over_bytes_is_near_attention_over_floats(
+    bits: int, bound: float, length: int, threads: int
+) -> None:
     torch.manual_seed(length)
-    rows, heads, blocks = 2, 3, 3
+    rows, heads, blocks = 2, 3, 4
     found = kernels()
     assert found is not None
     pairs, width = rows * heads, 3 * heads * 64
-    keys, values = (torch.zeros(pairs, 16 * blocks * 64, dtype=torch.uint8) for _ in range(2))
+    keys, values = (torch.zeros(pairs, 2 * blocks * 64 * bits, dtype=torch.uint8) for _ in range(2))
     key_scales, value_scales = (torch.zeros(pairs, 16 * blocks) for _ in range(2))
     past = torch.randn(length, rows, width)
     for t in range(length):
         at = past[t].data_ptr()
-        found.store(
+        found.store[bits](
             at + 4 * heads * 64, at + 8 * heads * 64, keys.data_ptr(), key_scales.data_ptr(), values.data_ptr(),
             value_scales.data_ptr(), pairs, heads, width, blocks, t,
         )  # fmt: skip
@@ -101,10 +104,10 @@ def test_attention_over_bytes_is_near_attention_over_floats(length: int, threads
         past[-1].data_ptr(), keys.data_ptr(), key_scales.data_ptr(), values.data_ptr(), value_scales.data_ptr(),
         out.data_ptr(), scratch.data_ptr(), pairs, heads, blocks, length, width, threads,
     )  # fmt: skip
-    found.attend(job)
+    found.attend[bits](job)
     parts = past.view(length, rows, 3, heads, 64).permute(2, 1, 3, 0, 4)
     plain = F.scaled_dot_product_attention(parts[0][:, :, -1:], parts[1], parts[2])
-    assert torch.allclose(out, plain.transpose(1, 2).reshape(rows, -1), atol=0.03)
+    assert torch.allclose(out, plain.transpose(1, 2).reshape(rows, -1), atol=bound)
 
 
 @needs_kernels
@@ -159,11 +162,6 @@ def test_heads_of_another_width_are_refused_with_the_reason(decoder: Decoder) ->
         precision.make_stepper(decoder, "int3")
 
 
-def test_small_models_stay_exact(decoder: Decoder, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
-    assert precision.choose(decoder, "digest").precision == "float32"
-
-
 @needs_kernels
 def test_the_choice_is_remembered_and_a_ban_is_kept(
     decoder: Decoder, tmp_path: object, monkeypatch: pytest.MonkeyPatch
@@ -179,3 +177,28 @@ def test_the_choice_is_remembered_and_a_ban_is_kept(
     assert precision.choose(copy.deepcopy(decoder), "digest").precision == "float32"
     precision.forbid("digest", "int4", None)
     assert precision.choose(copy.deepcopy(decoder), "digest").precision == "float32"
+
+
+@needs_kernels
+def test_a_small_model_remembers_in_4_bits_unless_that_was_found_to_harm_it(
+    decoder: Decoder, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
+    for name in ("kv4", "kv8"):
+        assert precision.choose(copy.deepcopy(decoder), "digest").precision == name
+        precision.forbid("digest", name, "cross-entropy 3 % higher")
+    assert precision.choose(copy.deepcopy(decoder), "digest").precision == "float32"
+
+
+@needs_kernels
+def test_a_memory_of_4_bits_is_overwritten_where_a_take_goes_back(decoder: Decoder) -> None:
+    torch.manual_seed(3)
+    stepper = QuantisedStepper(decoder, 32, 4)
+    steps = torch.randint(0, SPEC.card, (2, 4, 40))
+    cache, again = stepper.cache(2, 40), stepper.cache(2, 40)
+    stepper.forward(steps, cache, None)
+    cache.truncate(21)
+    stepper.forward(steps[..., :21], again, None)
+    assert torch.equal(
+        stepper.forward(steps[..., 5:9], cache, None), stepper.forward(steps[..., 5:9], again, None)
+    )

@@ -40,7 +40,15 @@ SHAPES = {
 }
 """Width, layers, heads of the released models."""
 WORDS, WARM, BLOCK = 12, 6, 12
-BYTES = {"float32": 4.0, "kv8": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0625, "int4": 0.5625}
+BYTES = {
+    "float32": 4.0,
+    "kv8": 4.0,
+    "kv4": 4.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
+    "int8": 1.0625,
+    "int4": 0.5625,
+}
 GOALS = {"cpu": ("ratio_audiocraft", 4.0), "cuda": ("ratio_audiocraft", 30.0)}
 
 

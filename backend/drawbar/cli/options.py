@@ -15,7 +15,9 @@ BankOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")]
 PrecisionOption = Annotated[
     str,
-    typer.Option("--precision", help="auto (fast enough here), float32, bfloat16, float16, kv8, int8, int4."),
+    typer.Option(
+        "--precision", help="auto (fast enough here), float32, bfloat16, float16, kv8, kv4, int8, int4."
+    ),
 ]
 FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -56,38 +57,43 @@ def _render(
     total = max(1, round(settings.seconds * model.spec.frame_rate_hz))
     mixer = _mixer(model, bank, settings, automation)
     codec = model.codec.stream(2 if settings.twin else 1)
-    audio: list[torch.Tensor] = []
+    audio: list[Future[torch.Tensor]] = []
     tokens: list[torch.Tensor] = []
-    with model.stream(
-        settings.prompt,
-        seed=settings.seed,
-        seconds=settings.seconds,
-        guidance=settings.guidance,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        steering=mixer,
-        automation=automation,
-        twin=settings.twin,
-        prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
-    ) as stream:
+    # The codec is a frame behind the decoder, on a core of its own: both compute without the interpreter's lock.
+    threads = torch.get_num_threads()
+    with (
+        ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,)) as second,
+        model.stream(
+            settings.prompt,
+            seed=settings.seed,
+            seconds=settings.seconds,
+            guidance=settings.guidance,
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            steering=mixer,
+            automation=automation,
+            twin=settings.twin,
+            prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
+        ) as stream,
+    ):
         for column in () if prefix is None else torch.from_numpy(prefix.astype(np.int64)).T:
-            audio.append(codec.push(column.expand(2 if settings.twin else 1, -1)[..., None]).cpu())
+            audio.append(second.submit(codec.push, column.expand(2 if settings.twin else 1, -1)[..., None]))
             tokens.append(column)
         for frame in stream:
             if cancel is not None and cancel.is_set():
+                second.shutdown(cancel_futures=True)
                 raise CancelledError(f"rendering was cancelled after {frame.index} of {total} frames")
             both = (
                 frame.tokens[None]
                 if frame.twin_tokens is None
                 else torch.stack([frame.tokens, frame.twin_tokens])
             )
-            audio.append(codec.push(both[..., None]).cpu())
+            audio.append(second.submit(codec.push, both[..., None]))
             tokens.append(frame.tokens)
             if progress is not None:
                 progress(frame.index + 1, total)
         recorded = stream.recorded
-    audio.append(codec.flush().cpu())
-    sound = torch.cat(audio, dim=2).float().numpy()
+    sound = torch.cat([*(part.result().cpu() for part in audio), codec.flush().cpu()], dim=2).float().numpy()
     return Take(
         audio=from_codec(sound[0]),
         sample_rate_hz=int(model.spec.sample_rate_hz),

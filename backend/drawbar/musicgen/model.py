@@ -46,10 +46,10 @@ def load_model(
 ) -> Model:
     """``"embedded"``, a folder in either released layout, or a Hub name (cached, else downloaded) -> the model.
 
-    ``precision`` is ``"float32"`` (exact), ``"bfloat16"`` or ``"float16"`` (GPU), ``"kv8"`` (CPU: float32 with an
-    8-bit memory, so that a frame costs nearly the same at any depth), ``"int8"`` or ``"int4"`` (CPU), or ``"auto"``:
-    the most exact one that is fast enough here (see ``precision.choose``). ``progress`` hears (bytes done, bytes in
-    all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
+    ``precision`` is ``"float32"`` (exact), ``"bfloat16"`` or ``"float16"`` (GPU), ``"kv8"`` and ``"kv4"`` (CPU:
+    float32 with an 8- or 4-bit memory, so that a frame costs nearly the same at any depth), ``"int8"`` or ``"int4"``
+    (CPU), or ``"auto"``: what is fast enough here (see ``precision.choose``). ``progress`` hears (bytes done, bytes
+    in all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
     context). Raises CheckpointError for a folder that does not fit together or a model that cannot be had,
     NotSupportedError for melody and style variants and for a precision that cannot run here, DeviceError for
     a device that is not there or too small.

@@ -24,10 +24,13 @@ PRECISIONS: dict[str, float] = {
     "bfloat16": 2.0,
     "float16": 2.0,
     "kv8": 4.0,
+    "kv4": 4.0,
     "int8": 1.02,
     "int4": 0.56,
 }
 """Bytes per weight of a linear layer (with the scales of the quantised ones)."""
+_REMEMBERED = {"bfloat16": 2.0, "float16": 2.0, "kv8": 1.07, "kv4": 0.57, "int8": 1.07, "int4": 0.57}
+"""Bytes per remembered key or value, where it is not 4 (a scale of 4 bytes for 64)."""
 
 _SLACK = 1.05
 """Buffers for one step, and what allocators lose."""
@@ -111,7 +114,8 @@ def needed(
     small = 2 if precision in ("bfloat16", "float16") else 4
     frames = spec.context_frames if seconds is None else min(spec.frames(seconds), spec.context_frames)
     places = frames + spec.max_delay + 1
-    caches = 2 * spec.n_layers * rows * places * spec.d_model * small
+    each = _REMEMBERED.get(precision, 4.0)
+    caches = round(2 * spec.n_layers * rows * places * spec.d_model * each)
     decoder = round(linear * PRECISIONS[precision]) + others * small
     loading = 4 * (linear + others) if precision in ("int8", "int4") else 0
     return Need(decoder, 4 * text, 4 * codec, caches, loading)

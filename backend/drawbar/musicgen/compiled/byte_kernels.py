@@ -22,15 +22,15 @@ _AHEAD = 4096
 """Bytes of weights fetched ahead of their use."""
 
 
-def _to_bytes(c: Code, parts: Sequence[str]) -> tuple[list[str], str, str]:
-    """Float vectors -> integer vectors in -127..127, their common scale, and the sum of all."""
+def _to_bytes(c: Code, parts: Sequence[str], limit: int = 127) -> tuple[list[str], str, str]:
+    """Float vectors -> integer vectors in -limit..limit, their common scale, and the sum of all."""
     peak = c.of("fabs", parts[0])
     for part in parts[1:]:
         peak = c.of("maxnum", peak, c.of("fabs", part))
     most = c.across("float", "max", peak)
-    scale = c.let(f"fdiv float {most}, 127.0")
+    scale = c.let(f"fdiv float {most}, {limit}.0")
     silent = c.let(f"fcmp oeq float {most}, 0.0")
-    raw = c.let(f"fdiv float 127.0, {most}")
+    raw = c.let(f"fdiv float {limit}.0, {most}")
     factor = c.splat("float", c.let(f"select i1 {silent}, float 0.0, float {raw}"))
     whole = []
     for part in parts:
@@ -133,22 +133,51 @@ def _multiply(target: Target, bits: int, rows: int) -> str:
     return c.function(f"@multiply{bits}_{rows}(ptr %job)")
 
 
-# attend: each pair (row, head) over its own past; 64 values a head.
+# attend: each pair (row, head) over its own past; 64 values a head, kept in 8 or 4 bits.
 #
-#     keys         per pair, in blocks of 16 positions (a lane each), 1,024 bytes a block, unsigned (+ 128):
+#     keys         per pair, in blocks of 16 positions (a lane each), a step = 64 bytes = 16 positions x 4 values:
 #
 #         byte       0 1 2 3     4 5 6 7     ...     60 61 62 63   |   64 65 66 67   ...
 #         position   0 0 0 0     1 1 1 1     ...     15 15 15 15   |    0  0  0  0   ...
-#         value      0 1 2 3     0 1 2 3     ...      0  1  2  3   |    4  5  6  7   ...     16 vectors of 64 bytes
+#         value      0 1 2 3     0 1 2 3     ...      0  1  2  3   |    4  5  6  7   ...     16 steps
 #
-#     values       per pair, position after position: 64 signed bytes
+#     values       per pair, in groups of 32 positions = 8 steps of 4 positions, a step = 4 x 64 bytes:
+#
+#         byte       0 1 2 3     4 5 6 7     ...     60 61 62 63   |   64 65 66 67   ...
+#         value      0 0 0 0     1 1 1 1     ...     15 15 15 15   |   16 16 16 16   ...     all 64
+#         position   0 1 2 3     0 1 2 3     ...      0  1  2  3   |    0  1  2  3   ...
+#
+#     In 4 bits two steps share their bytes: step 2 n in the low half of each, 2 n + 1 in the high.
 #     key_scales, value_scales   one float a position
-#     scratch      per thread one float a position: first scores, then weights x value scale
+#     scratch      per thread one float a position
 #
-# Keys lie like weights, so that one vpdpbusd takes 4 values of the query against 16 positions; two running sums hide
-# its latency. Then a softmax over the scores (1/8 is 1 over the root of 64; the lanes past `length` are minus
-# infinity), and the values are added up position by position, as they lie.
-def _attend(target: Target) -> str:
+# Both lie like weights, so that one dot product of bytes takes 4 values of the query against 16 positions, or the
+# weights of 4 positions against 16 values. The first pass gives the scores (1/8 is 1 over the root of 64; those past
+# `length` are minus infinity), the second their exponentials, which, times the values' scales, become bytes of a common
+# scale for each 32 positions, where the scores lay; the third adds up the values. Nothing is widened to floats but one
+# sum per block or group. While one is read the next is fetched: memory, not arithmetic, takes the time.
+VALUE_GROUP = 32
+"""Positions whose attention weights share a scale."""
+
+
+def _steps(c: Code, vectors: Sequence[str], bits: int) -> list[str]:
+    """Stored vectors -> one of bytes for each step; halves of bytes are taken apart."""
+    if bits == 8:
+        return list(vectors)
+    ones, found = "splat (i32 252645135)", []  # 0x0F0F0F0F
+    for vector in vectors:
+        found += [c.n("and", vector, ones), c.n("and", c.n("lshr", vector, "splat (i32 4)"), ones)]
+    return found
+
+
+def _fetch(c: Code, start: str, index: str, size: int) -> None:
+    """Has the ``index``-th ``size`` bytes after ``start`` brought near: the next pass over memory begins there."""
+    place = c.at(start, index, size)
+    for n in range(0, size, 64):
+        c.do(f"call void @llvm.prefetch.p0(ptr {c.at(place, n)}, i32 0, i32 2, i32 1)")
+
+
+def _attend(target: Target, bits: int) -> str:
     c = Code()
     (
         query,
@@ -168,85 +197,126 @@ def _attend(target: Target) -> str:
     tid, first, last = c.share(pairs, threads)
     positions = c.mul(blocks, 16)
     scores = c.at(scratch, c.mul(tid, positions), 4)
-    used = c.let(f"sdiv i64 {c.add(length, 15)}, 16")
-    four = c.room(HEAD)
-    lanes = "<" + ", ".join(f"i64 {n}" for n in range(16)) + ">"
-    end = c.let(f"insertelement <16 x i64> poison, i64 {length}, i64 0")
-    end = c.let(f"shufflevector <16 x i64> {end}, <16 x i64> poison, <16 x i32> zeroinitializer")
+    groups = c.let(f"sdiv i64 {c.add(length, VALUE_GROUP - 1)}, {VALUE_GROUP}")
+    four, sizes, size = c.room(HEAD), c.room(HEAD), HEAD * bits // 8
+    lanes = "<" + ", ".join(f"i32 {n}" for n in range(16)) + ">"
+    end = c.splat("i32", c.let(f"trunc i64 {length} to i32"))
+    # What the sums begin at, so that bytes that were stored + 128 (or + 8) count as they were.
+    middle = -8 if bits == 4 else 0 if target.signed else -128
     with c.loop(first, last) as pair:
         row, head = c.let(f"sdiv i64 {pair}, {heads}"), c.let(f"srem i64 {pair}, {heads}")
         q_at = c.at(query, c.add(c.mul(row, stride), c.mul(head, HEAD)), 4)
         parts = [c.load(F, c.at(q_at, 64 * n)) for n in range(4)]
         whole, scale, total = _to_bytes(c, parts)
         _put_bytes(c, whole, four)
-        bias = "zeroinitializer" if target.signed else c.splat("i32", c.let(f"mul i32 {total}, -128"))
+        _put_bytes(c, [c.call(N, "llvm.abs.v16i32", f"{N} {part}", "i1 false") for part in whole], sizes)
+        bias = c.splat("i32", c.let(f"mul i32 {total}, {middle}"))
         factor = c.splat("float", c.let(f"fmul float {scale}, 0.125"))
         base = c.mul(pair, positions)
-        k_at, ks_at = c.at(keys, base, HEAD), c.at(key_scales, base, 4)
-        v_at, vs_at = c.at(values, base, HEAD), c.at(value_scales, base, 4)
+        k_at, ks_at = c.at(keys, base, size), c.at(key_scales, base, 4)
+        v_at, vs_at = c.at(values, base, size), c.at(value_scales, base, 4)
         peak = c.cell(F, c.splat("float", LOWEST))
-        with c.loop("0", used) as b:
-            block_at = c.at(k_at, b, 16 * HEAD)
-            sums = [target.sums(c, start, 8) for start in (bias, "zeroinitializer")]
-            for n in range(16):
-                vector = target.weights(c, c.load(N, c.at(block_at, 64 * n), 1), 8)
-                sums[n % 2].add(vector, c.splat("i32", c.load("i32", c.at(four, 4 * n), 1)))
+        with c.loop("0", c.mul(groups, VALUE_GROUP // 16)) as b:
+            block_at = c.at(k_at, b, 16 * size)
+            _fetch(c, v_at, b, 16 * size)
+            sums = [target.sums(c, start, bits) for start in (bias, "zeroinitializer")]
+            stored = [c.load(N, c.at(block_at, 64 * n), 1) for n in range(2 * bits)]
+            for n, vector in enumerate(_steps(c, stored, bits)):
+                asked, bare = (c.splat("i32", c.load("i32", c.at(q, 4 * n), 1)) for q in (four, sizes))
+                sums[n % 2].add_past(vector, asked, bare)
             dots = c.let(f"sitofp {N} {c.n('add', sums[0].total(), sums[1].total())} to {F}")
-            score = c.let(f"fmul {F} {dots}, {c.let(f'fmul {F} {factor}, {c.load(F, c.at(ks_at, b, 64))}')}")
-            start = c.let(f"insertelement <16 x i64> poison, i64 {c.mul(b, 16)}, i64 0")
-            start = c.let(f"shufflevector <16 x i64> {start}, <16 x i64> poison, <16 x i32> zeroinitializer")
-            seen = c.let(f"icmp slt <16 x i64> {c.let(f'add <16 x i64> {start}, {lanes}')}, {end}")
+            score = c.f("fmul", dots, c.f("fmul", factor, c.load(F, c.at(ks_at, b, 64))))
+            place = c.splat("i32", c.let(f"trunc i64 {c.mul(b, 16)} to i32"))
+            seen = c.let(f"icmp slt {N} {c.n('add', place, lanes)}, {end}")
             score = c.let(f"select <16 x i1> {seen}, {F} {score}, {F} {c.splat('float', LOWEST)}")
             c.store(F, score, c.at(scores, b, 64))
             c.set(peak, c.of("maxnum", c.get(peak), score))
         most = c.splat("float", c.across("float", "max", c.get(peak)))
-        weight = c.cell(F, "zeroinitializer")
-        with c.loop("0", used) as b:
-            place = c.at(scores, b, 64)
-            e = exp(c, c.f("fsub", c.load(F, place), most))
-            c.set(weight, c.let(f"fadd {F} {c.get(weight)}, {e}"))
-            c.store(F, c.let(f"fmul {F} {e}, {c.load(F, c.at(vs_at, b, 64))}"), place)
+        weight, moved = c.cell(F, "zeroinitializer"), c.cell(F, "zeroinitializer")
+        with c.loop("0", groups) as g:
+            parts, place = [], c.at(scores, g, 4 * VALUE_GROUP)
+            scales_at = c.at(vs_at, g, 4 * VALUE_GROUP)
+            for n in range(VALUE_GROUP // 16):
+                e = exp(c, c.f("fsub", c.load(F, c.at(place, 64 * n)), most))
+                c.set(weight, c.f("fadd", c.get(weight), e))
+                parts.append(c.f("fmul", e, c.load(F, c.at(scales_at, 64 * n))))
+            whole, scale, total = _to_bytes(c, parts)
+            _put_bytes(c, whole, place)
+            c.store("float", scale, c.at(place, VALUE_GROUP))
+            if bits == 4:  # values were stored + 8: that much of all weights is taken off at the end
+                both = c.let(f"sitofp {N} {c.n('add', *whole)} to {F}")
+                c.set(moved, c.fma(both, c.splat("float", scale), c.get(moved)))
+            else:
+                c.store("i32", c.let(f"mul i32 {total}, {middle}"), c.at(place, VALUE_GROUP + 4))
         mixed = [c.cell(F, "zeroinitializer") for _ in range(4)]
-        with c.loop("0", length) as t:
-            share = c.splat("float", c.load("float", c.at(scores, t, 4)))
-            v_row = c.at(v_at, t, HEAD)
-            for n in range(4):
-                value = c.let(f"sitofp <16 x i8> {c.load('<16 x i8>', c.at(v_row, 16 * n), 1)} to {F}")
-                c.set(mixed[n], c.fma(value, share, c.get(mixed[n])))
-        whole_weight = c.across("float", "fadd", c.get(weight))
-        inverse = c.splat("float", c.let(f"fdiv float 1.0, {whole_weight}"))
+        with c.loop("0", groups) as g:
+            place = c.at(scores, g, 4 * VALUE_GROUP)
+            group_scale = c.one(c.at(place, VALUE_GROUP))
+            start = "zeroinitializer"
+            if bits == 8 and middle:
+                start = c.splat("i32", c.load("i32", c.at(place, VALUE_GROUP + 4)))
+            group_at = c.at(v_at, g, VALUE_GROUP * size)
+            _fetch(c, c.at(k_at, c.mul(positions, size)), g, VALUE_GROUP * size)
+            for part in range(4):
+                sum_ = target.sums(c, start, bits)
+                stored = [c.load(N, c.at(group_at, 256 * n + 64 * part), 1) for n in range(bits)]
+                for n, vector in enumerate(_steps(c, stored, bits)):
+                    sum_.add_past(vector, c.splat("i32", c.load("i32", c.at(place, 4 * n), 1)))
+                value = c.let(f"sitofp {N} {sum_.total()} to {F}")
+                c.set(mixed[part], c.fma(value, group_scale, c.get(mixed[part])))
+        inverse = c.splat("float", c.let(f"fdiv float 1.0, {c.across('float', 'fadd', c.get(weight))}"))
+        less = c.let(f"fmul float {c.across('float', 'fadd', c.get(moved))}, 8.0")
         out_at = c.at(out, pair, 4 * HEAD)
         for n in range(4):
-            c.store(F, c.let(f"fmul {F} {c.get(mixed[n])}, {inverse}"), c.at(out_at, 64 * n))
-    return c.function("@attend(ptr %job)")
+            value = c.f("fsub", c.get(mixed[n]), c.splat("float", less)) if bits == 4 else c.get(mixed[n])
+            c.store(F, c.f("fmul", value, inverse), c.at(out_at, 64 * n))
+    return c.function(f"@attend{bits}(ptr %job)")
 
 
-# store: one position's key and value of every pair -> their places above. In a block a key is spread out: its bytes
-# 4 n .. 4 n + 3 go to vector n, lane ``position % 16``. xor 128 makes the signed byte unsigned (the same as + 128).
-def _store() -> str:
+# store: one position's key and value of every pair -> their places above. A key's step n goes to lane ``position % 16``
+# of the block's vector n; a value's bytes go 4 bytes apart, and in 4 bits into their half alone.
+def _store(target: Target, bits: int) -> str:
     c = Code()
-    block, lane = c.let("sdiv i64 %position, 16"), c.let("srem i64 %position, 16")
+    middle = 8 if bits == 4 else 0 if target.signed else 128
+    limit = 7 if bits == 4 else 127
     positions = c.mul("%blocks", 16)
-    four = c.room(HEAD)
+    room = c.room(HEAD)
+    half, size = HEAD // 4 * bits // 8, HEAD * bits // 8
     with c.loop("0", "%pairs") as pair:
         row, head = c.let(f"sdiv i64 {pair}, %heads"), c.let(f"srem i64 {pair}, %heads")
         offset = c.add(c.mul(row, "%stride"), c.mul(head, HEAD))
         base = c.mul(pair, positions)
-        for source, target, scales, keyed in (
-            ("%k", "%keys", "%key_scales", True), ("%v", "%values", "%value_scales", False)
-        ):  # fmt: skip
+        for source, to, scales in (("%k", "%keys", "%key_scales"), ("%v", "%values", "%value_scales")):
             at = c.at(source, offset, 4)
-            whole, scale, _ = _to_bytes(c, [c.load(F, c.at(at, 64 * n)) for n in range(4)])
+            whole, scale, _ = _to_bytes(c, [c.load(F, c.at(at, 64 * n)) for n in range(4)], limit)
             c.store("float", scale, c.at(scales, c.add(base, "%position"), 4))
-            if not keyed:
-                _put_bytes(c, whole, c.at(target, c.add(base, "%position"), HEAD))
+            _put_bytes(c, [c.n("add", part, f"splat (i32 {middle})") for part in whole], room)
+            pair_at = c.at(to, base, size)
+            if to == "%keys":
+                block, lane = c.let("sdiv i64 %position, 16"), c.let("srem i64 %position, 16")
+                place = c.at(pair_at, c.add(c.mul(block, 16 * size), c.mul(lane, 4)))
+                with c.loop("0", str(half)) as n:
+                    if bits == 8:
+                        bytes_ = c.load("i32", c.at(room, n, 4), 1)
+                    else:
+                        low, high = (c.load("i32", c.at(c.at(room, n, 8), 4 * h), 1) for h in (0, 1))
+                        bytes_ = c.let(f"or i32 {low}, {c.let(f'shl i32 {high}, 4')}")
+                    c.store("i32", bytes_, c.at(place, n, 64), 1)
                 continue
-            _put_bytes(c, [c.let(f"xor {N} {part}, splat (i32 128)") for part in whole], four)
-            place = c.at(c.at(target, base, HEAD), c.add(c.mul(block, 16 * HEAD), c.mul(lane, 4)))
-            for n in range(16):
-                c.store("i32", c.load("i32", c.at(four, 4 * n), 1), c.at(place, 64 * n), 1)
+            group, inside = (c.let(f"{op} i64 %position, {VALUE_GROUP}") for op in ("sdiv", "srem"))
+            step, byte = c.let(f"sdiv i64 {inside}, 4"), c.let(f"srem i64 {inside}, 4")
+            vector = step if bits == 8 else c.let(f"sdiv i64 {step}, 2")
+            place = c.at(pair_at, c.add(c.mul(group, VALUE_GROUP * size), c.add(c.mul(vector, 256), byte)))
+            shift = c.let(f"trunc i64 {c.mul(c.let(f'srem i64 {step}, 2'), 4)} to i8")
+            with c.loop("0", str(HEAD)) as n:
+                value, here = c.load("i8", c.at(room, n), 1), c.at(place, n, 4)
+                if bits == 4:
+                    other = c.let(f"xor i8 {c.let(f'shl i8 15, {shift}')}, -1")
+                    kept = c.let(f"and i8 {c.load('i8', here, 1)}, {other}")
+                    value = c.let(f"or i8 {kept}, {c.let(f'shl i8 {value}, {shift}')}")
+                c.store("i8", value, here, 1)
     return c.function(
-        "@store(ptr %k, ptr %v, ptr %keys, ptr %key_scales, ptr %values, ptr %value_scales, "
+        f"@store{bits}(ptr %k, ptr %v, ptr %keys, ptr %key_scales, ptr %values, ptr %value_scales, "
         "i64 %pairs, i64 %heads, i64 %stride, i64 %blocks, i64 %position)"
     )
 
@@ -254,4 +324,5 @@ def _store() -> str:
 def assembly(target: Target) -> str:
     """The text of all kernels for one target."""
     products = [_multiply(target, bits, rows) for bits in (4, 8) for rows in (1, 2, 3, 4)]
-    return "\n".join([DECLARED, target.declared, _quantise(), *products, _attend(target), _store()])
+    memory = [write(target, bits) for bits in (4, 8) for write in (_attend, _store)]
+    return "\n".join([DECLARED, target.declared, _quantise(), *products, *memory])

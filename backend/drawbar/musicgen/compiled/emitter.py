@@ -25,6 +25,7 @@ declare {F} @llvm.rint.v16f32({F})
 declare {F} @llvm.sqrt.v16f32({F})
 declare {F} @llvm.fma.v16f32({F}, {F}, {F})
 declare {F} @llvm.copysign.v16f32({F}, {F})
+declare {N} @llvm.abs.v16i32({N}, i1)
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 """

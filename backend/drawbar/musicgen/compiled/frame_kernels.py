@@ -241,21 +241,21 @@ def _quantised() -> str:
     places = [q.at(p, first, size) for p, size in ((x, 128), (to, 32), (scales, 4), (sums, 4))]
     given = ", ".join(f"ptr {place}" for place in places)
     q.do(f"call void @quantise({given}, i64 {count}, i32 {small})")
+    return q.function("@quantise_job(ptr %job)") + "".join(_remembered(bits) for bits in (4, 8))
+
+
+def _remembered(bits: int) -> str:
     s = Code()
     kinds = ["ptr"] * 6 + ["i64"] * 4
     *fields, frame = s.fields("%job", [*kinds, "ptr"])
     given = ", ".join(f"{kind} {field}" for kind, field in zip(kinds, fields, strict=True))
-    s.do(f"call void @store({given}, i64 {s.load('i64', frame, 8)})")
+    s.do(f"call void @store{bits}({given}, i64 {s.load('i64', frame, 8)})")
     a = Code()
     (frame,) = a.fields("%job", ["ptr"])
     job = a.at("%job", 8)
     a.store("i64", a.add(a.load("i64", frame, 8), 1), a.at(job, 80), 8)  # AttendJob.length
-    a.do(f"call void @attend(ptr {job})")
-    return (
-        q.function("@quantise_job(ptr %job)")
-        + s.function("@store_job(ptr %job)")
-        + a.function("@attend_job(ptr %job)")
-    )
+    a.do(f"call void @attend{bits}(ptr {job})")
+    return s.function(f"@store{bits}_job(ptr %job)") + a.function(f"@attend{bits}_job(ptr %job)")
 
 
 def assembly() -> str:

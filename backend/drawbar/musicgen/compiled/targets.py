@@ -105,6 +105,19 @@ class Sums:
                 before = f"{_HALF} {self._parts[n]}"
                 self._parts[n] = c.call(_HALF, name, before, f"{_HALF} {weight}", f"{_HALF} {four}")
 
+    def add_past(self, stored: str, inputs: str, sizes: str | None = None) -> None:
+        """Four stored bytes in each lane ``<16 x i32>`` x the same four inputs; ``sizes`` are the inputs without signs.
+
+        Without ``sizes`` no input is negative. Stored bytes of 8 bits are signed where the target's are.
+        """
+        c, target = self._code, self._target
+        parts = _parts(c, stored, target.pieces) if target.pieces > 1 else [stored]
+        if target.name != "avx2" or self._bits != 8:
+            self.add(parts, inputs)
+            return
+        size, four = (_parts(c, x, 2)[0] for x in (sizes or inputs, inputs))
+        self._widen([_avx2_signed(c, part, four if sizes else None, size) for part in parts])
+
     def _add_pairs(self, pairs: list[str]) -> None:
         c = self._code
         if self._bits == 8:
@@ -135,6 +148,15 @@ def _avx2_pairs(c: Code, weights: str, inputs: str, bits: int) -> str:
         q = c.call(_BYTES, "llvm.x86.avx2.psign.b", f"{_BYTES} {q}", f"{_BYTES} {w}")
         w = c.call(_BYTES, "llvm.abs.v32i8", f"{_BYTES} {w}", "i1 false")
     return c.call(_WORDS, "llvm.x86.avx2.pmadd.ub.sw", f"{_BYTES} {w}", f"{_BYTES} {q}")
+
+
+def _avx2_signed(c: Code, stored: str, signs: str | None, sizes: str) -> str:
+    """The same where the inputs' sizes are the unsigned side: their signs, if any, move to the stored bytes."""
+    w, size = (c.let(f"bitcast {_HALF} {x} to {_BYTES}") for x in (stored, sizes))
+    if signs is not None:
+        sign = c.let(f"bitcast {_HALF} {signs} to {_BYTES}")
+        w = c.call(_BYTES, "llvm.x86.avx2.psign.b", f"{_BYTES} {w}", f"{_BYTES} {sign}")
+    return c.call(_WORDS, "llvm.x86.avx2.pmadd.ub.sw", f"{_BYTES} {size}", f"{_BYTES} {w}")
 
 
 VNNI = Target(

@@ -23,7 +23,7 @@ from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.step import Stepper, TextMemory
 from drawbar.musicgen.quantised.packing import Packed
-from drawbar.musicgen.quantised.stepper import QuantisedCache, QuantisedStepper
+from drawbar.musicgen.quantised.stepper import QUANTISED, QuantisedCache, QuantisedStepper
 from drawbar.musicgen.spec import ModelSpec
 
 Weights = FloatWeights | Packed
@@ -34,7 +34,7 @@ def can_compile(stepper: Stepper) -> bool:
     """Whether frames of this stepper can be computed in one call here."""
     spec = stepper.spec
     return (
-        stepper.precision in ("float32", "kv8", "int8", "int4")
+        stepper.precision in ("float32", *QUANTISED)
         and stepper.decoder.positions.device.type == "cpu"
         and _fits(spec)
         and functions() is not None
@@ -210,12 +210,12 @@ class CompiledFrame:
             (keys, values), (key_scales, value_scales) = cache.layers[layer], cache.scales[layer]
             flat = qkv.view(-1)
             program.job(
-                "store_job", flat[d:], flat[2 * d :], keys, key_scales, values, value_scales,
+                f"store{cache.bits}_job", flat[d:], flat[2 * d :], keys, key_scales, values, value_scales,
                 pairs, heads, 3 * d, cache.blocks, self._frame,
             )  # fmt: skip
             scratch = torch.zeros(program.threads, 16 * cache.blocks)
             program.job(
-                "attend_job", self._frame, qkv, keys, key_scales, values, value_scales, mixed, scratch,
+                f"attend{cache.bits}_job", self._frame, qkv, keys, key_scales, values, value_scales, mixed, scratch,
                 pairs, heads, cache.blocks, 0, 3 * d, program.threads, everyone=True,
             )  # fmt: skip
             return

@@ -13,8 +13,8 @@ import torch
 from drawbar.musicgen.model import Model
 from drawbar.musicgen.network.step import Stepper
 from drawbar.musicgen.parity.report import Row
-from drawbar.musicgen.quantised.precision import BOUND, QUANTISED, compare, forbid, precisions
-from drawbar.musicgen.quantised.stepper import QuantisedStepper
+from drawbar.musicgen.quantised.precision import BOUND, compare, forbid, precisions
+from drawbar.musicgen.quantised.stepper import QUANTISED, QuantisedStepper
 
 
 def precision_rows(
@@ -45,7 +45,7 @@ def precision_rows(
             text = exact.text(states, mask) if bool(mask.any()) else None
     for number, name in enumerate(names):
         progress(f"comparing {name} with float32", (1 + number) / (1 + len(names)))
-        other = QuantisedStepper(model.decoder, QUANTISED[name], keep_weights=True)
+        other = QuantisedStepper(model.decoder, *QUANTISED[name], keep_weights=True)
         found = compare(name, exact, other, tokens, text)
         nats = "/".join(f"{value:.3f}" for value in found.nats)
         exact_nats = "/".join(f"{value:.3f}" for value in found.float_nats)

@@ -55,10 +55,13 @@ class Kernels:
     """(x f32, bytes, scales f32, sums i32, groups, factor): groups of 32 values -> bytes; factor x each sum."""
     multiply: dict[tuple[int, int], Run]
     """(bits, rows 1..4) -> the product of that many rows by weights of 4 or 8 bits."""
-    attend: Run
-    """One layer's attention of every row's query over its own past."""
-    store: Callable[..., None]
-    """(k, v f32, keys, key scales, values, value scales, pairs, heads, stride, blocks, position): remembers one."""
+    attend: dict[int, Run]
+    """Bits of the memory -> one layer's attention of every row's query over its own past."""
+    store: dict[int, Callable[..., None]]
+    """The same -> remembers one position.
+
+    (k, v f32, keys, key scales, values, value scales, pairs, heads, stride, blocks, position)
+    """
 
 
 @functools.cache
@@ -97,6 +100,6 @@ def kernels(target: Target | None = None) -> Kernels | None:
     return Kernels(
         plain("quantise", 6),
         {(bits, rows): shared(f"multiply{bits}_{rows}") for bits in (4, 8) for rows in (1, 2, 3, 4)},
-        shared("attend"),
-        plain("store", 11),
+        {bits: shared(f"attend{bits}") for bits in (4, 8)},
+        {bits: plain(f"store{bits}", 11) for bits in (4, 8)},
     )

@@ -1,8 +1,9 @@
 """A decoder and a precision's name -> the stepper that computes with it; "auto" -> what this machine needs.
 
-float32 is exact and the default wherever it is fast enough. On a CPU with 8-bit dot products large models are packed
-into 8 or 4 bits, by measurement; on a GPU they run in half precision. The choice is remembered per model and machine,
-so that a take can be made again; `drawbar verify` forbids what changes a model too much. Knows no other file.
+float32 is exact. On a CPU with dot products of bytes a small model keeps its weights and remembers in 4 bits, so that a
+frame costs the same at any depth; large ones are packed into 8 or 4 bits, by measurement; on a GPU they run in half
+precision. A measured choice is remembered per model and machine, so that a take can be made again; `drawbar verify`
+forbids what changes a model too much. Knows no other file.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from drawbar.files.json_object import JsonObject
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.network.step import Stepper, TextMemory
-from drawbar.musicgen.quantised.stepper import QuantisedStepper, can_quantise
+from drawbar.musicgen.quantised.stepper import QUANTISED, QuantisedStepper, can_quantise
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.paths import user_dir
 
 BOUND = 1.01
 """A precision may raise the first codebook's cross-entropy by this factor at most."""
-QUANTISED = {"kv8": 32, "int8": 8, "int4": 4}
-"""What is less than exact on a CPU, and the bits of its weights; the memory of keys and values has 8 in all of them."""
 _SMALL = 60_000_000
-"""Models of fewer weights are fast enough in float32 everywhere: nothing is measured, nothing rounded."""
+"""Models of fewer weights are fast enough in float32 everywhere: nothing is measured, no weight is rounded."""
+_SAME_AT_ANY_DEPTH = ("kv4", "kv8")
+"""What a small model remembers in, the fastest first."""
 _ROOM = 0.6
 """Share of a frame's time that the decoder may take; the rest is the codec's, the output's and the window's."""
 
@@ -51,10 +52,10 @@ def make_stepper(decoder: Decoder, precision: str) -> Stepper:
     Raises BadInputError for a precision that does not exist, NotSupportedError for one that cannot run here.
     """
     if precision in QUANTISED:
-        return QuantisedStepper(decoder, QUANTISED[precision])
+        return QuantisedStepper(decoder, *QUANTISED[precision])
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if precision not in kinds:
-        raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, kv8, int8 or int4")
+        raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, kv8, kv4, int8 or int4")
     if precision != "float32":
         decoder.to(kinds[precision])
     return Stepper(decoder)
@@ -67,9 +68,14 @@ def choose(decoder: Decoder, digest: str) -> Stepper:
         # Half precision has shown logits that are not finite; bfloat16 has float32's range.
         name = "float32" if _weights(spec) < _SMALL else "bfloat16"
         return make_stepper(decoder, name)
-    # What slows a large model down is its weights, not its memory: kv8 is a choice for people.
-    allowed = [name for name in precisions(spec, device) if name not in {"kv8", *_forbidden(digest)}]
-    if device.type != "cpu" or _weights(spec) < _SMALL or len(allowed) == 1:
+    allowed = [name for name in precisions(spec, device) if name not in _forbidden(digest)]
+    if device.type != "cpu" or _weights(spec) < _SMALL:
+        return make_stepper(
+            decoder, next((name for name in _SAME_AT_ANY_DEPTH if name in allowed), "float32")
+        )
+    # What slows a large model down is its weights, not its memory.
+    allowed = [name for name in allowed if name not in _SAME_AT_ANY_DEPTH]
+    if len(allowed) == 1:
         return make_stepper(decoder, "float32")
     known = _memory().get(_key(digest), {}).get("chosen")
     if known not in allowed:

@@ -1,4 +1,4 @@
-"""The next positions' steps -> residuals and logits, with weights of 8 or 4 bits and an 8-bit memory, on a CPU.
+"""The next positions' steps -> residuals and logits, with weights and a memory of 8 or 4 bits, on a CPU.
 
 The same interface as ``step.Stepper``. Linear layers and self-attention run in the kernels of ``kernels.py``; norms,
 cross-attention and steering stay in float32. Knows nothing of sampling, prompts or sliders.
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotSupportedError
-from drawbar.musicgen.compiled.byte_kernels import HEAD
+from drawbar.musicgen.compiled.byte_kernels import HEAD, VALUE_GROUP
 from drawbar.musicgen.network.cache import Cache
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
@@ -23,6 +23,8 @@ from drawbar.musicgen.quantised.packing import Packed, Workspace, pack
 from drawbar.musicgen.spec import ModelSpec
 
 _FLOAT = 32
+QUANTISED = {"kv8": (32, 8), "kv4": (32, 4), "int8": (8, 8), "int4": (4, 4)}
+"""What is less than exact on a CPU: the bits of its weights, and of its memory of keys and values."""
 _HEAD_BITS = 8
 """The output heads are small and decide the tokens: never below 8 bits."""
 
@@ -39,16 +41,18 @@ def can_quantise(spec: ModelSpec) -> str | None:
 
 
 class QuantisedCache(Cache):
-    """Self-attention memory of 8 bits: every position's key and value of a head has its own scale."""
+    """Self-attention memory of 8 or 4 bits: every position's key and value of a head has its own scale."""
 
-    def __init__(self, spec: ModelSpec, rows: int, capacity: int) -> None:
+    def __init__(self, spec: ModelSpec, rows: int, capacity: int, bits: int = 8) -> None:
         if rows < 1 or capacity < 1:
             raise BadInputError(f"a cache of {rows} rows and {capacity} positions: both must be at least 1")
         self.rows, self.capacity, self.length = rows, capacity, 0
-        self.blocks = -(-capacity // 16)
+        self.bits = bits
+        self.blocks = -(-capacity // VALUE_GROUP) * VALUE_GROUP // 16
         pairs, places = rows * spec.n_heads, 16 * self.blocks
-        self.layers = [torch.zeros(2, pairs, places * HEAD, dtype=torch.uint8) for _ in range(spec.n_layers)]
-        """Per layer keys (16 positions x 4 values a step) and values (position by position), as bytes."""
+        size = places * HEAD * bits // 8
+        self.layers = [torch.zeros(2, pairs, size, dtype=torch.uint8) for _ in range(spec.n_layers)]
+        """Per layer keys and values, as ``byte_kernels`` draws them."""
         self.scales = [torch.zeros(2, pairs, places) for _ in range(spec.n_layers)]
 
     @property
@@ -59,16 +63,20 @@ class QuantisedCache(Cache):
 class QuantisedStepper(Stepper):
     """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``.
 
-    ``bits`` 32 leaves the weights as they are: only the memory has 8 bits ("kv8").
+    ``bits`` 32 leaves the weights as they are; the memory of keys and values has ``memory_bits`` (8 or 4), by default
+    8, and 4 beside weights of 4.
     """
 
-    def __init__(self, decoder: Decoder, bits: int, *, keep_weights: bool = False) -> None:
+    def __init__(
+        self, decoder: Decoder, bits: int, memory_bits: int | None = None, *, keep_weights: bool = False
+    ) -> None:
         why = can_quantise(decoder.spec)
         if why is not None:
             raise NotSupportedError(
                 f"{decoder.spec.name} cannot run in int{bits}: {why}; use precision float32"
             )
         self.spec, self.decoder, self.bits = decoder.spec, decoder, bits
+        self.memory_bits = memory_bits or min(bits, 8)
         self._shape = (self.spec.d_model,)
         self._norms: list[tuple[Tensor, ...]] = []
         self.packed: list[tuple[Packed | Tensor, ...]] = []
@@ -92,7 +100,7 @@ class QuantisedStepper(Stepper):
 
     @property
     def precision(self) -> str:
-        return "kv8" if self.bits == _FLOAT else f"int{self.bits}"
+        return f"kv{self.memory_bits}" if self.bits == _FLOAT else f"int{self.bits}"
 
     @property
     def bytes(self) -> int:
@@ -100,7 +108,7 @@ class QuantisedStepper(Stepper):
         return sum(part.bytes if isinstance(part, Packed) else 4 * part.numel() for part in parts)
 
     def cache(self, rows: int, capacity: int) -> Cache:
-        return QuantisedCache(self.spec, rows, capacity)
+        return QuantisedCache(self.spec, rows, capacity, self.memory_bits)
 
     def forward(
         self,
@@ -112,7 +120,7 @@ class QuantisedStepper(Stepper):
         last: int | None = None,
     ) -> Tensor:
         rows, _, count = steps.shape
-        memory = QuantisedCache(self.spec, rows, count) if cache is None else cache
+        memory = QuantisedCache(self.spec, rows, count, self.memory_bits) if cache is None else cache
         assert isinstance(memory, QuantisedCache)
         start, end, many = memory.length, memory.length + count, rows * count
         if end > memory.capacity:
@@ -199,11 +207,11 @@ class QuantisedStepper(Stepper):
         for n in range(count):
             position = cache.length + n
             place = address + 4 * 3 * d * n
-            found.store(
+            found.store[cache.bits](
                 place + 4 * d, place + 8 * d, keys.data_ptr(), key_scales.data_ptr(), values.data_ptr(),
                 value_scales.data_ptr(), rows * heads, heads, stride, cache.blocks, position,
             )  # fmt: skip
             job.queries, job.length = place, position + 1
-            found.attend(job)
+            found.attend[cache.bits](job)
             if count > 1:
                 mixed.view(rows, count, d)[:, n] = out
