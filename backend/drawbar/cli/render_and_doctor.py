@@ -2,6 +2,7 @@
 
 import math
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from drawbar.cli.output import line, out_json, progress, say, table
 
 if TYPE_CHECKING:
     from drawbar.bank import Feature
+    from drawbar.prompts import PromptPart
 
 app = typer.Typer()
 
@@ -56,6 +58,17 @@ def render(
     ] = None,
     amount: Annotated[
         list[str] | None, typer.Option("--amount", metavar="NAME=VALUE", help="A slider; repeat.")
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="TEXT=SHARE", help="A further prompt with its share, 0 to 1; repeat."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0, max=1, help="The first prompt's share, beside --also.")
+    ] = 1.0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="TEXT=SHARE", help="What should not be heard; repeat."),
     ] = None,
     model: ModelOption = "embedded",
     bank: BankOption = None,
@@ -101,6 +114,7 @@ def render(
         top_k=top_k,
         amounts=by_id,
         twin=False,
+        blend=_blended(prompt, share, also or (), without or (), model),
     )
     if stacking is not None:
         settings = replace(settings, stacking=stacking)
@@ -110,6 +124,22 @@ def render(
         take.save(out)
     say(f"seed {chosen}")
     line(str(out))
+
+
+def _blended(
+    prompt: str, share: float, also: Sequence[str], without: Sequence[str], model: str
+) -> "tuple[PromptPart, ...]":
+    """All prompts with their shares; none where there is only one, whole."""
+    from drawbar.prompts import PromptPart
+
+    if not also and not without and share == 1:
+        return ()
+    parts = [PromptPart(_known_words(prompt, model), share)]
+    for texts, unwanted in ((also, False), (without, True)):
+        for text in texts:
+            words, weight = _amount(text if "=" in text else f"{text}=1")
+            parts.append(PromptPart(_known_words(words, model), weight, unwanted))
+    return tuple(parts)
 
 
 def _warn_beyond(id: str, name: str, value: float, feature: "Feature") -> None:

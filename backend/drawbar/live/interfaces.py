@@ -14,6 +14,7 @@ from torch import Tensor
 from drawbar.musicgen.codec.interface import Codec
 from drawbar.musicgen.generation.stream import Frame
 from drawbar.musicgen.interfaces import Lanes, Observer, SitedModel, Steering
+from drawbar.prompts import PromptPart
 
 
 class FrameStream(Protocol):
@@ -62,6 +63,7 @@ class RenderModel(SitedModel, Protocol):
         prefix: Tensor | None = None,
         automation: Lanes | None = None,
         twin: bool = False,
+        blend: Sequence[PromptPart] = (),
     ) -> FrameStream: ...
 
 
@@ -83,4 +85,5 @@ class PlayableModel(RenderModel, Protocol):
         automation: Lanes | None = None,
         observers: Sequence[Observer] = (),
         twin: bool = False,
+        blend: Sequence[PromptPart] = (),
     ) -> RewindableStream: ...

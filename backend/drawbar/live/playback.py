@@ -20,6 +20,7 @@ from drawbar.live.context import PlayContext
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.musicgen.interfaces import Lanes
+from drawbar.prompts import MARK
 
 FIRST_S = 0.06
 """Audio that is ready before the first sample is handed over (and after an under-run)."""
@@ -65,6 +66,7 @@ class Playback:
             steering=context.sliders.mixer,
             observers=[context.sliders.observer],
             twin=settings.twin,
+            blend=settings.blend,
             automation=automation,
             prefix=None if prefix is None else torch.from_numpy(np.asarray(prefix, np.int64)),
         )
@@ -278,7 +280,7 @@ class Playback:
         self._released = release
         amounts = context.controls.amounts() if changed else moves
         for id, amount in amounts.items():
-            context.sliders.move(id, 0.0 if release else amount)
+            context.sliders.move(id, 0.0 if release and not id.startswith(MARK) else amount)
         if release and not changed:
             return
         frame = self._rewind() if context.rollback else None

@@ -19,7 +19,8 @@ from drawbar.live.interfaces import RenderModel
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
 from drawbar.musicgen.interfaces import Lanes
-from drawbar.steering import DirectionSource, Mixer, directions_for, in_mode
+from drawbar.prompts import MARK, weight_id
+from drawbar.steering import DirectionSource, Mixer, directions_for, in_mode, prompt_weight
 
 
 def render(
@@ -73,6 +74,7 @@ def _render(
             steering=mixer,
             automation=automation,
             twin=settings.twin,
+            blend=settings.blend,
             prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
         ) as stream,
     ):
@@ -113,15 +115,19 @@ def _mixer(
     model: RenderModel, bank: DirectionSource | None, settings: TakeSettings, automation: Lanes | None
 ) -> Mixer | None:
     """The sliders that the settings and the automation need; None when there are none."""
-    ids = list(dict.fromkeys([*settings.amounts, *(automation.ids if automation is not None else ())]))
-    if not ids:
+    every = [*settings.amounts, *(automation.ids if automation is not None else ())]
+    ids = [id for id in dict.fromkeys(every) if not id.startswith(MARK)]
+    if not ids and not settings.blend:
         return None
     modes = settings.modes
     directions = [
         in_mode(direction, modes.get(direction.id, "add"), settings.branch)
-        for direction in directions_for(model, bank, ids)
+        for direction in (directions_for(model, bank, ids) if ids else ())
     ]
+    directions += [prompt_weight(place, model.spec.d_model) for place in range(len(settings.blend))]
     mixer = Mixer(directions, spec=model.spec, site=model.fingerprint, stacking=settings.stacking)
     for id, amount in settings.amounts.items():
         mixer.set(id, amount)
+    for place, part in enumerate(settings.blend):
+        mixer.set(weight_id(place), part.weight)
     return mixer

@@ -10,7 +10,16 @@ from drawbar.live.observer import RowObserver
 from drawbar.live.takes.take import TakeSettings
 from drawbar.live.takes.trace import Trace
 from drawbar.musicgen.interfaces import SitedModel
-from drawbar.steering import DEFAULT_BRANCH, Direction, DirectionSource, Mixer, directions_for, in_mode
+from drawbar.prompts import MARK, weight_id
+from drawbar.steering import (
+    DEFAULT_BRANCH,
+    Direction,
+    DirectionSource,
+    Mixer,
+    directions_for,
+    in_mode,
+    prompt_weight,
+)
 
 SLOTS = 64
 
@@ -27,6 +36,7 @@ class Sliders:
         self._lock = threading.RLock()
         self._rack: dict[str, Direction] = {}
         self._watched: dict[str, Direction] = {}
+        self._prompts: list[str] = []
         self._branch: str = DEFAULT_BRANCH["add"]
 
     def __contains__(self, id: str) -> bool:
@@ -34,11 +44,11 @@ class Sliders:
 
     def require(self, ids: Iterable[str]) -> None:
         """Raises BadInputError or SiteMismatchError for an id that cannot have a slider."""
-        self._directions([id for id in ids if id not in self._rack])
+        self._directions([id for id in ids if id not in self._rack and not id.startswith(MARK)])
 
     def add(self, id: str) -> None:
-        """Give a feature a slider. Raises BadInputError, SiteMismatchError."""
-        if id in self._rack:
+        """Give a feature a slider; a take's prompts have theirs. Raises BadInputError, SiteMismatchError."""
+        if id in self._rack or id.startswith(MARK):
             return
         direction = self._watched.get(id) or self._directions([id])[0]
         with self._lock:
@@ -85,18 +95,29 @@ class Sliders:
         self._branch = settings.branch
         for id in [*settings.amounts, *laned]:
             self.add(id)
+        self._begin_prompts(settings)
         for id in self._rack:
             self.set_mode(id, settings.modes.get(id, "add"))
         amounts = {id: settings.amounts.get(id, 0.0) for id in self._rack}
-        self._controls.reset(amounts)
+        weights = {weight_id(place): part.weight for place, part in enumerate(settings.blend)}
+        self._controls.reset({**amounts, **weights})
         self.mixer.stacking = settings.stacking
         for id, amount in amounts.items():
             self.mixer.set(id, 0.0 if self._controls.bypass and not settings.twin else amount)
 
+    def _begin_prompts(self, settings: TakeSettings) -> None:
+        """One slider for the weight of each of the take's prompts, and none of another take's."""
+        with self._lock:
+            for id in self._prompts:
+                self.mixer.remove(id)
+            self._prompts = [weight_id(place) for place in range(len(settings.blend))]
+            for place, part in enumerate(settings.blend):
+                self.mixer.add(prompt_weight(place, self._model.spec.d_model), part.weight)
+
     def move(self, id: str, amount: float) -> None:
         """Pass a move on to the mixer, unless the slider was removed meanwhile."""
         with self._lock:
-            if id in self._rack:
+            if id in self._rack or id in self._prompts:
                 self.mixer.set(id, amount)
 
     def _directions(self, ids: Sequence[str]) -> list[Direction]:

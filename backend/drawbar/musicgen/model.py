@@ -22,6 +22,7 @@ from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.interface import Codec
 from drawbar.musicgen.codec.stereo import StereoCodec
 from drawbar.musicgen.compiled.program import functions
+from drawbar.musicgen.generation.blend import Blend, Weights
 from drawbar.musicgen.generation.generation import Generation, GenerationSettings
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.generation.stream import Stream
@@ -32,6 +33,7 @@ from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
 from drawbar.musicgen.network.text_encoder import TextEncoder
 from drawbar.musicgen.quantised.precision import choose, make_stepper, precisions
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.prompts import MOST_PROMPTS, PromptPart
 
 Prompts = Sequence[str | None] | str | None
 
@@ -211,12 +213,14 @@ class Model:
         automation: Lanes | None = None,
         observers: Sequence[Observer] = (),
         twin: bool = False,
+        blend: Sequence[PromptPart] = (),
     ) -> Stream:
         """One take, frame by frame (a context manager that is iterated).
 
         ``seconds`` counts the prefix in; None is endless. ``prefix`` is ``[K, P]`` or ``[1, K, P]``; the stream
         begins behind it. ``guidance`` None leaves the null branch out. ``twin`` decodes the unsteered take of the
-        same seed beside it. Raises BadInputError for settings that do not fit.
+        same seed beside it. ``blend`` takes the place of ``prompt``: several prompts with weights, which a mixer's
+        prompt weights move (``steering.prompt_weight``). Raises BadInputError for settings that do not fit.
         """
         if automation is not None and steering is None:
             raise BadInputError("automation without steering: give the mixer whose sliders it moves")
@@ -234,8 +238,12 @@ class Model:
 
         def begin() -> tuple[Generation, SteeringRun | None]:
             run = None if steering is None else steering.start(automation, guidance)
-            text = self._text([prompt], settings)
-            return Generation(self._stepper, text, sampler, settings, [run], forced, layers, kept), run
+            text, mixed = (
+                self._blended(blend, settings, run) if blend else (self._text([prompt], settings), None)
+            )
+            return Generation(
+                self._stepper, text, sampler, settings, [run], forced, layers, kept, blend=mixed
+            ), run
 
         stream = Stream(begin, observers, twin)
         self._streams.add(stream)
@@ -337,6 +345,33 @@ class Model:
             if settings.twin:
                 states, mask = states.repeat(2, 1, 1), mask.repeat(2, 1)
             return self._stepper.text(states, mask)
+
+    def _blended(
+        self, parts: Sequence[PromptPart], settings: GenerationSettings, run: SteeringRun | None
+    ) -> tuple[TextMemory | None, Blend | None]:
+        """The memory of all the prompts' words, with its bias, and what moves that."""
+        if len(parts) > MOST_PROMPTS:
+            raise BadInputError(f"{len(parts)} prompts at once: blend at most {MOST_PROMPTS}")
+        with torch.inference_mode():
+            encoded = [self._encoded([part.text]) for part in parts]
+            words = [one[0] for one in encoded if one is not None]
+            if not words:
+                return None, None
+            silent = torch.zeros_like(words[0][:, :1])
+            states = torch.cat([silent, *words], 1)
+            mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+            mask[:, 0] = False
+            branches = (False,) if settings.guidance is None else (False, True)
+            null_rows = branches * (2 if settings.twin else 1)
+            rows = len(null_rows)
+            memory = self._stepper.text(states.expand(rows, -1, -1), mask.expand(rows, -1))
+            lengths = [0 if one is None else one[0].shape[1] for one in encoded]
+            bias = torch.zeros(
+                rows, 1, 1, states.shape[1], device=states.device, dtype=memory.layers[0][0].dtype
+            )
+            return TextMemory(memory.layers, bias), Blend(
+                parts, lengths, null_rows, run if isinstance(run, Weights) else None
+            )
 
     def _forward(
         self,

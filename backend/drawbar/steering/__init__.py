@@ -8,6 +8,7 @@ from drawbar.steering.directions import (
     check_site,
     directions_from_bank,
     in_mode,
+    prompt_weight,
 )
 from drawbar.steering.mixer import Mixer
 from drawbar.steering.own import OwnDirections, directions_for
@@ -25,4 +26,5 @@ __all__ = [
     "directions_for",
     "directions_from_bank",
     "in_mode",
+    "prompt_weight",
 ]

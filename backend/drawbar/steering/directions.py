@@ -16,11 +16,17 @@ from drawbar.bank import BankInfo
 from drawbar.errors import BadInputError, SiteMismatchError
 from drawbar.files.json_object import JsonMapping
 from drawbar.musicgen.interfaces import SitedModel
+from drawbar.prompts import weight_id
 
-Mode = Literal["add", "clamp", "mute"]
+Mode = Literal["add", "clamp", "mute", "prompt"]
 Branch = Literal["both", "conditional"]
 
-DEFAULT_BRANCH: dict[Mode, Branch] = {"add": "conditional", "clamp": "both", "mute": "both"}
+DEFAULT_BRANCH: dict[Mode, Branch] = {
+    "add": "conditional",
+    "clamp": "both",
+    "mute": "both",
+    "prompt": "both",
+}
 """A push of the conditional branch alone keeps more of everything else for the same effect (docs/variants.md); what
 holds an activation has to hold it in both, or guidance would multiply the difference."""
 
@@ -56,7 +62,7 @@ class Direction:
     """Activations up to this count as silence."""
     mode: Mode = "add"
     """``add``: amount in units of ``scale``; ``clamp``: hold the activation at ``amount * scale``; ``mute``: take
-    the share ``amount`` (0 to 1) of the activation away."""
+    the share ``amount`` (0 to 1) of the activation away; ``prompt``: pushes nothing (see ``prompt_weight``)."""
     branch: Branch | None = None
     """Which guidance branches it acts on; None is what ``DEFAULT_BRANCH`` says of its mode."""
     further: tuple[Part, ...] = ()
@@ -80,11 +86,13 @@ class Direction:
                 )
         if self.branch is None:
             object.__setattr__(self, "branch", DEFAULT_BRANCH.get(self.mode, "both"))
-        if self.mode not in ("add", "clamp", "mute") or self.branch not in ("both", "conditional"):
+        if self.mode not in DEFAULT_BRANCH or self.branch not in ("both", "conditional"):
             raise BadInputError(
                 f"direction {self.id}: mode {self.mode!r}, branch {self.branch!r} are not known"
             )
-        if self.mode != "add" and (self.encoder is None or self.encoder.shape != self.vector.shape):
+        if self.mode in ("clamp", "mute") and (
+            self.encoder is None or self.encoder.shape != self.vector.shape
+        ):
             raise BadInputError(
                 f"direction {self.id}: {self.mode} needs the feature's encoder row; use add instead"
             )
@@ -99,6 +107,13 @@ def in_mode(direction: Direction, mode: str, branch: str = DEFAULT_BRANCH["add"]
     """The same slider acting otherwise; ``branch`` is where it acts if it adds. Raises BadInputError."""
     chosen = branch if mode == "add" else DEFAULT_BRANCH.get(cast("Mode", mode))
     return replace(direction, mode=cast("Mode", mode), branch=cast("Branch | None", chosen))
+
+
+def prompt_weight(place: int, width: int) -> Direction:
+    """A slider that moves no residual of ``width`` but the weight of a take's ``place``-th prompt (0 to 1)."""
+    vector = torch.zeros(width)
+    vector[0] = 1.0
+    return Direction(weight_id(place), 0, vector, 0.0, mode="prompt")
 
 
 class DirectionSource(Protocol):

@@ -17,6 +17,7 @@ from torch import Tensor
 from drawbar.errors import BadInputError
 from drawbar.musicgen.interfaces import Hold, Lanes
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.prompts import weight_id
 from drawbar.steering.automation import Automation, Lane
 from drawbar.steering.directions import Direction, Part
 from drawbar.steering.ramps import Ramps
@@ -277,6 +278,11 @@ class MixerRun:
 
     def amounts(self) -> dict[str, float]:
         return self._applied
+
+    def weight(self, place: int, position: int) -> float | None:
+        """See SteeringRun."""
+        id = weight_id(place)
+        return self._amount(id, position) if id in self._directions else None
 
     @property
     def recorded(self) -> Automation:

@@ -125,6 +125,13 @@ class DeviceAndModelSettings:
             if macro is not None:
                 at = move.position if move.position is not None else macro.value + move.change
                 desk.macros.turn(name, at, undoable=False)
+        elif kind == "share" and name.isdigit():
+            at = (
+                move.position
+                if move.position is not None
+                else desk.blending.share_of(int(name)) + move.change
+            )
+            desk.blending.set_share(int(name), at)
         elif kind == "gain":
             now = (desk.transport.gain_db.value + 36) / 42
             at = move.position if move.position is not None else now + move.change

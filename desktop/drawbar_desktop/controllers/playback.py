@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from drawbar.live.takes.take import Stored, Take, TakeSettings
+from drawbar.prompts import weight_id
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.evidence_marks import EvidenceMarks
 from drawbar_desktop.services.interfaces import Tokens
@@ -68,6 +69,7 @@ class PlaybackController:
         desk.transport.bypass.changed.connect(self._send_bypass)
         desk.transport.gain_db.changed.connect(lambda _: self.send_gain())
         desk.transport.match_loudness.changed.connect(lambda _: self.send_gain())
+        desk.blending.moved.connect(lambda place, share: self._send_amount(weight_id(place), share))
         desk.slots.switched.connect(self._slot_switched)
         desk.slots.match.changed.connect(lambda _: self.send_gain())
 
@@ -118,6 +120,7 @@ class PlaybackController:
             top_k=transport.top_k.value,
             amounts=desk.rack.effective() if amounts is None else dict(amounts),
             modes=desk.rack.modes() if amounts is None else {},
+            blend=desk.blending.of(transport.prompt.value),
             twin=transport.twin.value
             and len(desk.rack) > 0,  # without sliders it would be the same music twice
         )
@@ -140,6 +143,7 @@ class PlaybackController:
         transport.remember_prompt()
         with self._links.told():
             loaded.engine.play(settings, automation, prefix)
+            desk.blending.begin(settings.blend)
             self._coming = Coming(seconds)
             self._links.settle("failed")
             if desk.recorder is not None:
@@ -167,6 +171,7 @@ class PlaybackController:
         parts = [
             t.prompt.value, t.seed.value, t.seconds.value, t.guidance.value, t.temperature.value, t.top_k.value,
             desk.rack.effective(), desk.rack.modes(), lanes, t.twin.value,
+            [asdict(part) for part in desk.blending.of(t.prompt.value)],
         ]  # fmt: skip
         return json.dumps(parts, sort_keys=True)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from drawbar.live.takes.take import Stored, TakeSettings
+from drawbar.prompts import MARK
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import PlaybackController, Recalled
 from drawbar_desktop.state.rack import Strip
@@ -46,6 +47,7 @@ class Restoring:
         strips, missing = self._strips(settings, dict(automation.get("lanes") or {}))
         t = desk.transport
         t.prompt.set(settings.prompt)
+        desk.blending.restore(settings.blend)
         t.set_seed(settings.seed)
         t.seconds.set(settings.seconds)
         t.guidance.set(settings.guidance)
@@ -57,7 +59,7 @@ class Restoring:
         lanes = {
             str(lane): [(f / rate, a) for f, a in points if a is not None]
             for lane, points in dict(automation.get("lanes") or {}).items()
-            if len({a for _, a in points if a is not None}) > 1
+            if not str(lane).startswith(MARK) and len({a for _, a in points if a is not None}) > 1
         }
         desk.lanes.restore(lanes)
         desk.rack.restore("restore settings", strips)
@@ -76,6 +78,8 @@ class Restoring:
         """The take's sliders: those that it began with, and those that were added while it played."""
         strips, missing = [], []
         for id, amount in {**dict.fromkeys(map(str, lanes), 0.0), **settings.amounts}.items():
+            if id.startswith(MARK):
+                continue
             found = self._links.resolve(id)
             if found is None:
                 missing.append(id)

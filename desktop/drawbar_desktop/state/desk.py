@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from drawbar_desktop.state.blending import Blending
 from drawbar_desktop.state.hearing import Hearing
 from drawbar_desktop.state.lanes import Lanes
 from drawbar_desktop.state.library import Library
@@ -35,6 +36,7 @@ class Desk:
         self.slots = Slots(self.rack, self.undo)
         self.lanes = Lanes(self.undo)
         self.transport = Transport()
+        self.blending = Blending()
         self.library = Library()
         self.timeline = Timeline()
         self.presets = Presets(home / "presets" if home else None)
@@ -61,6 +63,7 @@ class Desk:
         settings, transport = self.settings, self.transport
         transport.prompt.set(settings["prompt"])
         transport.prompts.set(tuple(str(p) for p in settings["prompts"]))
+        self.blending.recall(settings["share"], settings["blend"])
         transport.seconds.set(None if settings["endless"] else settings["seconds"])
         transport.guidance.set(settings["guidance"])
         transport.temperature.set(settings["temperature"])
@@ -85,6 +88,8 @@ class Desk:
         settings, transport = self.settings, self.transport
         settings.set("prompt", transport.prompt.value)
         settings.set("prompts", list(transport.prompts.value))
+        settings.set("share", self.blending.share.value)
+        settings.set("blend", self.blending.to_values())
         settings.set("endless", transport.seconds.value is None)
         if transport.seconds.value is not None:
             settings.set("seconds", transport.seconds.value)

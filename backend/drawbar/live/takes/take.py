@@ -28,6 +28,7 @@ from drawbar.files.reading import json_value, typed
 from drawbar.live.audio_out.ring import Floats
 from drawbar.live.controls import checked_amount
 from drawbar.live.takes import soundfiles
+from drawbar.prompts import PromptPart
 
 FORMAT = 1
 MAX_FRAME = 1 << 40
@@ -82,6 +83,10 @@ class TakeSettings:
     branch: str = "conditional"
     """Guidance branches that sliders which add act on, ``conditional`` or ``both``; takes of before it was written
     down acted on both."""
+
+    blend: tuple[PromptPart, ...] = ()
+    """Several prompts with their weights when the take begins, in the place of ``prompt`` (which stays as its title);
+    moves of the weights are in the automation, as ``prompt:0`` for the first and so on."""
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds <= 86_400:

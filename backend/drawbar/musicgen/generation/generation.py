@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError, NotFiniteError
+from drawbar.musicgen.generation.blend import Blend
 from drawbar.musicgen.generation.compiled_frame import CompiledFrame, can_compile
 from drawbar.musicgen.generation.graph import FrameGraph
 from drawbar.musicgen.generation.sampling import Sampler
@@ -66,15 +67,17 @@ class Generation:
         kept: Mapping[tuple[int, int], int] | None = None,
         *,
         graphed: bool | None = None,
+        blend: Blend | None = None,
     ) -> None:
         """``text`` has R rows; ``steering`` one run for all clips, or one per clip; ``prefix`` is ``[B, K, P]``.
 
         ``kept`` maps ``(codebook, frame)`` to tokens that the only clip takes over (see ``rewind``). ``graphed`` None
         takes one graph a frame on CUDA and one compiled call on a CPU, where there is one; clamped and muted sliders
-        always run outside both.
+        always run outside both. ``blend`` moves the bias of ``text``, which it then owns.
         """
         self.spec = stepper.spec
         self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
+        self._blend = blend
         self.clips = len(settings.seeds)
         self._branches = 1 if settings.guidance is None else 2
         self._tracks = self.clips * (2 if settings.twin else 1)
@@ -123,6 +126,7 @@ class Generation:
         self._prepare_next(position)
         if self._still is None:
             self._still = self._interventions(position, 1)
+        self._weigh(position)
         steps = self._columns(position, 1, self._windows.start(self._windows.window(position)))
         drawn = self._computed(position, steps, cache)
         # Half precision overflows where float32 does not: the stepper switches once, for the rest of the take.
@@ -279,6 +283,18 @@ class Generation:
                 if (book, frame) in self.kept:
                     self._steps[0, book, position + 1] = self.kept[book, frame]
 
+    def _weigh(self, position: int) -> TextMemory | None:
+        """The prompts as they are heard at a position."""
+        if self._blend is not None and self._text is not None and self._text.bias is not None:
+            self._blend.write(self._text.bias, position)
+        return self._text
+
+    def _weighed(self, first: int, count: int) -> TextMemory | None:
+        """The same for several positions in one pass."""
+        if self._blend is None or self._text is None or self._text.bias is None:
+            return self._text
+        return TextMemory(self._text.layers, self._blend.over(first, count, self._text.bias))
+
     # --- memory -------------------------------------------------------------------------------------------
 
     def _padded(self, length: int) -> Tensor:
@@ -347,12 +363,13 @@ class Generation:
         first = start + cache.length
         steps = self._columns(first, count, start)
         interventions = self._interventions(first, count)
+        text = self._weigh(first) if count == 1 else self._weighed(first, count)
         frame = self._graph(cache) if count == 1 and self._compiled and not interventions.edit else None
         if isinstance(frame, CompiledFrame):
             frame.steer(interventions.add)
             frame.extend(steps)
         else:
-            self._stepper.forward(steps, cache, self._text, interventions)
+            self._stepper.forward(steps, cache, text, interventions)
 
     @torch.inference_mode()
     def _force(self, prefix: Tensor) -> None:

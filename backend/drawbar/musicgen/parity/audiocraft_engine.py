@@ -6,7 +6,7 @@ guidance and the sliding window are those of ``generation``, so that its tokens 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from drawbar.musicgen.network.windows import Windows
 from drawbar.musicgen.parity.audiocraft_model import Reference
 from drawbar.musicgen.parity.interface import Edit, Text, hooked
 from drawbar.musicgen.spec import ModelSpec
+from drawbar.prompts import PromptPart
 
 
 class ReferenceEngine:
@@ -52,6 +53,7 @@ class ReferenceEngine:
         prefix: Tensor | None = None,
         automation: Lanes | None = None,
         twin: bool = False,
+        blend: Sequence[PromptPart] = (),
     ) -> ReferenceStream:
         """One take, frame by frame; see ``Model.stream``. Raises BadInputError and NotSupportedError."""
         if seconds is None:
@@ -60,6 +62,8 @@ class ReferenceEngine:
             raise NotSupportedError(
                 "the reference engine decodes no bypass twin: render without sliders instead"
             )
+        if blend:
+            raise NotSupportedError("the reference engine blends no prompts: render with --engine drawbar")
         if prefix is not None:
             raise NotSupportedError(
                 "the reference engine continues no take: render from the beginning instead"

@@ -29,6 +29,7 @@ from drawbar_desktop.widgets.common.play_button import PlayButton
 from drawbar_desktop.widgets.common.value_edit import ValueEdit
 from drawbar_desktop.widgets.common.wrap_row import WrapRow
 from drawbar_desktop.widgets.top.advanced import AdvancedFold
+from drawbar_desktop.widgets.top.blend_card import BlendCard
 from drawbar_desktop.widgets.top.prompt_field import PromptField
 from drawbar_desktop.widgets.top.vocabulary_card import VocabularyCard
 
@@ -59,6 +60,7 @@ class TransportBar(QFrame):
         self.prompt.textChanged.connect(transport.prompt.set)
         self.prompt.returnPressed.connect(self._play_prompt)
         self.words = VocabularyCard(self, self.prompt.add_words)
+        self.blend_card = BlendCard(self, desk)
         self._logo = Logo()
         self.fold = AdvancedFold(desk)
 
@@ -103,6 +105,10 @@ class TransportBar(QFrame):
     def _prompt_tools(self) -> tuple[QWidget, ...]:
         self.vocabulary = tool_button("text-box-plus-outline", "Words that this model knows", px=18)
         self.vocabulary.clicked.connect(lambda: self.words.open_below(self.prompt))
+        self.blend = tool_button(
+            "vector-combine", "Blend prompts, and what should not be heard", px=17, checkable=True
+        )
+        self.blend.clicked.connect(lambda: self._open_blend())
         self.history = tool_button("history", "Earlier prompts", px=17)
         self.history.clicked.connect(self._prompt_menu)
         self.new_take = button("New take", "primary", "Make new music  (Enter in the prompt, Shift+Space)")
@@ -116,7 +122,15 @@ class TransportBar(QFrame):
             "tune-variant", "Guidance, temperature, top-k, bypass", checkable=True, px=18
         )
         self.advanced.toggled.connect(self.fold.setVisible)
-        return self.vocabulary, self.history, self.new_take, self.again, self.vary
+        return self.vocabulary, self.blend, self.history, self.new_take, self.again, self.vary
+
+    def _open_blend(self) -> None:
+        self.blend_card.open_below(self.prompt)
+        self._show_blend()
+
+    def _show_blend(self) -> None:
+        """Lit while more than the prompt decides."""
+        self.blend.setChecked(self._desk.blending.used)
 
     def _seed_group(self) -> QWidget:
         transport = self._transport
@@ -322,6 +336,9 @@ class TransportBar(QFrame):
         t.trouble.bind(self._show_trouble)
         t.position_s.bind(lambda s: self.clock.setText(format_time(s)))
         t.unknown.bind(self.prompt.show_unknown)
+        for one in (self._desk.blending.parts, self._desk.blending.share):
+            one.changed.connect(lambda _: self._show_blend())
+        self._show_blend()
         t.vocabulary.bind(self._show_vocabulary)
         slots.active.bind(lambda _: self._show_slots())
         slots.morph.bind(lambda _: self._show_slots())
