@@ -13,11 +13,13 @@ from drawbar_desktop.controllers.audition import Audition
 from drawbar_desktop.controllers.blind_test import BlindTestController
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.device_and_model_settings import SCANS_MS, DeviceAndModelSettings
+from drawbar_desktop.controllers.osc_control import OscControl
 from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.controllers.rack_actions import RackActions
 from drawbar_desktop.controllers.restoring import Restoring
 from drawbar_desktop.controllers.session import Session, remembered
 from drawbar_desktop.controllers.slider_maker import SliderMaker
+from drawbar_desktop.controllers.sync import Sync
 from drawbar_desktop.controllers.take_actions import TakeActions
 from drawbar_desktop.controllers.variations import Variations
 from drawbar_desktop.controllers.word_maker import WordMaker
@@ -131,6 +133,22 @@ class App:
         }
         self.machinery = DeviceAndModelSettings(self.links, self.session.reload, pressed, ports)
         self.session.changed.connect(self.machinery.refresh)
+        self.sync = Sync(
+            self.links, self.machinery.ports,
+            {
+                "start": lambda _: self.new_take(),
+                "continue": lambda _: self.listening.resume(),
+                "stop": lambda _: self.listening.pause(),
+                "position": self.listening.move_to,
+            },
+        )  # fmt: skip
+        self.machinery.sync = self.sync
+        asked = {
+            "play": self.toggle_play, "new": self.new_take, "again": self.listening.again,
+            "vary": self.variations.make, "end": self.listening.end_take,
+        }  # fmt: skip
+        self.osc = OscControl(self.links, self.machinery.carry_out, asked)
+        self.machinery.osc = self.osc
         self.window = MainWindow(
             desk, self._make_actions(), about(log_file), self.machinery, self.blind, self.making
         )
@@ -141,7 +159,7 @@ class App:
             self._timer(ms, call)
             for ms, call in (
                 (PLOT_MS, self.poll_plots), (TEXT_MS, self.poll_text), (SAVE_MS, self.save_settings),
-                (HEAR_MS, self._keep_hearing), (SCANS_MS, self.machinery.scan_midi),
+                (HEAR_MS, self._keep_hearing), (SCANS_MS, self.machinery.scan_midi), (SCANS_MS, self.sync.scan),
             )
         ]  # fmt: skip
 
@@ -212,6 +230,8 @@ class App:
             continue_from=listening.continue_from,
             hear=listening.hear,
             detect_tempo=listening.detect_tempo,
+            tap=self.sync.tap,
+            keep_loop=listening.keep_loop,
             save_preset=rack.save_preset,
             load_preset=rack.load_preset,
             hear_preset=self.hear_preset,
@@ -305,6 +325,8 @@ class App:
         """Stop the timers and the engine; keep what the user sees."""
         self.stop_timers()
         self.machinery.close()
+        self.sync.close()
+        self.osc.close()
         self.save_settings(places=True)
         engine = self._engine
         if engine is None:
@@ -334,14 +356,21 @@ class App:
         """30 Hz: timeline, meters, clock, MIDI."""
         self.jobs.drain()
         self.machinery.poll_midi()
+        self.osc.poll()
         engine = self._engine
         if engine is None:
             return
         snapshot = engine.snapshot()
         self.playing.poll_plots(snapshot)
         self.listening.poll()
+        self.sync.poll(snapshot)
         sounding = snapshot.state in ("playing", "finishing") and not snapshot.paused
         sounding = sounding or self.transport.player.value
+        if sounding:
+            at_s = self.timeline.played_s if self.timeline.title else snapshot.played_s
+            self.desk.modulation.tick(at_s, self.timeline.level_db, self.timeline.grid.value)
+        else:
+            self.desk.modulation.rest()
         self.window.rack.show_activations(self.timeline.now() if sounding else {})
         self.window.transport.level.set_db(self.timeline.level_db if sounding else -60.0)
         shown = self.timeline.played_s if self.timeline.title else snapshot.played_s

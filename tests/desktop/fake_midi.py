@@ -35,6 +35,9 @@ class FakePort:
     def set_callback(self, call: Callable[[Any, Any], None]) -> None:
         self._midi.listeners[self._name] = call
 
+    def ignore_types(self, **_: bool) -> None:
+        pass
+
     def cancel_callback(self) -> None:
         self._midi.listeners.pop(self._name, None)
 

@@ -1,7 +1,23 @@
-"""What studios expect of the window: prompts blended live."""
+"""What studios expect of the window: prompts blended live, sync, OSC, movement."""
 
+import shlex
+import socket
+from pathlib import Path
+
+import pytest
+import soundfile
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from drawbar.live.takes.take import load_settings
 from drawbar.prompts import PromptPart, weight_id
 from drawbar_desktop.app import App
+from drawbar_desktop.state.beat_grid import Grid
+from drawbar_desktop.state.export import export_take
+from drawbar_desktop.state.modulation import FOLLOW, Modulator
+from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeEngine
 
 
@@ -15,8 +31,6 @@ def test_prompts_are_blended_by_faders_that_are_heard_at_once(app: App, engine: 
     blending.set_text(1, "fast drums")
     blending.set_text(2, "bass")
     app.poll_plots()
-    from PySide6.QtWidgets import QApplication
-
     QApplication.processEvents()
     assert [field.text() for field in bar.blend_card.fields] == ["slow piano", "fast drums", "bass"]
     bar.blend_card.faders[0].setValue(40)
@@ -38,3 +52,198 @@ def test_one_prompt_alone_is_no_blend(app: App, engine: FakeEngine) -> None:
     app.desk.blending.add("")
     app.new_take()
     assert engine.played[0].blend == ()
+
+
+def test_a_host_sets_the_tempo_starts_stops_and_goes_on(app: App, engine: FakeEngine, midi: FakeMidi) -> None:
+    app.machinery.scan_midi()
+    app.window.settings.clock_in.setChecked(True)
+    for number in range(60):
+        midi.send(0xF8)
+        waiting = app.machinery.ports._realtime
+        message, _ = waiting.get()
+        waiting.put((message, number * 60 / 24 / 132))
+        app.sync.poll(engine.snapshot())
+    assert abs(app.timeline.grid.value.tempo_bpm - 132) < 1
+    midi.send(0xFA)
+    app.poll_plots()
+    assert engine.played[0].prompt == app.transport.prompt.value
+    engine.step(2.0)
+    midi.send(0xFC)
+    app.poll_plots()
+    assert engine.calls[-1] == ("pause", True)
+    midi.send(0xFB)
+    app.poll_plots()
+    assert engine.calls[-1] == ("pause", False)
+
+
+def test_slider_moves_wait_for_the_beat_and_the_take_knows_its_tempo(app: App, engine: FakeEngine) -> None:
+    app.rack_actions.add_best()
+    id = next(iter(app.rack.ids()))
+    app.timeline.grid.set(Grid(60.0, 0.0))
+    app.desk.quantiser.step.set("beat")
+    app.new_take()
+    engine.step(2.3)
+    app.rack.set_amount(id, 1.0)
+    app.poll_plots()
+    assert ("amount", id, 1.0) not in engine.calls
+    engine.step(2.85)
+    app.poll_plots()
+    assert ("amount", id, 1.0) in engine.calls
+    app.desk.quantiser.step.set("")
+    app.rack.set_amount(id, 0.5)
+    assert ("amount", id, 0.5) in engine.calls
+
+
+def test_osc_is_off_until_switched_on_and_goes_both_ways(app: App, engine: FakeEngine) -> None:
+    pytest.importorskip("pythonosc", reason="python-osc is not installed: pip install 'drawbar[osc]'")
+    from pythonosc.osc_message import OscMessage
+    from pythonosc.osc_message_builder import OscMessageBuilder
+
+    server = app.osc.server
+    assert server.port == 0
+    app.desk.settings.set("osc_port", free_port())
+    app.window.settings.osc.setChecked(True)
+    assert server.port == app.desk.settings["osc_port"]
+    app.rack_actions.add_best()
+    first, second = list(app.rack.ids())[:2]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("127.0.0.1", 0))
+        client.settimeout(10)
+
+        def ask(address: str, *values: float | str) -> None:
+            message = OscMessageBuilder(address)
+            for value in values:
+                message.add_arg(value)
+            client.sendto(message.build().dgram, ("127.0.0.1", server.port))
+
+        client.sendto(b"not osc at all", ("127.0.0.1", server.port))
+        ask("/drawbar/prompt", "slow piano")
+        ask("/drawbar/slider/1", 1.0)
+        ask(f"/drawbar/amount/{second}", 0.7)
+        ask("/drawbar/slider/x", 1.0)
+        ask("/elsewhere", 1.0)
+        ask("/drawbar/tempo", 96.0)
+        ask("/drawbar/new")
+        ask("/drawbar/state")
+        answers: dict[str, list[object]] = {}
+        while "/drawbar/slider/4" not in answers:
+            app.osc.poll()
+            client.settimeout(0.05)
+            try:
+                answer = OscMessage(client.recv(65_536))
+            except TimeoutError:
+                continue
+            answers[answer.address] = answer.params
+    assert engine.played[0].prompt == "slow piano"
+    assert app.rack.strip(first).amount > 1
+    assert app.rack.strip(second).amount == pytest.approx(0.7)
+    assert answers["/drawbar/prompt"] == ["slow piano"]
+    assert answers["/drawbar/tempo"] == [96.0]
+    assert answers["/drawbar/slider/2"][0] == second
+    app.window.settings.osc.setChecked(False)
+    assert server.port == 0
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_an_oscillator_and_a_follower_move_sliders_and_put_them_back(app: App, engine: FakeEngine) -> None:
+    app.rack_actions.add_best()
+    first, second, *_ = app.rack.ids()
+    app.rack.set_amount(first, 0.5)
+    modulation, card = app.desk.modulation, app.window.rack.movement_card
+    app.window.rack.movement.click()
+    card.target.setCurrentIndex(card.target.findData(first))
+    card.more.click()
+    modulation.change(first, shape="square", depth=0.4, rate=1.0)
+    modulation.set(second, Modulator(FOLLOW, 1.0))
+    grid = Grid(120.0, 0.0)
+    modulation.tick(0.2, 0.0, grid)
+    assert app.rack.strip(first).amount == pytest.approx(0.9)
+    assert app.rack.strip(second).amount == pytest.approx(1.0)
+    assert ("amount", first, 0.9) in engine.calls
+    modulation.tick(0.7, -40.0, grid)
+    assert app.rack.strip(first).amount == pytest.approx(0.1)
+    assert app.rack.strip(second).amount == 0
+    modulation.change(first, synced=True, rate=1.0)
+    modulation.tick(1.1, -40.0, grid)  # a bar lasts 2 s: the second half has begun
+    assert app.rack.strip(first).amount == pytest.approx(0.1)
+    modulation.rest()
+    assert app.rack.strip(first).amount == pytest.approx(0.5)
+    modulation.set(first, None)
+    assert first not in modulation.all
+    card.hide()
+
+
+def test_the_pad_moves_two_sliders_or_blends_four_settings(app: App) -> None:
+    app.rack_actions.add_best()
+    first, second, *_ = app.rack.ids()
+    card, pad = app.window.rack.movement_card, app.desk.pad
+    app.window.rack.movement.click()
+    pad.x.set(first)
+    pad.y.set(second)
+    QTest.mouseClick(card.field, Qt.MouseButton.LeftButton, pos=QPoint(149, 0))
+    low_high = app.rack.strip(first).usable or (-1.5, 1.5)
+    assert app.rack.strip(first).amount == pytest.approx(low_high[1], abs=0.01)
+    card.corners[3].click()
+    app.rack.set_amounts("elsewhere", {first: 0.0, second: 0.0})
+    card.corners[0].click()
+    assert pad.blends
+    pad.move(1.0, 1.0)
+    assert app.rack.strip(first).amount == pytest.approx(low_high[1], abs=0.01)
+    pad.move(0.0, 0.0)
+    assert app.rack.strip(first).amount == 0
+    pad.move(0.5, 0.5)
+    assert app.rack.strip(first).amount == pytest.approx(low_high[1] / 2, abs=0.02)
+    card.hide()
+
+
+def test_a_take_is_exported_as_a_studio_wants_it(
+    app: App, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    app.timeline.grid.set(Grid(120.0, 0.5))
+    app.transport.prompt.set("slow piano")
+    app.rack_actions.add_best()
+    app.rack.set_amount(next(iter(app.rack.ids())), 0.5)
+    app.new_take()
+    engine.step(9.0)
+    engine.stop()
+    app.poll_text()
+
+    def kept() -> bool:
+        app.poll_plots()
+        return bool(app.desk.history.shown())
+
+    qtbot.waitUntil(kept, timeout=10_000)
+    item = app.desk.history.shown()[0]
+    assert item.grid == (120.0, 0.5, 4)
+    app.desk.history.selected.set(item.id)
+    app.timeline.loop.set((2.0, 4.0))
+    app.actions.keep_loop()
+    assert app.desk.history.get(item.id).loop == (2.0, 4.0)  # type: ignore[union-attr]
+    sheet, written = app.window.export, []
+    app.window._ask_export()
+    sheet.path.setText(str(tmp_path / "one.wav"))
+    sheet.rate.setCurrentIndex(sheet.rate.findData(48_000))
+    sheet.bits.setCurrentIndex(sheet.bits.findData("16"))
+    sheet.loop.setChecked(True)
+    written += export_take(app.desk.history.store, item, sheet.choice())  # type: ignore[arg-type]
+    info = soundfile.info(written[0])
+    assert (info.samplerate, info.subtype, info.frames) == (48_000, "PCM_16", 96_000)
+    sheet.bars.setChecked(True)
+    assert not sheet.loop.isChecked()
+    sheet.bits.setCurrentIndex(sheet.bits.findData("32"))
+    again = sheet.choice().numbered()
+    assert again.path.stem == "one-2"
+    written = export_take(app.desk.history.store, item, again)  # type: ignore[arg-type]
+    info = soundfile.info(written[0])
+    assert (info.samplerate, info.subtype, info.frames) == (48_000, "FLOAT", 8 * 48_000)
+    sheet.command.click()
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:5] == ["drawbar", "render", "slow piano", "--seed", str(item.settings.seed)]
+    assert f"{next(iter(app.rack.ids()))}=+0.5" in words
+    assert load_settings(written[0]) == item.settings
+    sheet.dismiss()

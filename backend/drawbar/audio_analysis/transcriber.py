@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ
+from drawbar.audio_analysis.midi_file import Note
 from drawbar.errors import BadInputError, MissingDependencyError
 
 _RATE_HZ, _HOP = 22_050, 256
@@ -60,6 +61,16 @@ class Transcriber:
         Raises:
             BadInputError: audio that is empty, not mono or not finite.
         """
+        begins, sounding = self._begins(audio)
+        by_pitch = (sounding > _SOUNDING).sum(axis=0) * _HOP / _RATE_HZ
+        classes = (np.arange(by_pitch.size) + _LOWEST_MIDI) % 12
+        return Transcription(
+            float(begins.sum() / (np.size(audio) / SAMPLE_RATE_HZ)),
+            np.bincount(classes, by_pitch, minlength=12).astype(np.float64),
+        )
+
+    def _begins(self, audio: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Where notes begin, and how surely each key sounds, [T, 88] both."""
         samples = np.asarray(audio, dtype=np.float32)
         if samples.ndim != 1 or not samples.size or not np.isfinite(samples).all():
             raise BadInputError(f"audio of shape {samples.shape}: notes are heard in finite mono samples [N]")
@@ -69,13 +80,25 @@ class Transcriber:
         held = (
             np.lib.stride_tricks.sliding_window_view(sounds, _SHORTEST, axis=0).sum(axis=-1) > _SHORTEST // 2
         )
-        begins = (onset > _ONSET) & (onset > before) & (onset >= after) & held
-        by_pitch = (sounding > _SOUNDING).sum(axis=0) * _HOP / _RATE_HZ
-        classes = (np.arange(by_pitch.size) + _LOWEST_MIDI) % 12
-        return Transcription(
-            float(begins.sum() / (samples.size / SAMPLE_RATE_HZ)),
-            np.bincount(classes, by_pitch, minlength=12).astype(np.float64),
-        )
+        return (onset > _ONSET) & (onset > before) & (onset >= after) & held, sounding
+
+    def events(self, audio: ArrayLike) -> list[Note]:
+        """``audio`` [N] at 32 kHz -> the notes one by one, in time order. Raises BadInputError.
+
+        What it misses: drums, vibrato and bends, and quiet notes inside of dense chords.
+        """
+        begins, sounding = self._begins(audio)
+        found = []
+        for frame, key in zip(*np.nonzero(begins), strict=True):
+            silent = np.flatnonzero(sounding[frame + 1 :, key] <= _SOUNDING)
+            again = np.flatnonzero(begins[frame + 1 :, key])
+            ends = [int(at[0]) + 1 for at in (silent, again) if at.size]
+            length = max(_SHORTEST, min(ends) if ends else len(sounding) - int(frame))
+            loud = float(sounding[frame : frame + length, key].mean())
+            start_s, end_s = (float(at * _HOP / _RATE_HZ) for at in (frame, frame + length))
+            velocity = round(40 + 80 * min(1.0, loud))
+            found.append(Note(start_s, end_s, _LOWEST_MIDI + int(key), velocity))
+        return found
 
     def _posteriors(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Samples [N] at 22.05 kHz -> onset and sounding probability of 88 keys, [T, 88] each."""

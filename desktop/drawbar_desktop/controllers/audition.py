@@ -101,6 +101,32 @@ class Audition:
         else:
             self.seek(self._from_here())
 
+    def pause(self) -> None:
+        """Silence, from a host's stop; what plays can go on."""
+        engine = self._links.engine
+        if engine is None:
+            return
+        if self.playing or self.desk.transport.player.value:
+            engine.player.stop()
+        elif self._playing.busy and not engine.snapshot().paused:
+            engine.pause(True)
+
+    def resume(self) -> None:
+        """Go on, from a host's continue."""
+        engine = self._links.engine
+        if engine is None or self.playing or self.desk.transport.player.value:
+            return
+        if not self._playing.busy or self.desk.timeline.title or engine.snapshot().paused:
+            self.play_or_pause()
+
+    def move_to(self, time_s: float) -> None:
+        """A host's song position: where a take that is open goes on from."""
+        timeline = self.desk.timeline
+        if timeline.title and time_s < timeline.audio_s:
+            timeline.show_position(time_s)
+            if self.playing:
+                self.play(time_s)
+
     def _from_here(self) -> float:
         """Where the playhead stands; from the beginning when it stands at the end."""
         timeline = self.desk.timeline
@@ -195,10 +221,28 @@ class Audition:
             self._audio, self._tokens = audio, None
             title = f"{item.settings.prompt or 'no prompt'}, seed {item.settings.seed}"
             self.desk.timeline.load(audio, title, ids, heat)
+            if item.grid is not None:
+                self.desk.timeline.grid.set(Grid(*item.grid))
+            self.desk.timeline.loop.set(item.loop)
             self.desk.history.playing.set(item.id)
             self.play(start_s, gain_db)
 
         self._links.jobs.run(read, opened)
+
+    def keep_loop(self) -> None:
+        """The loop on the timeline (and its bars) stay with the take that is shown."""
+        history, timeline = self.desk.history, self.desk.timeline
+        item, loop, grid = (
+            history.get(history.playing.value or history.selected.value),
+            timeline.loop.value,
+            timeline.grid.value,
+        )
+        if item is None or loop is None:
+            self._links.tell("Open a take and drag a loop over its waveform first")
+            return
+        bars = (grid.tempo_bpm, grid.offset_s, grid.beats_per_bar) if grid.tempo_bpm else None
+        history.mark(item.id, loop=loop, grid=bars)
+        self._links.tell(f"Kept: the loop of {loop[1] - loop[0]:.2f} s comes back with the take")
 
     def compare(self) -> None:
         """Switch between the selected take and the other one, at the same place, equally loud."""

@@ -9,6 +9,8 @@ from drawbar.bank.library import Carried, Installed, install_bank, installed_as
 from drawbar.bank.licences import normal_licence
 from drawbar.errors import CancelledError
 from drawbar_desktop.controllers.context import Links
+from drawbar_desktop.controllers.osc_control import OscControl
+from drawbar_desktop.controllers.sync import Sync
 from drawbar_desktop.services.interfaces import Load, Loaded
 from drawbar_desktop.services.midi_ports import MidiPorts
 from drawbar_desktop.services.model_loading import load
@@ -40,6 +42,8 @@ class DeviceAndModelSettings:
         self._links, self._reload, self._pressed = links, reload, pressed
         self.desk, self._machine = links.desk, links.desk.machine
         self.ports = ports if ports is not None else MidiPorts()
+        self.sync: Sync | None = None
+        self.osc: OscControl | None = None
         self._cancel = threading.Event()
         self._found: tuple[FoundModel, ...] = ()
 
@@ -95,6 +99,20 @@ class DeviceAndModelSettings:
         if self.ports.refresh():
             self._machine.midi_ports.set(self.ports.names)
             self._machine.midi_trouble.set(self.ports.trouble)
+
+    def clock_outputs(self) -> tuple[str, ...]:
+        """Where our MIDI clock can be sent to."""
+        return self.sync.outputs() if self.sync is not None else ()
+
+    def send_clock(self, name: str) -> None:
+        """To an output of MIDI; empty is off."""
+        if self.sync is not None:
+            self.sync.send_to(name)
+
+    def switch_osc(self, on: bool) -> None:
+        """Listen to OSC, or stop."""
+        if self.osc is not None:
+            self.osc.switch(on)
 
     def poll_midi(self) -> None:
         """30 Hz: carry out what came."""

@@ -13,6 +13,7 @@ from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.evidence_marks import EvidenceMarks
 from drawbar_desktop.services.interfaces import Tokens
 from drawbar_desktop.services.loudness import loudness_lufs, matching_gains_db
+from drawbar_desktop.state.beat_grid import Grid, track_tempo
 from drawbar_desktop.state.interfaces import Floats, SnapshotLike
 from drawbar_desktop.state.takes import TakeItem
 from drawbar_desktop.state.transport import BUSY
@@ -21,6 +22,7 @@ WATCHED = 10
 SOUNDING = ("playing", "finishing")
 MEASURED_S = 8.0
 SILENT_DB = -120.0
+POLL_S = 0.033
 FAST_AGAIN = 1.1
 """From this speed on takes are heard while they are made again."""
 
@@ -135,6 +137,7 @@ class PlaybackController:
         automation = loaded.automation(stored) if stored is not None else None
         self._slot_since, self._twin_gains_db = 0, (0.0, 0.0)
         desk.slots.loudness.clear()
+        desk.quantiser.flush()
         self.hush(transport.player.value)
         loaded.engine.set_bypass(transport.bypass.value)
         loaded.engine.make_first(transport.slow.value)
@@ -192,10 +195,10 @@ class PlaybackController:
             return
         recorder = desk.recorder
         spool = recorder.detach() if recorder is not None else None
-        heat = self._heat()
+        heat, grid = self._heat(), desk.timeline.grid.value
 
         def save() -> TakeItem:
-            item = store.add(take, heat=heat)
+            item = store.add(take, heat=heat, grid=_grid_of(take, grid))
             if recorder is not None and spool is not None:
                 recorder.discard(spool)
             return item
@@ -243,6 +246,7 @@ class PlaybackController:
         engine, desk = self._links.engine, self.desk
         if engine is None:
             return
+        self._send_due(snapshot)
         self._show_coming(snapshot)
         if not desk.timeline.title and self._coming is None:
             desk.timeline.update(snapshot, engine.trace)
@@ -251,6 +255,21 @@ class PlaybackController:
                 amount = desk.lanes.amount(id, snapshot.played_s)
                 if amount is not None and id in desk.rack and not desk.rack.strip(id).armed:
                     desk.rack.follow(id, amount)
+
+    def _send_due(self, snapshot: SnapshotLike) -> None:
+        """Moves that waited for their beat or bar; all of them when nothing sounds any more."""
+        engine, quantiser = self._links.engine, self.desk.quantiser
+        if engine is None or not quantiser.waiting:
+            return
+        wanted = snapshot.state in SOUNDING and quantiser.step.value
+        due = (
+            quantiser.due(snapshot.played_s, snapshot.latency_ms / 1000, POLL_S)
+            if wanted
+            else quantiser.flush()
+        )
+        for id, amount in due.items():
+            with self._links.told():
+                engine.set_amount(id, amount)
 
     def poll_text(self, snapshot: SnapshotLike) -> None:
         """5 Hz: read-outs, spool, finished takes."""
@@ -371,8 +390,15 @@ class PlaybackController:
     # -- to the engine --------------------------------------------------------------------------------
 
     def _send_amount(self, id: str, amount: float) -> None:
-        engine = self._links.engine
-        if engine is not None:
+        engine, desk = self._links.engine, self.desk
+        if engine is None:
+            return
+        snapshot = engine.snapshot()
+        live = snapshot.state in SOUNDING and not snapshot.paused and not desk.timeline.title
+        ahead_s = snapshot.latency_ms / 1000
+        if not live or not desk.quantiser.hold(
+            id, amount, desk.timeline.grid.value, snapshot.played_s, ahead_s
+        ):
             with self._links.told():
                 engine.set_amount(id, amount)
 
@@ -417,3 +443,11 @@ class PlaybackController:
         with self._links.told():
             engine.watch(list(rows))
         self._calibration.follow()
+
+
+def _grid_of(take: Take, shown: Grid) -> tuple[float, float, int] | None:
+    """The tempo that was set, or the one that is heard; None where nothing beats."""
+    if shown.tempo_bpm:
+        return shown.tempo_bpm, shown.offset_s, shown.beats_per_bar
+    tempo_bpm, offset_s = track_tempo(take.audio, take.sample_rate_hz)
+    return (tempo_bpm, offset_s, shown.beats_per_bar) if tempo_bpm else None

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from drawbar.audio_analysis.transcriber import has_transcriber
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import PlaybackController
+from drawbar_desktop.state.beat_grid import Grid
+from drawbar_desktop.state.command_line import command_line, left_out
 from drawbar_desktop.state.export import ExportChoice, ExportOffer, export_take
 from drawbar_desktop.state.recording import Leftover, leftovers, recovered_take
 from drawbar_desktop.state.takes import TakeItem, TakeStore
@@ -47,14 +50,27 @@ class TakeActions:
             self._links.tell("The take can be exported when it has ended. Space ends it now")
             return None
         self._playing.keep_take()
-        shown = history.shown()
-        item = history.get(history.selected.value) or (shown[0] if shown else None)
+        every = history.shown()
+        item = history.get(history.selected.value) or (every[0] if every else None)
         if item is None:
             self._links.tell("There is nothing to export yet. Press Space to play a take")
             return None
         history.selected.set(item.id)
         about = f"{item.settings.prompt or 'no prompt'}   \u00b7   seed {item.settings.seed}"
-        return ExportOffer(f"drawbar-{item.settings.seed}", about, item.seconds, item.has_twin)
+        shown = history.playing.value == item.id or not self.desk.timeline.title
+        loop = (self.desk.timeline.loop.value if shown else None) or item.loop
+        settings = item.settings
+        return ExportOffer(
+            f"drawbar-{settings.seed}",
+            about,
+            item.seconds,
+            item.has_twin,
+            loop,
+            None if item.grid is None else Grid(*item.grid),
+            has_transcriber(),
+            command_line(settings),
+            left_out(settings, moved=dict(item.sliders) != {i: a for i, a in settings.amounts.items() if a}),
+        )
 
     def export(self, choice: ExportChoice) -> None:
         """Write the selected take elsewhere, off the window's thread."""

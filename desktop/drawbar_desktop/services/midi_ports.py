@@ -3,14 +3,18 @@
 import logging
 import queue
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 NOT_INSTALLED = "MIDI needs python-rtmidi, which is not installed: pip install 'drawbar[midi]'"
 SEQUENCER = Path("/dev/snd/seq")
 NO_SEQUENCER = "MIDI is not available on this machine: there is no /dev/snd/seq (modprobe snd-seq)"
 OWN = "drawbar"
+SYSTEM = 0xF0
+"""From this status on a message is for the whole system: clock, transport, song position."""
+T = TypeVar("T")
 
 
 class MidiPorts:
@@ -19,6 +23,7 @@ class MidiPorts:
     def __init__(self, rtmidi: Any = None) -> None:
         """`rtmidi` is the module, or a stand-in; by default what is installed."""
         self._queue: queue.SimpleQueue[tuple[list[int], str]] = queue.SimpleQueue()
+        self._realtime: queue.SimpleQueue[tuple[list[int], float]] = queue.SimpleQueue()
         self._open: dict[str, Any] = {}
         self._probe: Any = None
         self.trouble = ""
@@ -64,14 +69,19 @@ class MidiPorts:
                 changed = self._listen(number, name) or changed
         return changed
 
+    @property
+    def module(self) -> Any:
+        """rtmidi (or its stand-in); None where it is not installed or has nothing to talk to."""
+        there = not self._real or not sys.platform.startswith("linux") or SEQUENCER.exists()
+        return self._rtmidi if there else None
+
+    def realtime(self) -> list[tuple[list[int], float]]:
+        """Clock, start, stop, song position since the last time: (bytes, when they came)."""
+        return _emptied(self._realtime)
+
     def messages(self) -> list[tuple[list[int], str]]:
         """What came since the last time: (bytes, device)."""
-        found = []
-        while True:
-            try:
-                found.append(self._queue.get_nowait())
-            except queue.Empty:
-                return found
+        return _emptied(self._queue)
 
     def close(self) -> None:
         for name in list(self._open):
@@ -84,15 +94,31 @@ class MidiPorts:
         try:
             port = self._rtmidi.MidiIn()
             port.open_port(number, OWN)
-            port.set_callback(lambda event, _=None: self._queue.put((list(event[0]), name)))
+            port.ignore_types(sysex=True, timing=False, active_sense=True)
+            port.set_callback(lambda event, _=None: self._came(list(event[0]), name))
         except Exception as error:  # a device that another program holds
             log.warning("MIDI device %s cannot be opened: %s", name, error)
             return False
         self._open[name] = port
         return True
 
+    def _came(self, message: list[int], name: str) -> None:
+        if message and message[0] >= SYSTEM:
+            self._realtime.put((message, time.monotonic()))
+        else:
+            self._queue.put((message, name))
+
     def _close(self, name: str) -> None:
         port = self._open.pop(name)
         port.cancel_callback()
         port.close_port()
         port.delete()
+
+
+def _emptied(waiting: "queue.SimpleQueue[T]") -> list[T]:
+    found = []
+    while True:
+        try:
+            found.append(waiting.get_nowait())
+        except queue.Empty:
+            return found

@@ -9,14 +9,18 @@ from drawbar_desktop.state.library import Library
 from drawbar_desktop.state.machine import Machine
 from drawbar_desktop.state.macros import Macros
 from drawbar_desktop.state.midi import MidiMap
+from drawbar_desktop.state.modulation import Modulation
 from drawbar_desktop.state.notices import Notices
+from drawbar_desktop.state.pad import Pad
 from drawbar_desktop.state.presets import Presets, macros_from, macros_to, strips_from, strips_to
+from drawbar_desktop.state.quantise import Quantiser
 from drawbar_desktop.state.rack import Rack as RackState
 from drawbar_desktop.state.rack import Resolve
 from drawbar_desktop.state.recording import Recorder
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.slots import Slots
 from drawbar_desktop.state.takes import History, TakeStore
+from drawbar_desktop.state.tempo import ClockIn, Tap
 from drawbar_desktop.state.timeline import Timeline
 from drawbar_desktop.state.transport import Transport
 from drawbar_desktop.state.undo import UndoStack
@@ -37,6 +41,10 @@ class Desk:
         self.lanes = Lanes(self.undo)
         self.transport = Transport()
         self.blending = Blending()
+        self.pad = Pad(self.rack)
+        self.modulation = Modulation(self.rack)
+        self.quantiser = Quantiser()
+        self.tap, self.clock_in = Tap(), ClockIn()
         self.library = Library()
         self.timeline = Timeline()
         self.presets = Presets(home / "presets" if home else None)
@@ -72,6 +80,7 @@ class Desk:
         transport.gain_db.set(settings["gain_db"])
         transport.device.set(settings["device"])
         transport.match_loudness.set(settings["match_loudness"])
+        self.quantiser.step.set(settings["quantise"])
         self.slots.match.set(settings["level_match_ab"])
         self.midi.restore([value for value in settings["midi"] if isinstance(value, dict)])
 
@@ -101,6 +110,7 @@ class Desk:
         settings.set("device", transport.device.value)
         settings.set("match_loudness", transport.match_loudness.value)
         settings.set("level_match_ab", self.slots.match.value)
+        settings.set("quantise", self.quantiser.step.value)
         settings.set("midi", self.midi.to_values())
         if self.library.bank is not None:
             settings.set("rack", strips_to(self.rack.strips))

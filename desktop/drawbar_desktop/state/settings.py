@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from drawbar.live.takes.finishing import DEPTHS, RATES_HZ
 from drawbar_desktop.state.json_files import read_json, update_json
 from drawbar_desktop.state.observable import Event
+from drawbar_desktop.state.quantise import STEPS
 
 THEMES = ("dark", "light")
 SCALES = (100, 125, 150, 175, 200)
@@ -36,12 +38,19 @@ DEFAULTS: dict[str, Any] = {
     "accepted_licences": [],
     "last_folder": "",
     "export_format": "wav",
+    "export_rate_hz": 0,
+    "export_depth": "24",
     "window": "",
     "splitters": [],
     "folded": [],
     "evidence_open": False,
     "midi": [],
     "midi_inputs": [],
+    "midi_clock_in": False,
+    "midi_clock_out": "",
+    "quantise": "",
+    "osc": False,
+    "osc_port": 9123,
     "welcomed": False,
     "tempo": 0.0,
     "beats_per_bar": 4,
@@ -56,6 +65,10 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "guidance": lambda v: 0 <= v <= 20,
     "temperature": lambda v: 0 <= v <= 5,
     "top_k": lambda v: 0 <= v <= 4096,
+    "export_rate_hz": lambda v: v in RATES_HZ,
+    "export_depth": lambda v: v in DEPTHS,
+    "osc_port": lambda v: 1 <= v <= 65_535,
+    "quantise": lambda v: v in STEPS,
     "beats_per_bar": lambda v: 1 <= v <= 16,
 }
 

@@ -47,6 +47,10 @@ class StoredAbout:
     starred: bool = False
     notes: str = ""
     recovered: bool = False
+    grid: tuple[_Number, _Number, Annotated[int, Field(ge=1, le=16)]] | None = None
+    """Tempo in beats a minute, where bar 1 begins in seconds, beats a bar."""
+    loop: tuple[_Number, _Number] | None = None
+    """From and to, in seconds."""
 
 
 class TakeLike(Protocol):
@@ -86,6 +90,8 @@ class TakeItem:
     recovered: bool = False
     bank: str = ""
     site: str = ""
+    grid: tuple[float, float, int] | None = None
+    loop: tuple[float, float] | None = None
     sliders: tuple[tuple[str, float], ...] = ()
     """Those that were away from zero at any time, each with its largest amount."""
 
@@ -132,6 +138,7 @@ class TakeStore:
         heat: tuple[Sequence[str], Floats] | None = None,
         notes: str = "",
         recovered: bool = False,
+        grid: tuple[float, float, int] | None = None,
     ) -> TakeItem:
         """Write a take -> its item. Raises DrawbarError, OSError."""
         created = self._clock()
@@ -147,6 +154,7 @@ class TakeStore:
             about = {
                 "format": 1, "created_s": created, "seconds": len(take.audio) / take.sample_rate_hz,
                 "thumb": thumbnail(take.audio), "starred": False, "notes": notes, "recovered": recovered,
+                "grid": grid,
             }  # fmt: skip
             write_json(work / META, about)
             id = self._named(work, created)
@@ -198,6 +206,8 @@ class TakeStore:
             about.recovered,
             record.get("bank", ""),
             record.get("site", ""),
+            about.grid,
+            about.loop,
             tuple(sorted(moved_sliders(record).items())),
         )
 
@@ -205,14 +215,26 @@ class TakeStore:
         """Everything that made a take: settings, automation, tokens, bank, site. Raises BadInputError."""
         return load_record(item.folder / RECORD)
 
-    def mark(self, item: TakeItem, *, starred: bool | None = None, notes: str | None = None) -> TakeItem:
+    def mark(
+        self,
+        item: TakeItem,
+        *,
+        starred: bool | None = None,
+        notes: str | None = None,
+        grid: tuple[float, float, int] | None = None,
+        loop: tuple[float, float] | None = None,
+    ) -> TakeItem:
+        """What is given changes, on disk too."""
         new = replace(
             item,
             starred=item.starred if starred is None else starred,
             notes=item.notes if notes is None else notes.strip()[:2000],
+            grid=item.grid if grid is None else grid,
+            loop=item.loop if loop is None else loop,
         )
         about = read_json(item.folder / META)
-        write_json(item.folder / META, {**about, "starred": new.starred, "notes": new.notes})
+        changed = {"starred": new.starred, "notes": new.notes, "grid": new.grid, "loop": new.loop}
+        write_json(item.folder / META, {**about, **changed})
         return new
 
     def delete(self, item: TakeItem) -> Callable[[], None]:

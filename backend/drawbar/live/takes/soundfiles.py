@@ -19,8 +19,10 @@ MAX_COMMENT = 16 << 20
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 
 
-def write(path: Path, ending: str, audio: Floats, sample_rate_hz: int, comment: str) -> None:
-    """Write ``audio`` ``[N]`` or ``[N, 2]`` with 24 bits; ``ending`` decides the format. Raises BadInputError."""
+def write(
+    path: Path, ending: str, audio: Floats, sample_rate_hz: int, comment: str, subtype: str = "PCM_24"
+) -> None:
+    """Write ``audio`` ``[N]`` or ``[N, 2]``; ``ending`` decides the format, ``subtype`` is libsndfile's. Raises BadInputError."""
     kind = FORMATS.get(ending.lower())
     if kind is None:
         raise BadInputError(f"{ending or 'no'} ending: takes are saved as .wav or .flac")
@@ -28,10 +30,10 @@ def write(path: Path, ending: str, audio: Floats, sample_rate_hz: int, comment: 
         raise BadInputError("the take holds no audio yet: let it play first")
     if not np.isfinite(audio).all():
         raise BadInputError("the audio holds values that are not finite: it is not saved")
-    with soundfile.SoundFile(path, "w", sample_rate_hz, audio.ndim, subtype="PCM_24", format=kind) as out:
+    with soundfile.SoundFile(path, "w", sample_rate_hz, audio.ndim, subtype=subtype, format=kind) as out:
         if kind == "FLAC":
             out.comment = comment
-        out.write(np.clip(audio, -1.0, 1.0 - 2.0**-23))
+        out.write(audio if subtype == "FLOAT" else np.clip(audio, -1.0, 1.0 - 2.0**-23))
     if kind == "WAV":
         _append_comment(path, comment)
 

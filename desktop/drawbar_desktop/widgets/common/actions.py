@@ -55,6 +55,10 @@ class Actions:
     stop_word: Callable[[], object] = _nothing
     hear: Callable[[bool], object] = _nothing
     detect_tempo: Callable[[], object] = _nothing
+    tap: Callable[[], object] = _nothing
+    """Beat time: the tempo of the bars."""
+    keep_loop: Callable[[], object] = _nothing
+    """The loop stays with the take."""
     save_preset: Callable[[str], object] = _nothing
     load_preset: Callable[[Preset], object] = _nothing
     hear_preset: Callable[[Preset], object] = _nothing

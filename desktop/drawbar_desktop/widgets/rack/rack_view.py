@@ -27,6 +27,7 @@ from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import Item, button, label, popup, set_flag, tool_button
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.rack.macro_strip import MacroStrip
+from drawbar_desktop.widgets.rack.movement_card import MovementCard
 from drawbar_desktop.widgets.rack.strip import STRIP_MIME, STRIP_W, StripWidget
 
 INVITATION = (
@@ -109,6 +110,9 @@ class RackView(QFrame):
         self.group.clicked.connect(self._group_menu)
         self.reset_all = tool_button("backup-restore", "Set every unlocked slider to zero", px=16)
         self.reset_all.clicked.connect(self._rack.zero)
+        self.movement_card = MovementCard(self, self._desk)
+        self.movement = tool_button("sine-wave", "Sliders that move by themselves, and the XY pad", px=16)
+        self.movement.clicked.connect(lambda: self.movement_card.open_below(self.movement))
         self._count = label("", "faint")
         head = QHBoxLayout()
         head.setContentsMargins(SPACE.m, SPACE.s, SPACE.s, 2)
@@ -117,7 +121,7 @@ class RackView(QFrame):
         head.addSpacing(SPACE.s)
         head.addWidget(self._count)
         head.addStretch(1)
-        for one in (self.preset, self.dice, self.group, self.reset_all):
+        for one in (self.preset, self.dice, self.group, self.movement, self.reset_all):
             head.addWidget(one)
         return head
 
@@ -149,7 +153,7 @@ class RackView(QFrame):
         self._count_text()
         self._dim(self._rack.bypassed.value)
         self._show_ghosts()
-        for one in (self.reset_all, self.dice, self.group):
+        for one in (self.reset_all, self.dice, self.group, self.movement):
             one.setVisible(bool(wanted))
         self._pages.setCurrentIndex(1 if wanted else 0)
         if added is not None:

@@ -72,6 +72,18 @@ class Manager(Protocol):
         """Stop downloading."""
         ...
 
+    def clock_outputs(self) -> tuple[str, ...]:
+        """Where our MIDI clock can be sent to."""
+        ...
+
+    def send_clock(self, name: str) -> object:
+        """To an output; empty is off."""
+        ...
+
+    def switch_osc(self, on: bool) -> object:
+        """Listen to OSC, or stop."""
+        ...
+
     def open_bank(self, entry: BankEntry) -> object:
         """Load the model again with this bank."""
         ...
@@ -179,12 +191,39 @@ class SettingsSheet(Sheet):
             self.device.addItem(f"{name}  (not connected)" if gone else name, name)
         self.device.setCurrentIndex(max(0, self.device.findData(transport.device.value)))
 
+    def _fill_clock(self) -> None:
+        chosen = self._desk.settings["midi_clock_out"]
+        self.clock_out.clear()
+        self.clock_out.addItem("nowhere", "")
+        for name in self._manager.clock_outputs():
+            self.clock_out.addItem(name, name)
+        self.clock_out.setCurrentIndex(max(0, self.clock_out.findData(chosen)))
+
     # -- MIDI -----------------------------------------------------------------------------------------
 
     def _midi(self, column: QVBoxLayout) -> None:
         machine, midi = self._machine, self._desk.midi
         self._midi_state = label("", "small", wrap=True)
         column.addWidget(self._midi_state)
+        settings = self._desk.settings
+        self.clock_in = QCheckBox("Follow MIDI clock: tempo, start, stop, continue and song position")
+        self.clock_in.setChecked(bool(settings["midi_clock_in"]))
+        self.clock_in.toggled.connect(lambda on: settings.set("midi_clock_in", on))
+        self.clock_out = Menu()
+        self.clock_out.setAccessibleName("Send MIDI clock to")
+        self.clock_out.activated.connect(
+            lambda _: self._manager.send_clock(str(self.clock_out.currentData() or ""))
+        )
+        clock = QHBoxLayout()
+        clock.addWidget(self.clock_in, 1)
+        clock.addWidget(label("Send MIDI clock to", "small"))
+        clock.addWidget(self.clock_out)
+        column.addLayout(clock)
+        machine.midi_ports.bind(lambda _: self._fill_clock())
+        self.osc = QCheckBox(f"Listen to OSC on this machine, port {settings['osc_port']} (docs/studio.md)")
+        self.osc.setChecked(bool(settings["osc"]))
+        self.osc.toggled.connect(self._manager.switch_osc)
+        column.addWidget(self.osc)
         self._mappings = QGridLayout()
         self._mappings.setHorizontalSpacing(SPACE.s)
         self._mappings.setColumnStretch(0, 1)

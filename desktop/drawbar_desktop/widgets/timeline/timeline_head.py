@@ -1,6 +1,7 @@
 """The timeline's state -> its heading: what is shown, tempo and bars, loop, zoom, and which rows are open."""
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QResizeEvent
@@ -8,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QInputDialog, QWidget
 
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.desk import Desk
+from drawbar_desktop.state.quantise import STEPS
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.actions import Actions
@@ -21,7 +23,7 @@ from drawbar_desktop.widgets.common.basics import (
     tool_button,
 )
 
-BARS_NEED_W, ZOOMS_NEED_W = 620, 380
+BARS_NEED_W, ZOOMS_NEED_W = 680, 380
 """From these widths in pixels on there is room for them."""
 
 
@@ -60,6 +62,11 @@ class TimelineHead(QWidget):
             box.valueChanged.connect(lambda _: self._set_grid())
         self.detect = tool_button("metronome", "Find tempo and bars of what is shown", px=16)
         self.detect.clicked.connect(lambda: actions.detect_tempo())
+        self.tap = tool_button("gesture-tap", "Tap the tempo", px=16)
+        self.tap.pressed.connect(lambda: actions.tap())
+        tip = "Slider moves and A/B: at once, or on the next beat or bar"
+        self.quantise = tool_button("magnet", tip, px=16, checkable=True)
+        self.quantise.clicked.connect(self._quantise_menu)
         self.steer = tool_button("arrow-expand-horizontal", "Steer a region: bars or the loop", px=16)
         self.steer.clicked.connect(self._steer_menu)
         self.loop = tool_button(
@@ -89,7 +96,7 @@ class TimelineHead(QWidget):
         row.addWidget(self.back)
         row.addWidget(self.legend, 1)
         for group in (
-            (self.tempo, self.offset, self.beats, self.detect),
+            (self.tempo, self.offset, self.beats, self.tap, self.detect, self.quantise),
             (self.steer, self.loop),
             (self.spectrum, self.lane),
             (self.follow, self.out, self.into, self.fit),
@@ -98,11 +105,12 @@ class TimelineHead(QWidget):
             row.addSpacing(SPACE.s)
             for widget in group:
                 row.addWidget(widget)
-        self._bars = (self.tempo, self.offset, self.beats, self.detect)
+        self._bars = (self.tempo, self.offset, self.beats, self.tap, self.detect, self.quantise)
         self._zooms = (self.follow, self.out, self.into, self.fit)
         timeline.follow.bind(self.follow.setChecked)
         timeline.loop.bind(lambda loop: self.loop.setChecked(loop is not None))
         timeline.grid.bind(self._show_grid)
+        desk.quantiser.step.bind(lambda step: self.quantise.setChecked(bool(step)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window tempo and bars go first, then the zoom buttons (the wheel does the same)."""
@@ -125,6 +133,16 @@ class TimelineHead(QWidget):
         """What is shown; `opened` when it is not the live take."""
         self.legend.set_text(legend)
         self.back.setVisible(opened)
+
+    def _quantise_menu(self) -> None:
+        step = self._desk.quantiser.step
+        self.quantise.setChecked(bool(step.value))
+        items: list[Item] = [
+            (f"Slider moves and A/B {words}", partial(step.set, name), name == step.value)
+            for name, words in STEPS.items()
+        ]
+        items += [None, ("Keep this loop with the take", lambda: self._actions.keep_loop())]
+        popup(self.quantise, items)
 
     def _set_grid(self) -> None:
         grid = Grid(self.tempo.value(), self.offset.value(), round(self.beats.value()))
