@@ -13,6 +13,7 @@ from tests.test_packaging import PROJECT, ROOT
 # Imported under a name that is not the distribution's.
 DISTRIBUTION = {
     "PySide6": "pyside6-essentials",
+    "pythonosc": "python-osc",
     "rtmidi": "python-rtmidi",
     "shiboken6": "pyside6-essentials",
     "sklearn": "scikit-learn",

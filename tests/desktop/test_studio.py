@@ -3,13 +3,13 @@
 import shlex
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from drawbar.live.takes.take import load_settings
 from drawbar.prompts import PromptPart, weight_id
@@ -202,7 +202,7 @@ def test_the_pad_moves_two_sliders_or_blends_four_settings(app: App) -> None:
 
 
 def test_a_take_is_exported_as_a_studio_wants_it(
-    app: App, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+    app: App, engine: FakeEngine, tmp_path: Path, qtbot: Any
 ) -> None:
     app.timeline.grid.set(Grid(120.0, 0.5))
     app.transport.prompt.set("slow piano")
