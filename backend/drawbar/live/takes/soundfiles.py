@@ -22,7 +22,7 @@ FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 def write(
     path: Path, ending: str, audio: Floats, sample_rate_hz: int, comment: str, subtype: str = "PCM_24"
 ) -> None:
-    """Write ``[N]`` or ``[N, 2]``; ``ending`` decides the format, ``subtype`` as libsndfile names it. Raises BadInputError."""
+    """Write ``[N]`` or ``[N, 2]`` in the ending's format and libsndfile's ``subtype``. Raises BadInputError."""
     kind = FORMATS.get(ending.lower())
     if kind is None:
         raise BadInputError(f"{ending or 'no'} ending: takes are saved as .wav or .flac")
