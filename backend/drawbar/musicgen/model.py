@@ -31,7 +31,13 @@ from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import logits_to_frames, to_steps
 from drawbar.musicgen.network.step import Interventions, Stepper, TextMemory
 from drawbar.musicgen.network.text_encoder import TextEncoder
-from drawbar.musicgen.quantised.precision import choose, make_stepper, precisions
+from drawbar.musicgen.quantised.precision import (
+    check_precision,
+    choose,
+    make_stepper,
+    precisions,
+    while_loading,
+)
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.prompts import MOST_PROMPTS, PromptPart
 
@@ -64,15 +70,17 @@ def load_model(
     wanted = "float32" if precision == "auto" else precision
 
     def room(spec: ModelSpec, text: int, codec: int) -> None:
+        check_precision(spec, wanted)
         others = precisions(spec, place)
         check_room(spec, place, wanted, seconds=seconds, text=text, codec=codec, others=others)
 
     half = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-    parts = read_folder(folder, label, place, room, half.get(wanted, torch.float32))
+    packing = while_loading(wanted) if place.type == "cpu" else None
+    parts = read_folder(folder, label, place, room, half.get(wanted, torch.float32), packing)
     if precision == "auto":
         stepper = choose(parts.decoder, parts.fingerprint)
     else:
-        stepper = make_stepper(parts.decoder, precision)
+        stepper = make_stepper(parts.decoder, precision, packing.packed if packing is not None else None)
     if place.type == "cpu":
         functions()  # the first start on a machine compiles: while it loads, not when play is pressed
     coder = parts.codec.inner if isinstance(parts.codec, StereoCodec) else parts.codec

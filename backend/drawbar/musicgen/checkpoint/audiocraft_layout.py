@@ -18,7 +18,7 @@ from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.audiocraft_codec import codec_reference, read_audiocraft_codec
 from drawbar.musicgen.checkpoint.audiocraft_config import XpConfig, read_state
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together
-from drawbar.musicgen.checkpoint.weights import fill_decoder, from_audiocraft
+from drawbar.musicgen.checkpoint.weights import Keep, fill_decoder, from_audiocraft
 from drawbar.musicgen.codec.interface import Codec, load_codec
 from drawbar.musicgen.codec.stereo import StereoCodec
 from drawbar.musicgen.network.text_encoder import TextEncoder, load_text_encoder
@@ -58,7 +58,13 @@ _ONLY: dict[str, tuple[Any, ...]] = {
 
 
 def read_audiocraft(
-    folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room, find: Find
+    folder: Path,
+    label: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    room: Room,
+    find: Find,
+    keep: Keep | None = None,
 ) -> Parts:
     """The folder -> its parts on ``device``, the decoder in ``dtype``. Raises CheckpointError or NotSupportedError."""
     state, settings = _language_model(folder / STATE_FILE)
@@ -69,7 +75,7 @@ def read_audiocraft(
     text, notes = _text(folder, settings, device, find)
     room(spec, 0, 0)  # codec and T5 have their memory by now
     check_together(spec, codec, text)
-    decoder, digest = fill_decoder(weights, spec, device, dtype)
+    decoder, digest = fill_decoder(weights, spec, device, dtype, keep)
     return Parts(spec, decoder, text, codec, digest, notes)
 
 

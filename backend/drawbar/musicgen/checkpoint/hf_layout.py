@@ -19,7 +19,7 @@ from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping
 from drawbar.files.reading import shortened, typed
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together, load_speaker
-from drawbar.musicgen.checkpoint.weights import fill_decoder, from_hf
+from drawbar.musicgen.checkpoint.weights import Keep, fill_decoder, from_hf
 from drawbar.musicgen.network.text_encoder import load_text_encoder
 from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
@@ -73,7 +73,9 @@ class _Config:
 _PREFIXES = ("decoder.", "enc_to_dec_proj.", "text_encoder.", "audio_encoder.")
 
 
-def read_hf(folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room) -> Parts:
+def read_hf(
+    folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room, keep: Keep | None = None
+) -> Parts:
     """The folder -> its parts on ``device``, the decoder in ``dtype``. Raises CheckpointError or NotSupportedError."""
     config = read_config(folder / "config.json")
     spec = hf_spec(config, label)
@@ -87,7 +89,7 @@ def read_hf(folder: Path, label: str, device: torch.device, dtype: torch.dtype, 
     speaker = load_speaker(config["audio_encoder"], codec, spec, device)
     reader = load_text_encoder(folder, config["text_encoder"], text, device)
     check_together(spec, speaker, reader)
-    decoder, digest = fill_decoder(weights, spec, device, dtype)
+    decoder, digest = fill_decoder(weights, spec, device, dtype, keep)
     return Parts(spec, decoder, reader, speaker, digest)
 
 

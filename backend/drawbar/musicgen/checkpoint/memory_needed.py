@@ -33,7 +33,7 @@ _REMEMBERED = {"bfloat16": 2.0, "float16": 2.0, "kv8": 1.07, "kv4": 0.57, "int8"
 """Bytes per remembered key or value, where it is not 4 (a scale of 4 bytes for 64)."""
 
 _SLACK = 1.05
-"""Buffers for one step, and what allocators lose."""
+"""Buffers for one step, what allocators lose, and the one tensor that is read while a model is loaded."""
 
 _RELEASED = {
     "facebook/musicgen-large": ModelSpec(
@@ -66,14 +66,11 @@ class Need:
     text: int
     codec: int
     caches: int
-    loading: int = 0
-    """The decoder while it is loaded, where that is more than it takes afterwards (it is packed from float32)."""
 
     @property
     def total(self) -> int:
         """All that is needed at any one time, with some slack."""
-        playing = self.decoder + self.caches
-        return round((max(playing, self.loading) + self.text + self.codec) * _SLACK)
+        return round((self.decoder + self.caches + self.text + self.codec) * _SLACK)
 
     def __str__(self) -> str:
         parts = (
@@ -81,7 +78,6 @@ class Need:
             ("text", self.text),
             ("codec", self.codec),
             ("caches", self.caches),
-            ("decoder while loading", self.loading),
         )
         return ", ".join(f"{name} {human(size)}" for name, size in parts if size)
 
@@ -111,14 +107,16 @@ def needed(
     if precision not in PRECISIONS:
         raise BadInputError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     linear, others = parameters(spec)
+    if precision in ("int8", "int4"):  # the prompt's keys and values are computed once, in float32
+        kept = 2 * spec.d_model**2 * spec.n_layers
+        linear, others = linear - kept, others + kept
     small = 2 if precision in ("bfloat16", "float16") else 4
     frames = spec.context_frames if seconds is None else min(spec.frames(seconds), spec.context_frames)
     places = frames + spec.max_delay + 1
     each = _REMEMBERED.get(precision, 4.0)
     caches = round(2 * spec.n_layers * rows * places * spec.d_model * each)
     decoder = round(linear * PRECISIONS[precision]) + others * small
-    loading = 4 * (linear + others) if precision in ("int8", "int4") else 0
-    return Need(decoder, 4 * text, 4 * codec, caches, loading)
+    return Need(decoder, 4 * text, 4 * codec, caches)
 
 
 def check_room(

@@ -20,6 +20,7 @@ from drawbar.musicgen.checkpoint.audiocraft_layout import (
 )
 from drawbar.musicgen.checkpoint.hf_layout import open_hf, read_hf
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room
+from drawbar.musicgen.checkpoint.weights import Keep
 from drawbar.musicgen.untrusted_files import weight_files
 from drawbar.paths import embedded_model_dir
 
@@ -92,17 +93,23 @@ def layout_of(folder: Path) -> tuple[str, str]:
 
 
 def read_folder(
-    folder: Path, label: str, device: torch.device, room: Room, dtype: torch.dtype = torch.float32
+    folder: Path,
+    label: str,
+    device: torch.device,
+    room: Room,
+    dtype: torch.dtype = torch.float32,
+    keep: Keep | None = None,
 ) -> Parts:
-    """A model folder -> its parts on ``device``, the decoder in ``dtype``; ``room`` is asked before much is read.
+    """A model folder -> its parts on ``device``, the decoder in ``dtype``; ``room`` is asked before much is read,
+    ``keep`` is offered the decoder's tensors (see ``weights.fill_decoder``).
 
     Raises CheckpointError or NotSupportedError.
     """
     layout, note = layout_of(folder)
     if layout == "hf":
-        parts = read_hf(folder, label, device, dtype, room)
+        parts = read_hf(folder, label, device, dtype, room, keep)
     else:
-        parts = read_audiocraft(folder, label, device, dtype, room, _elsewhere)
+        parts = read_audiocraft(folder, label, device, dtype, room, _elsewhere, keep)
     return replace(parts, notes=(note, *parts.notes)) if note else parts
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, CheckpointError
 from drawbar.files.atomic_write import atomic
+from drawbar.musicgen.checkpoint.page_out import page_out
 from drawbar.musicgen.checkpoint.tensor_names import Names, audiocraft_names, hf_names
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.meta_init import blank
@@ -26,10 +27,14 @@ from drawbar.musicgen.untrusted_files import describe
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 
 
+Keep = Callable[[str, Tensor], bool]
+"""Told our name of a tensor and its float32 values -> whether it has taken them."""
+
+
 class Mapped(Mapping[str, Tensor]):
     """Our names -> tensors in float32, each put together from a checkpoint's when it is asked for.
 
-    So a model is loaded with the memory of one tensor beyond its own. Raises CheckpointError that lists what is
+    So a model is loaded with the memory of one tensor beyond its own: what was read goes back (``page_out``). Raises CheckpointError that lists what is
     missing, surplus or of the wrong shape.
     """
 
@@ -38,8 +43,11 @@ class Mapped(Mapping[str, Tensor]):
         self._given, self._names = given, names
 
     def __getitem__(self, name: str) -> Tensor:
-        group = self._names[name]
-        return torch.cat([self._given[theirs].float() for theirs in group])
+        given = [self._given[theirs] for theirs in self._names[name]]
+        found = torch.cat([tensor.float() for tensor in given])
+        for tensor in given:
+            page_out(tensor)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -171,17 +179,17 @@ def fill_decoder(
     spec: ModelSpec,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    keep: Keep | None = None,
 ) -> tuple[Decoder, str]:
     """Mapped weights -> a decoder in evaluation mode that needs no gradients, and its ``fingerprint``.
+
+    ``keep`` is offered every tensor; what it takes (it packs it, say) is left empty in the decoder.
 
     The fingerprint is that of the float32 weights, whatever ``dtype`` they are kept in. Raises CheckpointError that
     names a tensor with numbers that are not finite.
     """
     decoder, digest = blank(lambda: Decoder(spec)), hashlib.sha256()
-    places = {
-        name: torch.empty(shape.shape, dtype=dtype, device=device)
-        for name, shape in decoder.state_dict().items()
-    }
+    places: dict[str, Tensor] = {}
     for name in sorted(state):
         tensor = state[name]
         if not bool(torch.isfinite(tensor).all()):
@@ -189,8 +197,13 @@ def fill_decoder(
                 f"{state.theirs(name)} holds numbers that are not finite: the file is damaged; copy it again"
             )
         _add(digest, name, tensor)
-        places[name].copy_(tensor)
-    decoder.load_state_dict(places, assign=True)
+        taken = keep is not None and keep(name, tensor)
+        places[name] = torch.empty(0 if taken else tensor.shape, dtype=dtype, device=device)
+        if not taken:
+            places[name].copy_(tensor)
+    for name, place in places.items():
+        owner, _, kind = name.rpartition(".")
+        setattr(decoder.get_submodule(owner), kind, nn.Parameter(place, requires_grad=False))
     decoder.restore_buffers()
     return decoder.eval().requires_grad_(False), digest.hexdigest()
 

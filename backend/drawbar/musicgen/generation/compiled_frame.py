@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from drawbar.errors import BadInputError
+from drawbar.musicgen.checkpoint.memory_needed import parameters
 from drawbar.musicgen.compiled.byte_kernels import GROUP
 from drawbar.musicgen.compiled.frame_kernels import HEAD
 from drawbar.musicgen.compiled.program import ADD, GELU, FloatWeights, Program, functions
@@ -30,9 +31,15 @@ Weights = FloatWeights | Packed
 _PACKED: weakref.WeakKeyDictionary[Stepper, list[Weights]] = weakref.WeakKeyDictionary()
 
 
+_LARGEST = 512 << 20
+"""Bytes of float32 weights that compiled code lays out a second time; larger ones are bound by memory either way."""
+
+
 def can_compile(stepper: Stepper) -> bool:
-    """Whether frames of this stepper can be computed in one call here."""
+    """Whether frames of this stepper can be computed in one call here, without taking its memory twice."""
     spec = stepper.spec
+    if stepper.precision in ("float32", "kv8") and 4 * sum(parameters(spec)) > _LARGEST:
+        return False
     return (
         stepper.precision in ("float32", *QUANTISED)
         and stepper.decoder.positions.device.type == "cpu"

@@ -14,6 +14,7 @@ import math
 import platform
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,14 @@ from drawbar.files.json_object import JsonObject
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.network.step import Stepper, TextMemory
-from drawbar.musicgen.quantised.stepper import QUANTISED, QuantisedStepper, can_quantise
+from drawbar.musicgen.quantised.packing import Packed
+from drawbar.musicgen.quantised.stepper import (
+    QUANTISED,
+    QuantisedStepper,
+    WhileLoading,
+    can_quantise,
+    check_quantisable,
+)
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.paths import user_dir
 
@@ -46,13 +54,27 @@ def precisions(spec: ModelSpec, device: torch.device) -> list[str]:
     return ["float32"] if can_quantise(spec) else ["float32", *QUANTISED]
 
 
-def make_stepper(decoder: Decoder, precision: str) -> Stepper:
+def while_loading(precision: str) -> WhileLoading | None:
+    """What packs weights of this precision as they are read; None for those that are not packed."""
+    bits, _ = QUANTISED.get(precision, (0, 0))
+    return WhileLoading(bits) if bits in (4, 8) else None
+
+
+def check_precision(spec: ModelSpec, precision: str) -> None:
+    """Raises NotSupportedError for a precision that a model of these sizes cannot run in here."""
+    if precision in QUANTISED:
+        check_quantisable(spec, precision)
+
+
+def make_stepper(decoder: Decoder, precision: str, packed: Mapping[str, Packed] | None = None) -> Stepper:
     """A stepper of a precision; the decoder's large weights are converted in place.
+
+    ``packed`` are those that ``while_loading`` has packed before.
 
     Raises BadInputError for a precision that does not exist, NotSupportedError for one that cannot run here.
     """
     if precision in QUANTISED:
-        return QuantisedStepper(decoder, *QUANTISED[precision])
+        return QuantisedStepper(decoder, *QUANTISED[precision], packed=packed)
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if precision not in kinds:
         raise BadInputError(f"precision {precision!r}: use auto, {', '.join(kinds)}, kv8, kv4, int8 or int4")

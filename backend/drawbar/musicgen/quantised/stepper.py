@@ -40,6 +40,13 @@ def can_quantise(spec: ModelSpec) -> str | None:
     return None
 
 
+def check_quantisable(spec: ModelSpec, precision: str) -> None:
+    """Raises NotSupportedError that says why a model of these sizes cannot run in a quantised precision here."""
+    why = can_quantise(spec)
+    if why is not None:
+        raise NotSupportedError(f"{spec.name} cannot run in {precision}: {why}; use precision float32")
+
+
 class QuantisedCache(Cache):
     """Self-attention memory of 8 or 4 bits: every position's key and value of a head has its own scale."""
 
@@ -60,6 +67,26 @@ class QuantisedCache(Cache):
         return super().bytes + sum(4 * part.numel() for part in self.scales)
 
 
+PACKED = ("qkv", "self_out", "cross_q", "cross_out", "ff_in", "ff_out")
+"""A block's layers that are packed, in the order in which they are used."""
+
+
+class WhileLoading:
+    """Packs each weight as it comes from its file, so that all of them are never there in float32."""
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self.packed: dict[str, Packed] = {}
+
+    def __call__(self, name: str, weight: Tensor) -> bool:
+        """See ``weights.Keep``."""
+        if name == "head.weight":
+            self.packed[name] = pack(weight, _HEAD_BITS)
+        elif name.startswith("layers.") and name.split(".")[2] in PACKED:
+            self.packed[name] = pack(weight, self._bits)
+        return name in self.packed
+
+
 class QuantisedStepper(Stepper):
     """A decoder with packed weights. The decoder's large weights are given back unless ``keep_weights``.
 
@@ -68,32 +95,42 @@ class QuantisedStepper(Stepper):
     """
 
     def __init__(
-        self, decoder: Decoder, bits: int, memory_bits: int | None = None, *, keep_weights: bool = False
+        self,
+        decoder: Decoder,
+        bits: int,
+        memory_bits: int | None = None,
+        *,
+        keep_weights: bool = False,
+        packed: Mapping[str, Packed] | None = None,
     ) -> None:
-        why = can_quantise(decoder.spec)
-        if why is not None:
-            raise NotSupportedError(
-                f"{decoder.spec.name} cannot run in int{bits}: {why}; use precision float32"
-            )
+        """``packed`` are weights that were packed while they were loaded (see ``WhileLoading``)."""
+        there = packed or {}
+        check_quantisable(decoder.spec, f"int{bits}")
         self.spec, self.decoder, self.bits = decoder.spec, decoder, bits
         self.memory_bits = memory_bits or min(bits, 8)
         self._shape = (self.spec.d_model,)
         self._norms: list[tuple[Tensor, ...]] = []
         self.packed: list[tuple[Packed | Tensor, ...]] = []
         """Per layer its six linear layers, in the order in which they are used."""
-        for block in decoder.blocks:
+        for number, block in enumerate(decoder.blocks):
             norms = (block.self_norm, block.cross_norm, block.ff_norm)
             self._norms.append(tuple(p.detach() for norm in norms for p in (norm.weight, norm.bias)))
             parts = (block.qkv, block.self_out, block.cross_q, block.cross_out, block.ff_in, block.ff_out)
             if bits == _FLOAT:
                 self.packed.append(tuple(part.weight.detach() for part in parts))
                 continue
-            self.packed.append(tuple(pack(part.weight, bits) for part in parts))
+            names = [f"layers.{number}.{name}.weight" for name in PACKED]
+            self.packed.append(
+                tuple(
+                    there.get(name) or pack(part.weight, bits)
+                    for name, part in zip(names, parts, strict=True)
+                )
+            )
             for part in parts if not keep_weights else ():
                 part.weight.data = torch.empty(0)
         self.packed_heads: Packed | Tensor = decoder.head.weight.detach()
         if bits != _FLOAT:
-            self.packed_heads = pack(decoder.head.weight, _HEAD_BITS)
+            self.packed_heads = there.get("head.weight") or pack(decoder.head.weight, _HEAD_BITS)
         if not keep_weights and bits != _FLOAT:
             decoder.head.weight.data = torch.empty(0)
         self._room: Workspace | None = None
