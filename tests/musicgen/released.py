@@ -12,7 +12,12 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from transformers import MusicgenConfig, MusicgenForConditionalGeneration
+from transformers import (
+    MusicgenConfig,
+    MusicgenForConditionalGeneration,
+    MusicgenMelodyConfig,
+    MusicgenMelodyForConditionalGeneration,
+)
 
 from tests.musicgen.tiny import encodec, text_encoder, tokenizer_file
 
@@ -49,6 +54,15 @@ dataset: {{segment_duration: 30}}
 channels: 1
 """
 
+MELODY_FUSER = (
+    "fuser: {cross: [description], sum: [], prepend: []}",
+    "fuser: {cross: [], sum: [], prepend: [self_wav, description]}",
+)
+MELODY_CONDITIONER = (
+    "conditioners:\n",
+    "conditioners:\n  self_wav:\n    model: chroma_stem\n"
+    "    chroma_stem: {n_chroma: 12, radix2_exp: 14, argmax: true}\n",
+)
 STEREO_XP = (
     XP.replace("n_q: 4", "n_q: 8")
     .replace("delays: [0, 1, 2, 3]", f"delays: {list(STEREO_DELAYS)}")
@@ -88,7 +102,9 @@ def lively_codec(seed: int = 0, *, loud: bool = False) -> Any:
     return codec
 
 
-def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False, stereo: bool = False) -> Path:
+def write_hf(
+    folder: Path, seed: int = 0, *, quiet: bool = False, stereo: bool = False, melody: bool = False
+) -> Path:
     """As ``MusicgenForConditionalGeneration.save_pretrained`` writes it.
 
     In a ``quiet`` model attention adds next to nothing, so that a faint residual is still faint at every norm.
@@ -106,10 +122,21 @@ def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False, stereo: bool =
     }
     if stereo:
         decoder |= {"num_codebooks": 8, "audio_channels": 2}
-    config = MusicgenConfig(
-        text_encoder=text.config.to_dict(), audio_encoder=codec.config.to_dict(), decoder=decoder
-    )
-    model: Any = MusicgenForConditionalGeneration(config, text_encoder=text, audio_encoder=codec)
+    parts = {
+        "text_encoder": text.config.to_dict(),
+        "audio_encoder": codec.config.to_dict(),
+        "decoder": decoder,
+    }
+    model: Any
+    if melody:
+        model = MusicgenMelodyForConditionalGeneration(
+            MusicgenMelodyConfig(**parts), text_encoder=text, audio_encoder=codec
+        )
+        randomised(model.audio_enc_to_dec_proj, seed + 2)
+    else:
+        model = MusicgenForConditionalGeneration(
+            MusicgenConfig(**parts), text_encoder=text, audio_encoder=codec
+        )
     randomised(model.decoder, seed)
     randomised(model.enc_to_dec_proj, seed + 1)
     for layer in model.decoder.model.decoder.layers if quiet else ():
@@ -120,7 +147,7 @@ def write_hf(folder: Path, seed: int = 0, *, quiet: bool = False, stereo: bool =
     return folder
 
 
-def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False) -> Path:
+def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False, melody: bool = False) -> Path:
     """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them."""
     from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
@@ -129,12 +156,14 @@ def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False) -> Pa
     from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider
 
     torch.manual_seed(seed)
-    fuser = ConditionFuser({"cross": ["description"], "sum": [], "prepend": [], "input_interpolate": []})
+    places: dict[str, list[str]] = {"cross": [], "sum": [], "prepend": [], "input_interpolate": []}
+    places["prepend" if melody else "cross"] = ["self_wav", "description"] if melody else ["description"]
+    fuser = ConditionFuser(places)
     books, delays = (8, STEREO_DELAYS) if stereo else (4, (0, 1, 2, 3))
     pattern = DelayedPatternProvider(books, delays=list(delays))
     options: dict[str, Any] = dict(n_q=books, card=CARD, dim=D, num_heads=HEADS, hidden_scale=FF // D)
     options |= dict(norm_first=True, bias_proj=False, num_layers=LAYERS, activation="gelu", bias_ff=False)
-    options |= dict(bias_attn=False, causal=True, custom=True, cross_attention=True)
+    options |= dict(bias_attn=False, causal=True, custom=True, cross_attention=not melody)
     model = lm.LMModel(pattern, ConditioningProvider({}), fuser, **options)
     projection = nn.Linear(TEXT, D)
     randomised(model, seed)
@@ -142,9 +171,19 @@ def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False) -> Pa
     state = model.state_dict()
     for name, tensor in projection.state_dict().items():
         state[f"condition_provider.conditioners.description.output_proj.{name}"] = tensor
+    if melody:
+        projection = nn.Linear(12, D)
+        randomised(projection, seed + 2)
+        for name, tensor in projection.state_dict().items():
+            state[f"condition_provider.conditioners.self_wav.output_proj.{name}"] = tensor
+        # Its Spectrogram keeps its window with the weights.
+        state["condition_provider.conditioners.self_wav.chroma.spec.window"] = torch.hann_window(16_384)
+    settings = STEREO_XP if stereo else XP
+    if melody:
+        settings = settings.replace(*MELODY_FUSER).replace(*MELODY_CONDITIONER)
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(
-        {"best_state": state, "xp.cfg": STEREO_XP if stereo else XP, "version": "1.3.0", "exported": True},
+        {"best_state": state, "xp.cfg": settings, "version": "1.3.0", "exported": True},
         folder / "state_dict.bin",
     )
     named = {"pretrained": "facebook/encodec_32khz", "version": "1.3.0", "exported": True}

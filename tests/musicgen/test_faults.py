@@ -20,7 +20,9 @@ from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.stereo import StereoCodec, StereoStream
 from drawbar.musicgen.interfaces import Observer
 from drawbar.musicgen.network import decoder as network
+from drawbar.musicgen.network.step import Stepper, TextMemory
 from drawbar.musicgen.network.text_encoder import TextEncoder
+from drawbar.musicgen.parity.audiocraft_model import has_audiocraft
 from drawbar.musicgen.parity.fixed_steering import FixedSteering
 from drawbar.musicgen.parity.transformers_model import TransformersReference
 from drawbar.musicgen.parity.verify import VerifySettings, verify
@@ -38,6 +40,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stereo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return released.write_hf(tmp_path_factory.mktemp("stereo") / "model", stereo=True)
+
+
+@pytest.fixture(scope="module")
+def melody_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return released.write_hf(tmp_path_factory.mktemp("melody") / "model", melody=True)
 
 
 @pytest.fixture(scope="module")
@@ -318,14 +325,77 @@ STEREO_FAULTS = {
 }
 
 
+def melody_behind_the_prompt(patch: Patch) -> None:
+    real = network.Decoder.before
+
+    def turned(self: network.Decoder, states: Tensor, mask: Tensor, melody: Tensor) -> Tensor:
+        return real(self, states, mask, melody).roll(states.shape[1], dims=2)
+
+    patch.setattr(network.Decoder, "before", turned)
+
+
+def melody_a_semitone_up(patch: Patch) -> None:
+    real = network.Decoder.before
+    patch.setattr(
+        network.Decoder,
+        "before",
+        lambda self, states, mask, tones: real(self, states, mask, (tones + 1) % 12),
+    )
+
+
+def null_row_follows_the_melody(patch: Patch) -> None:
+    real = Stepper.text
+
+    def followed(self: Stepper, states: Tensor, mask: Tensor, melody: Tensor | None = None) -> TextMemory:
+        given = melody if melody is None else melody[:1].expand_as(melody)
+        return real(self, states, mask, given)
+
+    patch.setattr(Stepper, "text", followed)
+
+
+def steps_count_from_the_take(patch: Patch) -> None:
+    """Positions that leave out what stands before."""
+    real = network.Decoder.embedded
+
+    def short(self: network.Decoder, steps: Tensor, start: int = 0) -> Tensor:
+        return real(self, steps, start if steps.is_floating_point() else max(0, start - 235))
+
+    patch.setattr(network.Decoder, "embedded", short)
+
+
+MELODY_FAULTS = {
+    "melody behind the prompt": Fault(
+        melody_behind_the_prompt, {"logits", "greedy tokens"}, {"delay pattern"}
+    ),
+    "melody a semitone up": Fault(melody_a_semitone_up, {"logits", "no melody: logits"}, {"delay pattern"}),
+    "null row follows the melody": Fault(null_row_follows_the_melody, {"greedy tokens"}, {"logits"}),
+    "positions without what stands before": Fault(steps_count_from_the_take, {"logits", "greedy tokens"}),
+    "a delay too few": Fault(delays(0, 1, 2, 2), {"delay pattern", "logits", "greedy tokens"}),
+}
+
+
+@pytest.mark.parametrize("against", ["transformers", "audiocraft"])
+@pytest.mark.parametrize("name", MELODY_FAULTS)
+def test_a_fault_of_melody_fails_the_row_that_names_it(
+    name: str, against: str, melody_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if against == "audiocraft" and not has_audiocraft():
+        pytest.skip("the audiocraft extra is not installed")
+    fault = MELODY_FAULTS[name]
+    fault.does(monkeypatch)
+    found = failed(melody_folder, against)
+    assert fault.names <= found
+    assert not fault.spares & found
+
+
 @pytest.mark.parametrize("against", ["transformers", "audiocraft"])
 @pytest.mark.parametrize("name", STEREO_FAULTS)
 def test_a_fault_of_stereo_fails_the_row_that_names_it(
     name: str, against: str, stereo_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = STEREO_FAULTS[name]
-    if against == "audiocraft":
-        pytest.importorskip("audiocraft", reason="the audiocraft extra is not installed")
+    if against == "audiocraft" and not has_audiocraft():
+        pytest.skip("the audiocraft extra is not installed")
     fault.does(monkeypatch)
     found = failed(stereo_folder, against if fault.against == "transformers" else fault.against)
     assert fault.names <= found

@@ -95,7 +95,8 @@ def test_both_layouts_of_the_same_weights_are_the_same_model(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"conditioners": {"self_wav": {}, "description": {}}}, "self_wav"),
+        ({"conditioners": {"self_wav": {}, "description": {}}}, "self_wav|prepend|fuser.cross"),
+        ({"conditioners": {"self_wav": {"model": "style"}, "description": {}}}, "style variant"),
         ({"interleave_stereo_codebooks": {"use": True}}, "1 channels of interleaved"),
         ({"channels": 2}, "2 channels without interleaved"),
         ({"channels": 2, "interleave_stereo_codebooks": {"use": True, "per_timestep": True}}, "in time"),
@@ -107,12 +108,6 @@ def test_audiocraft_variants_are_refused_by_name(
 ) -> None:
     with pytest.raises(NotSupportedError, match=reason):
         load_model(write_audiocraft(tiny, tiny_folder, tmp_path / "variant", **changes))
-
-
-def test_melody_variants_are_refused_by_name(copy: Path) -> None:
-    edit_config(copy, model_type="musicgen_melody")
-    with pytest.raises(NotSupportedError, match="melody"):
-        load_model(copy)
 
 
 def test_tensors_that_do_not_fit_are_listed_by_name(copy: Path) -> None:
@@ -246,7 +241,8 @@ def test_numbers_that_are_not_finite_are_found_and_named(copy: Path) -> None:
     [
         ({"model_type": "t5"}, "'t5'.*no MusicGen"),
         ({"model_type": "encodec"}, "'encodec'.*no MusicGen"),
-        ({"model_type": "musicgen_melody"}, "melody"),
+        ({"model_type": "musicgen_melody"}, "audio_enc_to_dec_proj"),
+        ({"model_type": "musicgen_melody", "num_chroma": 24}, "num_chroma"),
         ({"decoder__audio_channels": 3}, "audio_channels.*3"),
         ({"decoder__audio_channels": 2, "decoder__num_codebooks": 5}, "5 codebooks for 2 channels"),
         ({"decoder__hidden_size": 33}, "d_model 33"),

@@ -78,6 +78,10 @@ def render(
     stacking: Annotated[
         str | None, typer.Option("--stacking", help="How sliders add up: none, mean, budget or largest.")
     ] = None,
+    melody: Annotated[
+        Path | None,
+        typer.Option("--melody", exists=True, help="A sound file whose tune a melody model follows."),
+    ] = None,
     device: DeviceOption = "cpu",
     precision: PrecisionOption = "auto",
     engine: Annotated[
@@ -90,6 +94,7 @@ def render(
         raise typer.BadParameter(f"{out} must end in .wav or .flac", param_hint="--out")
     from drawbar.live import TakeSettings
     from drawbar.live import render as play
+    from drawbar.live.melody import read_melody
     from drawbar.steering import Palette
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
@@ -115,6 +120,7 @@ def render(
         amounts=by_id,
         twin=False,
         blend=_blended(prompt, share, also or (), without or (), model),
+        melody=() if melody is None else read_melody(melody, loaded.spec),
     )
     if stacking is not None:
         settings = replace(settings, stacking=stacking)

@@ -64,6 +64,7 @@ class RenderModel(SitedModel, Protocol):
         automation: Lanes | None = None,
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
+        melody: Sequence[int] = (),
     ) -> FrameStream: ...
 
 
@@ -86,4 +87,5 @@ class PlayableModel(RenderModel, Protocol):
         observers: Sequence[Observer] = (),
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
+        melody: Sequence[int] = (),
     ) -> RewindableStream: ...

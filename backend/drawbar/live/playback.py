@@ -67,6 +67,7 @@ class Playback:
             observers=[context.sliders.observer],
             twin=settings.twin,
             blend=settings.blend,
+            melody=settings.melody,
             automation=automation,
             prefix=None if prefix is None else torch.from_numpy(np.asarray(prefix, np.int64)),
         )

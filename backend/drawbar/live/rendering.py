@@ -75,6 +75,7 @@ def _render(
             automation=automation,
             twin=settings.twin,
             blend=settings.blend,
+            melody=settings.melody,
             prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
         ) as stream,
     ):

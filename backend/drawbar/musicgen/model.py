@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from drawbar.errors import BadInputError, DeviceError
+from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.memory_needed import check_room, device_of, give_back
 from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
 from drawbar.musicgen.checkpoint.weights import fingerprint
@@ -38,7 +39,7 @@ from drawbar.musicgen.quantised.precision import (
     precisions,
     while_loading,
 )
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spec import CHROMA, ModelSpec
 from drawbar.prompts import MOST_PROMPTS, PromptPart
 
 Prompts = Sequence[str | None] | str | None
@@ -59,7 +60,7 @@ def load_model(
     (CPU), or ``"auto"``: what is fast enough here (see ``precision.choose``). ``progress`` hears (bytes done, bytes
     in all, file) of a download. There must be memory for takes of ``seconds`` (None = the model's whole
     context). Raises CheckpointError for a folder that does not fit together or a model that cannot be had,
-    NotSupportedError for melody and style variants and for a precision that cannot run here, DeviceError for
+    NotSupportedError for style variants, other families and for a precision that cannot run here, DeviceError for
     a device that is not there or too small.
     """
     place = device_of(device)
@@ -165,6 +166,7 @@ class Model:
         *,
         steering: SettledSteering | None = None,
         automation: Lanes | None = None,
+        melody: Sequence[int] = (),
     ) -> Tensor:
         """Tokens ``[B, K, T]`` -> logits ``[B, K, T, card]`` of the conditional branch, without guidance.
 
@@ -172,7 +174,7 @@ class Model:
         position with today's amounts, or with the automation's. Raises BadInputError for tokens that do not fit.
         """
         steps = self._steps(tokens)
-        x = self._forward(steps, prompts, steering, automation, {})
+        x = self._forward(steps, prompts, steering, automation, {}, melody=melody)
         batch, _, length = steps.shape
         logits = self._stepper.logits(x).view(batch, length, self.spec.n_q, self.spec.card).transpose(1, 2)
         return logits_to_frames(logits, self.spec.delays, tokens.shape[2])
@@ -186,6 +188,7 @@ class Model:
         *,
         steering: SettledSteering | None = None,
         automation: Lanes | None = None,
+        melody: Sequence[int] = (),
     ) -> dict[int, Tensor]:
         """Tokens ``[B, K, T]`` -> layer -> residual ``[B, S, D]`` with ``S = T + 1`` (the start step, then frames).
 
@@ -202,7 +205,7 @@ class Model:
         batch, _, length = steps.shape
         shape = (batch * length, self.spec.d_model)
         seen = {layer: torch.empty(shape, device=self.device) for layer in layers}
-        self._forward(steps, prompts, steering, automation, seen, max(layers))
+        self._forward(steps, prompts, steering, automation, seen, max(layers), melody)
         return {layer: x.view(batch, length, -1) for layer, x in seen.items()}
 
     # --- generating ---------------------------------------------------------------------------------------
@@ -222,13 +225,15 @@ class Model:
         observers: Sequence[Observer] = (),
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
+        melody: Sequence[int] = (),
     ) -> Stream:
         """One take, frame by frame (a context manager that is iterated).
 
         ``seconds`` counts the prefix in; None is endless. ``prefix`` is ``[K, P]`` or ``[1, K, P]``; the stream
         begins behind it. ``guidance`` None leaves the null branch out. ``twin`` decodes the unsteered take of the
         same seed beside it. ``blend`` takes the place of ``prompt``: several prompts with weights, which a mixer's
-        prompt weights move (``steering.prompt_weight``). Raises BadInputError for settings that do not fit.
+        prompt weights move (``steering.prompt_weight``). ``melody`` are pitch classes
+        (``network.chroma``) that a melody model follows. Raises BadInputError for settings that do not fit.
         """
         if automation is not None and steering is None:
             raise BadInputError("automation without steering: give the mixer whose sliders it moves")
@@ -247,7 +252,9 @@ class Model:
         def begin() -> tuple[Generation, SteeringRun | None]:
             run = None if steering is None else steering.start(automation, guidance)
             text, mixed = (
-                self._blended(blend, settings, run) if blend else (self._text([prompt], settings), None)
+                self._blended(blend, settings, run)
+                if blend
+                else (self._text([prompt], settings, melody), None)
             )
             return Generation(
                 self._stepper, text, sampler, settings, [run], forced, layers, kept, blend=mixed
@@ -271,6 +278,7 @@ class Model:
         prefix: Tensor | None = None,
         batch: int = 16,
         progress: Callable[[int, int], None] | None = None,
+        melody: Sequence[int] = (),
     ) -> Tensor:
         """Clips offline -> tokens ``[B, K, T]``, a prefix included; the same tokens as streams of those settings.
 
@@ -292,13 +300,13 @@ class Model:
         frames = self.spec.frames(seconds)
         forced = self._prefix(prefix, clips, frames)
         sampler = Sampler(self.spec.card, temperature, top_k, self.device, self.spec.change_temperature)
-        results = []
-        for first in range(0, clips, batch):
-            part = slice(first, min(first + batch, clips))
-            settings = GenerationSettings(tuple(int(s) for s in numbers[part]), guidance, frames)
-            chosen = [shared] if each is None else each[part]
+        result = torch.empty(clips, self.spec.n_q, frames, dtype=torch.long)
+        done = 0
+        for part in self._alike(texts, batch):
+            settings = GenerationSettings(tuple(int(numbers[clip]) for clip in part), guidance, frames)
+            chosen = [shared] if each is None else [each[clip] for clip in part]
             runs = [None if one is None else one.start(automation, guidance) for one in chosen]
-            text = self._text(texts[part], settings)
+            text = self._text([texts[clip] for clip in part], settings, melody)
             generation = Generation(
                 self._stepper,
                 text,
@@ -311,9 +319,10 @@ class Model:
             while generation.position < frames + self.spec.max_delay:
                 generation.step()
                 if progress is not None and generation.position <= frames:
-                    progress(first * frames + generation.position * (part.stop - first), clips * frames)
-            results.append(generation.tokens(0, frames))
-        return torch.cat(results)
+                    progress(done * frames + generation.position * len(part), clips * frames)
+            result[part] = generation.tokens(0, frames)
+            done += len(part)
+        return result
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -330,6 +339,38 @@ class Model:
         if low < 0 or high >= self.spec.card:
             raise BadInputError(f"token {low if low < 0 else high} is outside 0..{self.spec.card - 1}")
 
+    def _alike(self, prompts: Sequence[str | None], batch: int) -> list[list[int]]:
+        """Which clips run together, ``batch`` at most.
+
+        What stands before a take of a melody model has one length for all that run together; a shorter prompt would
+        be another one beside a longer.
+        """
+        if not self.spec.melody_frames:
+            return [
+                list(range(len(prompts)))[first : first + batch] for first in range(0, len(prompts), batch)
+            ]
+        groups: dict[int, list[int]] = {}
+        for clip, prompt in enumerate(prompts):
+            encoded = self._encoded([prompt])
+            groups.setdefault(1 if encoded is None else encoded[1].shape[1], []).append(clip)
+        return [
+            group[first : first + batch] for group in groups.values() for first in range(0, len(group), batch)
+        ]
+
+    def _melody(self, melody: Sequence[int], rows: int) -> Tensor | None:
+        """Pitch classes as long as the model reads them, the same for all rows ``[R, M]``; all C without any."""
+        if not self.spec.melody_frames:
+            if len(melody):
+                raise BadInputError(
+                    f"{self.spec.name} follows no melody: use a melody model such as facebook/musicgen-melody"
+                )
+            return None
+        if any(not 0 <= tone < CHROMA for tone in melody):
+            raise BadInputError(f"a melody of pitch classes 0..{CHROMA - 1}, got {shortened(list(melody))}")
+        tones = torch.tensor(list(melody) or [0], dtype=torch.long, device=self.device)
+        repeats = -(-self.spec.melody_frames // len(tones))
+        return tones.repeat(repeats)[: self.spec.melody_frames].expand(rows, -1)
+
     def _encoded(self, prompts: Sequence[str | None]) -> tuple[Tensor, Tensor] | None:
         """States and mask, or None when every prompt is null (which then adds nothing at all)."""
         if all(prompt is None or not prompt.strip() for prompt in prompts):
@@ -341,18 +382,28 @@ class Model:
         states, mask = self.text.encode(prompts)
         return (states, mask) if bool(mask.any()) else None
 
-    def _text(self, prompts: Sequence[str | None], settings: GenerationSettings) -> TextMemory | None:
-        """The cross-attention memory of the rows ``[conditional, null] * tracks``."""
+    def _text(
+        self, prompts: Sequence[str | None], settings: GenerationSettings, melody: Sequence[int] = ()
+    ) -> TextMemory | None:
+        """The cross-attention memory of the rows ``[conditional, null] * tracks``, or what stands before them."""
         with torch.inference_mode():
             encoded = self._encoded(prompts)
-            if encoded is None:
+            tones = self._melody(melody, len(prompts))
+            if encoded is None and tones is None:
                 return None
-            states, mask = encoded
+            states, mask = self._no_words(len(prompts)) if encoded is None else encoded
             if settings.guidance is not None:
                 states, mask = torch.cat([states, states]), torch.cat([mask, torch.zeros_like(mask)])
+                tones = None if tones is None else torch.cat([tones, torch.zeros_like(tones)])
             if settings.twin:
                 states, mask = states.repeat(2, 1, 1), mask.repeat(2, 1)
-            return self._stepper.text(states, mask)
+                tones = None if tones is None else tones.repeat(2, 1)
+            return self._stepper.text(states, mask, tones)
+
+    def _no_words(self, rows: int) -> tuple[Tensor, Tensor]:
+        """States and mask of null prompts: one place without a word."""
+        states = torch.zeros(rows, 1, self.spec.text_dim, device=self.device)
+        return states, torch.zeros(rows, 1, dtype=torch.bool, device=self.device)
 
     def _blended(
         self, parts: Sequence[PromptPart], settings: GenerationSettings, run: SteeringRun | None
@@ -360,6 +411,8 @@ class Model:
         """The memory of all the prompts' words, with its bias, and what moves that."""
         if len(parts) > MOST_PROMPTS:
             raise BadInputError(f"{len(parts)} prompts at once: blend at most {MOST_PROMPTS}")
+        if self.spec.melody_frames:
+            raise BadInputError(f"{self.spec.name} reads one prompt at a time: melody models blend none")
         with torch.inference_mode():
             encoded = [self._encoded([part.text]) for part in parts]
             words = [one[0] for one in encoded if one is not None]
@@ -389,15 +442,33 @@ class Model:
         automation: Lanes | None,
         seen: dict[int, Tensor],
         last: int | None = None,
+        melody: Sequence[int] = (),
     ) -> Tensor:
         batch, _, length = steps.shape
         texts = [prompts] * batch if prompts is None or isinstance(prompts, str) else list(prompts)
         if len(texts) != batch:
             raise BadInputError(f"{len(texts)} prompts for {batch} clips: give one per clip, or one for all")
-        encoded = self._encoded(texts)
-        text = None if encoded is None else self._stepper.text(*encoded)
-        changes = None if steering is None else _changes(steering.settled(automation), batch, length)
-        return self._stepper.forward(steps, None, text, changes, seen, last)
+        tones = self._melody(melody, batch)
+        if tones is None:
+            encoded = self._encoded(texts)
+            text = None if encoded is None else self._stepper.text(*encoded)
+            changes = None if steering is None else _changes(steering.settled(automation), batch, length)
+            return self._stepper.forward(steps, None, text, changes, seen, last)
+        result = torch.empty(batch, length, self.spec.d_model, device=self.device)
+        for part in self._alike(texts, batch):
+            encoded = self._encoded([texts[clip] for clip in part])
+            states, mask = self._no_words(len(part)) if encoded is None else encoded
+            before = self._stepper.text(states, mask, tones[part]).before
+            assert before is not None
+            cache = self._stepper.cache(len(part), before.shape[2] + length)
+            self._stepper.forward(before, cache, None, last=last)
+            changes = None if steering is None else _changes(steering.settled(automation), len(part), length)
+            some = {n: torch.empty(len(part) * length, self.spec.d_model, device=self.device) for n in seen}
+            x = self._stepper.forward(steps[part], cache, None, changes, some, last)
+            result[part] = x.view(len(part), length, -1)
+            for layer, residual in some.items():
+                seen[layer].view(batch, length, -1)[part] = residual.view(len(part), length, -1)
+        return result.view(batch * length, -1)
 
     def _prefix(self, prefix: Tensor | None, clips: int, frames: int | None) -> Tensor | None:
         if prefix is None or prefix.shape[-1] == 0:

@@ -10,6 +10,11 @@ from drawbar.files.reading import shortened
 MOST_LAYERS, MOST_CODEBOOKS, MOST_FRAMES, WIDEST = 512, 64, 1 << 20, 1 << 20
 """Far beyond every model; a damaged configuration must not make the machine count to a billion."""
 
+MOST_WORDS = 512
+"""Tokens of a prompt that are read (T5's training length); a longer one is refused."""
+CHROMA = 12
+"""Pitch classes of a melody, from C."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -40,6 +45,9 @@ class ModelSpec:
     """Frames the model was trained on; longer takes slide a window of this size."""
     text_dim: int = 256
     """Width of the text encoder's states."""
+    melody_frames: int = 0
+    """Chroma frames that a melody model reads before a take, in front of its prompt (235); 0: prompts are read by
+    cross-attention, and there is no melody."""
     change_temperature: float | None = None
     """How the model's tokens are drawn (see ``Sampler``); a setting of its configuration, None for released models."""
     clock_periods: tuple[int, ...] = ()
@@ -58,6 +66,7 @@ class ModelSpec:
             ("frames of context", self.context_frames, MOST_FRAMES),
             ("samples per frame", self.samples_per_frame, WIDEST),
             ("width", max(sizes), WIDEST),
+            ("frames of melody", self.melody_frames, MOST_FRAMES),
             ("steps of delay", max(self.delays, default=0), MOST_FRAMES),
         )
         for what, size, most in limits:
@@ -107,8 +116,9 @@ class ModelSpec:
 
     @property
     def max_steps(self) -> int:
-        """Positions in one window: the context, its start step and the delays."""
-        return self.context_frames + self.max_delay + 1
+        """Positions in one window: what a melody model reads, the start step, the context and the delays."""
+        before = self.melody_frames + MOST_WORDS if self.melody_frames else 0
+        return before + self.context_frames + self.max_delay + 1
 
     def frames(self, seconds: float) -> int:
         """Whole frames in ``seconds``, at least 1. Raises BadInputError if it is not a positive, finite time."""

@@ -287,7 +287,17 @@ class Audition:
         try:
             record = load_record(path)
         except (DrawbarError, OSError):
-            self.listen_to(path)
+            loaded = self._links.loaded
+            if loaded is None or loaded.read_melody is None:
+                self.listen_to(path)
+                return
+            self._links.ask(
+                "dropped",
+                f"What should be done with {path.name}?",
+                ("Follow its melody", lambda: self.follow(path)),
+                ("Show what fires in it", lambda: self.listen_to(path)),
+                sign="file-music-outline",
+            )
             return
         self._links.ask(
             "dropped",
@@ -296,6 +306,27 @@ class Audition:
             ("Show what fires in it", lambda: self.listen_to(path)),
             sign="file-music-outline",
         )
+
+    def follow(self, path: Path) -> None:
+        """The takes that begin from now on follow the tune of a file, until it is let go of."""
+        loaded = self._links.loaded
+        read = loaded.read_melody if loaded is not None else None
+        if read is None:
+            return
+
+        def heard(tones: tuple[int, ...] | None, error: Exception | None) -> None:
+            if tones is None:
+                self._links.tell(f"{path.name} cannot be used: {error}")
+                return
+            self.desk.transport.melody.set(tones)
+            self._links.ask(
+                "melody",
+                f"The next takes follow the melody of {path.name}",
+                ("Without it again", lambda: self.desk.transport.melody.set(())),
+                sign="file-music-outline",
+            )
+
+        self._links.jobs.run(lambda: read(path), heard)
 
     def listen_to(self, path: Path) -> None:
         """Which features fire in a sound file, on the timeline."""

@@ -120,6 +120,7 @@ class PlaybackController:
             guidance=transport.guidance.value,
             temperature=transport.temperature.value,
             top_k=transport.top_k.value,
+            melody=transport.melody.value if loaded.read_melody is not None else (),
             amounts=desk.rack.effective() if amounts is None else dict(amounts),
             modes=desk.rack.modes() if amounts is None else {},
             blend=desk.blending.of(transport.prompt.value),
@@ -173,6 +174,7 @@ class PlaybackController:
         lanes = {id: desk.lanes.points(id) for id in desk.lanes.ids() if id in desk.rack}
         parts = [
             t.prompt.value, t.seed.value, t.seconds.value, t.guidance.value, t.temperature.value, t.top_k.value,
+            t.melody.value,
             desk.rack.effective(), desk.rack.modes(), lanes, t.twin.value,
             [asdict(part) for part in desk.blending.of(t.prompt.value)],
         ]  # fmt: skip

@@ -53,6 +53,7 @@ class Restoring:
         t.guidance.set(settings.guidance)
         t.temperature.set(settings.temperature)
         t.top_k.set(settings.top_k)
+        t.melody.set(settings.melody)
         if strips:
             t.twin.set(settings.twin)
         rate = self._links.loaded.frame_rate_hz if self._links.loaded else 50.0

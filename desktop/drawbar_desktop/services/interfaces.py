@@ -130,6 +130,8 @@ class Loaded:
     automation: Callable[[Stored], Automation] = _automation
     """Lanes as they are stored -> what the engine takes."""
     ear: EarPort | None = None
+    read_melody: Callable[[Path], tuple[int, ...]] | None = None
+    """A sound file -> the tune that takes can follow; None for a model that follows none."""
     clip_maker: Callable[[BlindSession], ClipsOfTrials] | None = None
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Kind -> words that a prompt can use; empty for models with an open vocabulary."""

@@ -36,6 +36,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
     say("Loading the libraries")
     from drawbar.corpus import normalise_prompt
     from drawbar.live import Engine
+    from drawbar.live.melody import read_melody
     from drawbar.live.threads import leave_one_core
     from drawbar.musicgen import load_model
     from drawbar.paths import embedded_model_dir
@@ -62,6 +63,7 @@ def load(name: str, bank_folder: Path | None, say: Say) -> Loaded:
         licence="Apache-2.0" if embedded else "see the model's card; MusicGen's weights are CC-BY-NC-4.0",
         site=model.fingerprint,
         context_frames=model.spec.context_frames,
+        read_melody=(lambda path: read_melody(path, model.spec)) if model.spec.melody_frames else None,
         ear=Ear(model, bank) if bank is not None else None,
         clip_maker=partial(_clip_maker, model, bank) if bank is not None else None,
         vocabulary=vocabulary(tokenizer) if embedded else {},

@@ -83,6 +83,8 @@ class Transport:
         self.guidance = Value(3.0)
         self.temperature = Value(1.0)
         self.top_k = Value(250)
+        self.melody: Value[tuple[int, ...]] = Value(())
+        """Pitch classes that the next takes of a melody model follow; none without one."""
         self.twin = Value(True)
         """Prepare the unsteered twin, so that bypass can be switched while playing; it costs speed."""
         self.match_loudness = Value(True)

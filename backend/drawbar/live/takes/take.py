@@ -36,6 +36,8 @@ Frame = Annotated[int, Field(ge=0, le=MAX_FRAME)]
 Amount = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 MOST_TOKENS = 10_000_000
 """Half a day of four codebooks: no take has more, and a damaged file asks for no more memory."""
+MOST_TONES = 10_000
+"""Pitch classes of a melody; the released models read 235."""
 Stored = JsonMapping
 """Automation as `drawbar.steering.Automation.to_json` gives it; empty without steering."""
 
@@ -87,8 +89,14 @@ class TakeSettings:
     blend: tuple[PromptPart, ...] = ()
     """Several prompts with their weights when the take begins, in the place of ``prompt`` (which stays as its title);
     moves of the weights are in the automation, as ``prompt:0`` for the first and so on."""
+    melody: tuple[int, ...] = ()
+    """Pitch classes that a melody model follows (`drawbar.live.melody`); none without one."""
 
     def __post_init__(self) -> None:
+        if len(self.melody) > MOST_TONES or any(not 0 <= tone < 12 for tone in self.melody):
+            raise BadInputError(
+                f"a melody of {len(self.melody)} pitch classes: use at most {MOST_TONES}, each 0..11"
+            )
         if self.seconds is not None and not 0 < self.seconds <= 86_400:
             raise BadInputError(
                 f"seconds {self.seconds}: use a positive length of at most a day, or none for endless"

@@ -1,7 +1,7 @@
 """A folder in audiocraft's layout (``state_dict.bin`` + ``compression_state_dict.bin``) -> the parts of a model.
 
 Sizes come from the ``xp.cfg`` inside. The codec is in the second file, or named there; T5 is always only named. What is
-named is found by the caller. Melody and style variants are refused by name.
+named is found by the caller. Style variants and other families are refused by name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_togethe
 from drawbar.musicgen.checkpoint.weights import Keep, fill_decoder, from_audiocraft
 from drawbar.musicgen.codec.interface import Codec, load_codec
 from drawbar.musicgen.codec.stereo import StereoCodec
+from drawbar.musicgen.network.chroma import CHROMA_WINDOW, chroma_frames
 from drawbar.musicgen.network.text_encoder import TextEncoder, load_text_encoder
-from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
+from drawbar.musicgen.spec import CHROMA, MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
 STATE_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
@@ -47,14 +48,23 @@ _ONLY: dict[str, tuple[Any, ...]] = {
     "codebooks_pattern.modeling": ("delay",),
     "codebooks_pattern.delay.flatten_first": (0, None),
     "codebooks_pattern.delay.empty_initial": (0, None),
-    "fuser.cross": (["description"], None),
-    "fuser.prepend": ([], None),
     "fuser.sum": ([], None),
     "fuser.cross_attention_pos_emb": (False, None),
     "conditioners.description.t5.normalize_text": (False, None),
     "conditioners.description.t5.finetune": (False, None),
 }
 """What released MusicGens are (None: the key may be missing); anything else would load and play wrong."""
+
+_TEXT_ONLY: dict[str, tuple[Any, ...]] = {"fuser.cross": (["description"], None), "fuser.prepend": ([], None)}
+_CHROMA = "conditioners.self_wav.chroma_stem"
+_MELODY: dict[str, tuple[Any, ...]] = {
+    "fuser.cross": ([], None),
+    "fuser.prepend": (["self_wav", "description"],),
+    "conditioners.self_wav.model": ("chroma_stem",),
+    f"{_CHROMA}.n_chroma": (CHROMA,),
+    f"{_CHROMA}.radix2_exp": (CHROMA_WINDOW.bit_length() - 1,),
+    f"{_CHROMA}.argmax": (True,),
+}
 
 
 def read_audiocraft(
@@ -140,12 +150,12 @@ def _check_variant(settings: XpConfig, label: str) -> None:
             "interleaved, any other 1"
         )
     extra = sorted(set(map(str, settings.section("conditioners"))) - {"description", "args"})
-    if extra:
+    if extra and (extra != ["self_wav"] or settings.get("conditioners.self_wav.model") == "style"):
         raise NotSupportedError(
-            f"{label} is conditioned on {shortened(', '.join(map(str, extra)), 200)} (a melody or style variant), "
-            "which is not supported: use a text-only one"
+            f"{label} is conditioned on {shortened(', '.join(map(str, extra)), 200)}: a style variant, or another that "
+            "no text or melody MusicGen is, and is not supported; use one of those"
         )
-    settings.only(_ONLY, label)
+    settings.only({**_ONLY, **(_MELODY if extra else _TEXT_ONLY)}, label)
 
 
 def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Codec) -> ModelSpec:
@@ -172,6 +182,11 @@ def _spec(settings: XpConfig, state: Mapping[str, Tensor], label: str, codec: Co
             sample_rate_hz=codec.sample_rate_hz,
             samples_per_frame=codec.samples_per_frame,
             context_frames=round(seconds * codec.frame_rate_hz),
+            melody_frames=(
+                chroma_frames(round(seconds * codec.sample_rate_hz))
+                if settings.section("conditioners.self_wav")
+                else 0
+            ),
             # Without the projection its name is listed as missing, whatever the width.
             text_dim=int(projection.shape[1]) if projection is not None and projection.ndim == 2 else width,
         )

@@ -1,6 +1,6 @@
 """A folder in the Hugging Face layout (``config.json`` + safetensors) -> the parts of a model.
 
-Sizes come from the configuration. Melody variants are refused by name. Knows nothing of the Hub.
+Sizes come from the configuration. Other families are refused by name. Knows nothing of the Hub.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -19,9 +19,9 @@ from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping
 from drawbar.files.reading import shortened, typed
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together, load_speaker
-from drawbar.musicgen.checkpoint.weights import Keep, fill_decoder, from_hf
+from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES, Keep, fill_decoder, from_hf
 from drawbar.musicgen.network.text_encoder import load_text_encoder
-from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
+from drawbar.musicgen.spec import CHROMA, MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
 
 CONTEXT_SECONDS = 30
@@ -68,9 +68,11 @@ class _Config:
     decoder: _Decoder
     text_encoder: _Text
     audio_encoder: _Audio
+    num_chroma: Literal[12] = CHROMA
+    chroma_length: Size = 235
 
 
-_PREFIXES = ("decoder.", "enc_to_dec_proj.", "text_encoder.", "audio_encoder.")
+_PREFIXES = (*DECODER_PREFIXES, "text_encoder.", "audio_encoder.")
 
 
 def read_hf(
@@ -105,12 +107,7 @@ def open_hf(folder: Path, label: str) -> Opened:
 def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     """``config.json`` -> the sizes. Raises NotSupportedError for variants, CheckpointError for what is no MusicGen."""
     kind = shortened(config.get("model_type"))
-    if kind == "musicgen_melody":
-        raise NotSupportedError(
-            f"{label} has model_type {kind!r}: melody and style variants are not supported; "
-            "use a mono text-to-music MusicGen"
-        )
-    if kind != "musicgen":
+    if kind not in ("musicgen", "musicgen_melody"):
         raise NotSupportedError(f"{label} has model_type {kind!r}: it is no MusicGen; give a MusicGen folder")
     try:
         parts = typed(_Config, config)
@@ -137,6 +134,7 @@ def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
             samples_per_frame=frame,
             context_frames=decoder.context_frames or CONTEXT_SECONDS * rate // frame,
             text_dim=parts.text_encoder.d_model,
+            melody_frames=parts.chroma_length if kind == "musicgen_melody" else 0,
             change_temperature=decoder.change_temperature,
             clock_periods=decoder.clock_periods,
         )

@@ -17,7 +17,7 @@ import torch
 
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.files.reading import shortened
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spec import CHROMA, MOST_WORDS, ModelSpec
 
 PRECISIONS: dict[str, float] = {
     "float32": 4.0,
@@ -85,8 +85,10 @@ class Need:
 def parameters(spec: ModelSpec) -> tuple[int, int]:
     """A decoder's weights: those of its blocks and heads (which a precision shrinks), and all others."""
     d = spec.d_model
-    linear = spec.n_layers * (8 * d * d + 2 * d * spec.d_ff) + spec.n_q * spec.card * d
-    others = spec.n_q * (spec.card + 1) * d + (spec.text_dim + 1) * d + (6 * spec.n_layers + 2) * d
+    attention, norms = (4, 4) if spec.melody_frames else (8, 6)
+    linear = spec.n_layers * (attention * d * d + 2 * d * spec.d_ff) + spec.n_q * spec.card * d
+    others = spec.n_q * (spec.card + 1) * d + (spec.text_dim + 1) * d + (norms * spec.n_layers + 2) * d
+    others += (CHROMA + 1) * d if spec.melody_frames else 0
     return linear, others
 
 
@@ -112,7 +114,8 @@ def needed(
         linear, others = linear - kept, others + kept
     small = 2 if precision in ("bfloat16", "float16") else 4
     frames = spec.context_frames if seconds is None else min(spec.frames(seconds), spec.context_frames)
-    places = frames + spec.max_delay + 1
+    before = spec.melody_frames + MOST_WORDS if spec.melody_frames else 0
+    places = before + frames + spec.max_delay + 1
     each = _REMEMBERED.get(precision, 4.0)
     caches = round(2 * spec.n_layers * rows * places * spec.d_model * each)
     decoder = round(linear * PRECISIONS[precision]) + others * small

@@ -9,8 +9,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import sys
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from torch import Tensor
 
@@ -31,5 +31,5 @@ def page_out(tensor: Tensor) -> None:
 
 
 @cache
-def _advise() -> Any:
+def _advise() -> Callable[[ctypes.c_void_p, ctypes.c_size_t, int], int] | None:
     return getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None

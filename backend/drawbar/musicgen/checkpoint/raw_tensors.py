@@ -18,6 +18,7 @@ from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.audiocraft_config import read_state
 from drawbar.musicgen.checkpoint.audiocraft_layout import STATE_FILE
 from drawbar.musicgen.checkpoint.resolve import layout_of
+from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
 _SIZES = ("n_q", "card", "dim", "num_heads", "num_layers")
@@ -38,9 +39,7 @@ def read_origin(folder: Path) -> Origin:
     """The language model of the layout that ``load_model`` reads, as stored. Raises CheckpointError."""
     if layout_of(folder)[0] == "hf":
         tensors = {
-            name: tensor
-            for name, tensor in read_tensors(folder).items()
-            if name.startswith(("decoder.", "enc_to_dec_proj."))
+            name: tensor for name, tensor in read_tensors(folder).items() if name.startswith(DECODER_PREFIXES)
         }
         return Origin("hf", read_config(folder / "config.json")["decoder"], tensors)
     package, config = read_state(folder / STATE_FILE)

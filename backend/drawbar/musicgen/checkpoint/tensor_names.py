@@ -21,6 +21,8 @@ def hf_names(spec: ModelSpec) -> Names:
         "norm.weight": (f"{body}.layer_norm.weight",),
         "norm.bias": (f"{body}.layer_norm.bias",),
     }
+    if spec.melody_frames:
+        names |= {f"melody_proj.{part}": (f"audio_enc_to_dec_proj.{part}",) for part in ("weight", "bias")}
     for n in range(spec.n_layers):
         ours, theirs = f"layers.{n}", f"{body}.layers.{n}"
         names[f"{ours}.qkv.weight"] = tuple(f"{theirs}.self_attn.{p}_proj.weight" for p in "qkv")
@@ -37,7 +39,7 @@ def hf_names(spec: ModelSpec) -> Names:
         ):
             for part in ("weight", "bias"):
                 names[f"{ours}.{norm}.{part}"] = (f"{theirs}.{their_norm}.{part}",)
-    return names
+    return _without_cross(names) if spec.melody_frames else names
 
 
 def audiocraft_names(spec: ModelSpec) -> Names:
@@ -51,6 +53,9 @@ def audiocraft_names(spec: ModelSpec) -> Names:
         "norm.weight": ("out_norm.weight",),
         "norm.bias": ("out_norm.bias",),
     }
+    if spec.melody_frames:
+        melody = "condition_provider.conditioners.self_wav.output_proj"
+        names |= {f"melody_proj.{part}": (f"{melody}.{part}",) for part in ("weight", "bias")}
     for n in range(spec.n_layers):
         ours, theirs = f"layers.{n}", f"transformer.layers.{n}"
         names[f"{ours}.qkv.weight"] = (f"{theirs}.self_attn.in_proj_weight",)
@@ -63,4 +68,9 @@ def audiocraft_names(spec: ModelSpec) -> Names:
         for norm, their_norm in (("self_norm", "norm1"), ("cross_norm", "norm_cross"), ("ff_norm", "norm2")):
             for part in ("weight", "bias"):
                 names[f"{ours}.{norm}.{part}"] = (f"{theirs}.{their_norm}.{part}",)
-    return names
+    return _without_cross(names) if spec.melody_frames else names
+
+
+def _without_cross(names: Names) -> Names:
+    """Melody models read their prompts without cross-attention."""
+    return {ours: theirs for ours, theirs in names.items() if ".cross_" not in ours}

@@ -24,6 +24,8 @@ from drawbar.musicgen.network.meta_init import blank
 from drawbar.musicgen.spec import ModelSpec
 from drawbar.musicgen.untrusted_files import describe
 
+DECODER_PREFIXES = ("decoder.", "enc_to_dec_proj.", "audio_enc_to_dec_proj.")
+"""What belongs to the language model in the Hugging Face layout."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 
 
@@ -34,8 +36,8 @@ Keep = Callable[[str, Tensor], bool]
 class Mapped(Mapping[str, Tensor]):
     """Our names -> tensors in float32, each put together from a checkpoint's when it is asked for.
 
-    So a model is loaded with the memory of one tensor beyond its own: what was read goes back (``page_out``). Raises CheckpointError that lists what is
-    missing, surplus or of the wrong shape.
+    So a model is loaded with the memory of one tensor beyond its own: what was read goes back (``page_out``).
+    Raises CheckpointError that lists what is missing, surplus or of the wrong shape.
     """
 
     def __init__(self, given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:
@@ -66,7 +68,7 @@ def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
     A checkpoint whose text states are already D wide may leave ``enc_to_dec_proj`` out: it is then the identity.
     Raises CheckpointError listing what is missing, surplus or of the wrong shape.
     """
-    given = {name: t for name, t in tensors.items() if name.startswith(("decoder.", "enc_to_dec_proj."))}
+    given = {name: t for name, t in tensors.items() if name.startswith(DECODER_PREFIXES)}
     # Older files store the sinusoidal table; it is computed here.
     given.pop("decoder.model.decoder.embed_positions.weights", None)
     if spec.text_dim == spec.d_model and "enc_to_dec_proj.weight" not in given:
@@ -81,7 +83,7 @@ def from_audiocraft(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
     for name, tensor in tensors.items():
         if name.endswith("cross_attention.in_proj_weight") and tensor.ndim:
             given[f"{name}:q"], given[f"{name}:kv"] = tensor[: spec.d_model], tensor[spec.d_model :]
-        else:
+        elif not name.startswith("condition_provider.conditioners.self_wav.chroma."):  # computed, not learned
             given[name] = tensor
     return Mapped(given, audiocraft_names(spec), spec)
 
@@ -204,6 +206,10 @@ def fill_decoder(
     for name, place in places.items():
         owner, _, kind = name.rpartition(".")
         setattr(decoder.get_submodule(owner), kind, nn.Parameter(place, requires_grad=False))
+    for module in decoder.modules():  # what a melody model does not have
+        for kind, parameter in list(module.named_parameters(recurse=False)):
+            if parameter.is_meta:
+                setattr(module, kind, nn.Parameter(torch.empty(parameter.shape, dtype=dtype, device=device)))
     decoder.restore_buffers()
     return decoder.eval().requires_grad_(False), digest.hexdigest()
 

@@ -38,7 +38,7 @@ _LARGEST = 512 << 20
 def can_compile(stepper: Stepper) -> bool:
     """Whether frames of this stepper can be computed in one call here, without taking its memory twice."""
     spec = stepper.spec
-    if stepper.precision in ("float32", "kv8") and 4 * sum(parameters(spec)) > _LARGEST:
+    if stepper.precision in ("float32", "kv8", "kv4") and 4 * sum(parameters(spec)) > _LARGEST:
         return False
     return (
         stepper.precision in ("float32", *QUANTISED)
@@ -49,7 +49,11 @@ def can_compile(stepper: Stepper) -> bool:
 
 
 def _fits(spec: ModelSpec) -> bool:
-    return spec.head_dim == HEAD and not (spec.d_model % 32 or spec.d_ff % 32 or spec.card % 16)
+    return (
+        not spec.melody_frames
+        and spec.head_dim == HEAD
+        and not (spec.d_model % 32 or spec.d_ff % 32 or spec.card % 16)
+    )
 
 
 def _weights(stepper: Stepper) -> list[Weights]:

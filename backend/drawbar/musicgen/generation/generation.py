@@ -93,7 +93,9 @@ class Generation:
         self._graphs: dict[int, FrameGraph | CompiledFrame] = {}
         self._windows = Windows.of(self.spec, per_step=1 if self._compiled else 4)
         last = self._windows.span if settings.frames is None else settings.frames + self.spec.max_delay + 1
-        self._capacity = min(self._windows.span, last)
+        self._before = 0 if text is None else text.length
+        """Positions that stand before every window (what a melody model reads); caches hold and count them, too."""
+        self._capacity = min(self._windows.span, last) + self._before
         self._caches: dict[int, Cache] = {0: self._cache()}
         length = (1500 if settings.frames is None else settings.frames) + self.spec.max_delay + 2
         self._steps = self._padded(length)
@@ -212,7 +214,7 @@ class Generation:
                 del self._caches[number]
         if window in self._caches:
             self._caches[window].truncate(
-                min(self._caches[window].length, frame - self._windows.start(window))
+                min(self._caches[window].length, frame - self._windows.start(window) + self._before)
             )
         following = self._caches.get(window + 1)
         if following is not None:
@@ -221,7 +223,7 @@ class Generation:
                 if frame and self._windows.window(frame - 1) == window
                 else 0
             )
-            following.truncate(min(following.length, ready))
+            following.truncate(min(following.length, ready + self._before))
 
     # --- steering and guidance ----------------------------------------------------------------------------
 
@@ -307,7 +309,11 @@ class Generation:
             self._steps = longer
 
     def _cache(self) -> Cache:
-        return self._stepper.cache(self.rows, self._capacity)
+        cache = self._stepper.cache(self.rows, self._capacity)
+        if self._text is not None and self._text.before is not None:
+            with torch.inference_mode():
+                self._stepper.forward(self._text.before, cache, None)
+        return cache
 
     def _columns(self, first: int, count: int, start: int) -> Tensor:
         """The steps at positions ``first ...`` as rows ``[R, K, count]``; the window starts at frame ``start``."""
@@ -328,8 +334,8 @@ class Generation:
         if window not in self._caches:
             self._caches[window] = self._spare(window)
         cache = self._caches[window]
-        while cache.length < position - start:
-            self._extend(cache, start, min(256, position - start - cache.length))
+        while cache.length - self._before < position - start:
+            self._extend(cache, start, min(256, position - start - cache.length + self._before))
         return cache
 
     def _spare(self, window: int) -> Cache:
@@ -340,7 +346,7 @@ class Generation:
         for number in list(self._caches):
             if number < window - 1:
                 cache = self._caches.pop(number)
-                cache.truncate(0)
+                cache.truncate(self._before)
                 return cache
         return self._cache()
 
@@ -355,12 +361,12 @@ class Generation:
         if window not in self._caches:
             self._caches[window] = self._spare(window)
         cache = self._caches[window]
-        if cache.length < ready:
-            self._extend(cache, start, ready - cache.length)
+        if cache.length - self._before < ready:
+            self._extend(cache, start, ready - cache.length + self._before)
 
     def _extend(self, cache: Cache, start: int, count: int) -> None:
         """Computes ``count`` more positions of a window, each with its own amounts."""
-        first = start + cache.length
+        first = start + cache.length - self._before
         steps = self._columns(first, count, start)
         interventions = self._interventions(first, count)
         text = self._weigh(first) if count == 1 else self._weighed(first, count)

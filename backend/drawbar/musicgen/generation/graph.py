@@ -160,7 +160,7 @@ class FrameGraph:
                 parts[0], memory[0, :, :, :length], memory[1, :, :, :length], attn_mask=past
             )
             x = torch.addmm(x, out.reshape(rows, -1), self_out)
-            if self._text is not None:
+            if self._text is not None and self._text.layers:
                 query = torch.mm(F.layer_norm(x, shape, norms[2], norms[3]), cross_q).view(
                     rows, heads, 1, width
                 )

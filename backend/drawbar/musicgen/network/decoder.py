@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drawbar.musicgen.spec import ModelSpec
+from drawbar.musicgen.spec import CHROMA, ModelSpec
 
 
 def position_table(count: int, d_model: int, clock_periods: tuple[int, ...] = ()) -> Tensor:
@@ -30,6 +30,15 @@ def position_table(count: int, d_model: int, clock_periods: tuple[int, ...] = ()
     return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
 
 
+class _Absent(nn.Linear):
+    """A layer that models which read a melody do not have: no weights, nothing to fill."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, bias=False)
+
+    def reset_parameters(self) -> None: ...
+
+
 class Block(nn.Module):
     """One pre-norm decoder block."""
 
@@ -40,10 +49,11 @@ class Block(nn.Module):
         self.self_norm = nn.LayerNorm(d)
         self.qkv = nn.Linear(d, 3 * d, bias=False)
         self.self_out = nn.Linear(d, d, bias=False)
-        self.cross_norm = nn.LayerNorm(d)
-        self.cross_q = nn.Linear(d, d, bias=False)
-        self.cross_kv = nn.Linear(d, 2 * d, bias=False)
-        self.cross_out = nn.Linear(d, d, bias=False)
+        there = not spec.melody_frames
+        self.cross_norm = nn.LayerNorm(d) if there else nn.LayerNorm(0)
+        self.cross_q = nn.Linear(d, d, bias=False) if there else _Absent()
+        self.cross_kv = nn.Linear(d, 2 * d, bias=False) if there else _Absent()
+        self.cross_out = nn.Linear(d, d, bias=False) if there else _Absent()
         self.ff_norm = nn.LayerNorm(d)
         self.ff_in = nn.Linear(d, spec.d_ff, bias=False)
         self.ff_out = nn.Linear(spec.d_ff, d, bias=False)
@@ -81,6 +91,8 @@ class Decoder(nn.Module):
         self.spec = spec
         self.embed = nn.Embedding(spec.n_q * (spec.card + 1), spec.d_model)
         self.text_proj = nn.Linear(spec.text_dim, spec.d_model)
+        if spec.melody_frames:
+            self.melody_proj = nn.Linear(CHROMA, spec.d_model)
         self.layers = nn.ModuleList(Block(spec) for _ in range(spec.n_layers))
         self.norm = nn.LayerNorm(spec.d_model)
         self.head = nn.Linear(spec.d_model, spec.n_q * spec.card, bias=False)
@@ -113,15 +125,21 @@ class Decoder(nn.Module):
         fill(self.embed.weight, self.spec.d_model)
         fill(self.head.weight, self.spec.d_model)
         fill(self.text_proj.weight, self.spec.text_dim)
+        if self.spec.melody_frames:
+            fill(self.melody_proj.weight, CHROMA)
         nn.init.zeros_(self.text_proj.bias)
         for number, block in enumerate(self.layers):
             for part in block.modules():
-                if isinstance(part, nn.Linear):
+                if isinstance(part, nn.Linear) and part.in_features:
                     fill(part.weight, part.in_features, number + 1)
 
     def embedded(self, steps: Tensor, start: int = 0) -> Tensor:
-        """Steps ``[B, K, S]`` whose first stands at position ``start`` -> the first block's input ``[B, S, D]``."""
-        x = self.embed(steps + self.book_offsets).sum(1)
+        """Steps ``[B, K, S]`` whose first stands at position ``start`` -> the first block's input ``[B, S, D]``.
+
+        What stands before a take (see ``before``) comes in place of steps as ``[B, D, S]``, in floating point.
+        """
+        given = steps.is_floating_point()
+        x = steps.transpose(1, 2) if given else self.embed(steps + self.book_offsets).sum(1)
         if start + steps.shape[2] > self.positions.shape[0]:
             count = start + steps.shape[2]
             self.positions = position_table(count, self.spec.d_model, self.spec.clock_periods).to(
@@ -129,6 +147,16 @@ class Decoder(nn.Module):
             )
         result: Tensor = x + self.positions[start : start + steps.shape[2]]
         return result
+
+    def before(self, states: Tensor, mask: Tensor, melody: Tensor) -> Tensor:
+        """What a melody model reads before a take ``[B, D, M + L]``: its melody, then its prompt.
+
+        Text states ``[B, L, Dt]``, mask ``[B, L]``, pitch classes ``[B, M]`` long. Words that are not there are zero
+        *after* the projection; a melody that is not there is all C (as both released implementations have it).
+        """
+        words = self.text_proj(states) * mask.unsqueeze(-1).to(states.dtype)
+        tones = F.embedding(melody, self.melody_proj.weight.t()) + self.melody_proj.bias
+        return torch.cat([tones, words], dim=1).transpose(1, 2)
 
     def text_memory(
         self, states: Tensor | None, mask: Tensor | None

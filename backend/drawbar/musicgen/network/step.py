@@ -38,10 +38,18 @@ class TextMemory:
     """Per layer ``[R, H, L, D/H]`` each."""
     bias: Tensor | None
     """``[R, 1, 1, L]``: minus infinity at padding; None where nothing is padded."""
+    before: Tensor | None = None
+    """``[R, D, P]``: what a melody model reads before the take; such a model has no cross-attention (no layers)."""
+
+    @property
+    def length(self) -> int:
+        """Positions P that stand before the take."""
+        return 0 if self.before is None else self.before.shape[2]
 
     def to(self, dtype: torch.dtype) -> TextMemory:
         layers = tuple((k.to(dtype), v.to(dtype)) for k, v in self.layers)
-        return TextMemory(layers, None if self.bias is None else self.bias.to(dtype))
+        before = None if self.before is None else self.before.to(dtype)
+        return TextMemory(layers, None if self.bias is None else self.bias.to(dtype), before)
 
 
 class Stepper:
@@ -95,8 +103,13 @@ class Stepper:
         table = self.decoder.positions
         return Cache(self.spec, rows, capacity, table.device, table.dtype)
 
-    def text(self, states: Tensor, mask: Tensor) -> TextMemory:
-        """Text states ``[R, L, Dt]`` and mask ``[R, L]`` -> the cross-attention memory of R rows."""
+    def text(self, states: Tensor, mask: Tensor, melody: Tensor | None = None) -> TextMemory:
+        """Text states ``[R, L, Dt]`` and mask ``[R, L]`` -> the cross-attention memory of R rows.
+
+        Of a melody model what stands before the take, with pitch classes ``[R, M]`` (see ``Decoder.before``).
+        """
+        if melody is not None:
+            return TextMemory((), None, self.decoder.before(states.to(self.dtype), mask, melody))
         memory, bias = self.decoder.text_memory(states.to(self.dtype), mask)
         assert memory is not None
         padded = bias is not None and bool(bias.ne(0).any())
@@ -126,7 +139,7 @@ class Stepper:
             raise BadInputError(f"position {end - 1} is outside the cache of {cache.capacity} positions")
         spec = self.spec
         heads, width = spec.n_heads, spec.head_dim
-        x = self.decoder.embedded(steps, start).view(rows * count, spec.d_model)
+        x = self.decoder.embedded(steps, start).reshape(rows * count, spec.d_model)
         bias = None if count == 1 or start == 0 else self._causal(start, count, x)
         first = start == 0 and count > 1
         add = interventions.add if interventions is not None else {}
@@ -142,7 +155,7 @@ class Stepper:
                 parts[0], memory[0], memory[1], attn_mask=bias, is_causal=first
             )
             x = torch.addmm(x, out.transpose(1, 2).reshape(rows * count, -1), self_out)
-            if text is not None:
+            if text is not None and text.layers:
                 query = torch.mm(F.layer_norm(x, self._shape, norms[2], norms[3]), cross_q)
                 query = query.view(rows, count, heads, width).transpose(1, 2)
                 out = F.scaled_dot_product_attention(query, *text.layers[number], attn_mask=text.bias)

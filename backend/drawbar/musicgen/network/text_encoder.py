@@ -16,10 +16,8 @@ from torch import Tensor
 from drawbar.errors import BadInputError, CheckpointError
 from drawbar.musicgen.network.meta_init import blank
 from drawbar.musicgen.network.t5 import T5Encoder, T5Settings
+from drawbar.musicgen.spec import MOST_WORDS
 from drawbar.musicgen.untrusted_files import compare
-
-MAX_WORDS = 512
-"""Tokens of a prompt that are read (T5's training length); a longer one is refused."""
 
 
 class TextEncoder:
@@ -77,9 +75,9 @@ class TextEncoder:
                 words = [id for id in words if id != self._unknown]
             if not words:
                 return torch.zeros(0, self.text_dim, device=self._device)
-            if len(ids) > MAX_WORDS:
+            if len(ids) > MOST_WORDS:
                 raise BadInputError(
-                    f"the prompt has {len(ids)} tokens, at most {MAX_WORDS} are read: shorten it"
+                    f"the prompt has {len(ids)} tokens, at most {MOST_WORDS} are read: shorten it"
                 )
             if len(self._seen) > 256:
                 self._seen.clear()

@@ -54,10 +54,15 @@ class ReferenceEngine:
         automation: Lanes | None = None,
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
+        melody: Sequence[int] = (),
     ) -> ReferenceStream:
         """One take, frame by frame; see ``Model.stream``. Raises BadInputError and NotSupportedError."""
         if seconds is None:
             raise BadInputError("the reference engine plays no endless takes: give a length in seconds")
+        if self.spec.melody_frames or melody:
+            raise NotSupportedError(
+                "the reference engine plays no melody models: compare them with `drawbar verify` instead"
+            )
         if twin:
             raise NotSupportedError(
                 "the reference engine decodes no bypass twin: render without sliders instead"

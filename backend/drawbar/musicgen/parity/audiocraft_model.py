@@ -26,6 +26,7 @@ from drawbar.musicgen.checkpoint.weights import to_audiocraft
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.parity.interface import Edit, Passed, Text, hooked, with_clock
 
+_MELODY = "condition_provider.conditioners.self_wav.output_proj"
 _TEXT = "condition_provider.conditioners.description.output_proj"
 
 
@@ -79,7 +80,10 @@ class Reference:
 
         own = origin if origin is not None and origin.layout == "audiocraft" else None
         sizes = _sizes(decoder) if own is None else own.settings
-        fuser = ConditionFuser({"cross": ["description"], "sum": [], "prepend": [], "input_interpolate": []})
+        read = ["self_wav", "description"] if decoder.spec.melody_frames else ["description"]
+        places: dict[str, list[str]] = {"cross": [], "sum": [], "prepend": [], "input_interpolate": []}
+        places["prepend" if decoder.spec.melody_frames else "cross"] = read
+        fuser = ConditionFuser(places)
         # Without delays of the file's own, audiocraft delays every codebook by one more than the one before.
         self.pattern = DelayedPatternProvider(sizes["n_q"], delays=sizes.get("delays"))
         with torch.device("meta"):
@@ -101,12 +105,15 @@ class Reference:
                 bias_attn=False,
                 causal=True,
                 custom=True,
-                cross_attention=True,
+                cross_attention=not decoder.spec.melody_frames,
             )
         tensors = {
             n: t.float().to(device)
             for n, t in (to_audiocraft(decoder) if own is None else own.tensors).items()
         }
+        self._melody = (
+            (tensors[f"{_MELODY}.weight"], tensors[f"{_MELODY}.bias"]) if decoder.spec.melody_frames else None
+        )
         self._project = tensors[f"{_TEXT}.weight"], tensors[f"{_TEXT}.bias"]
         state = {n: t for n, t in tensors.items() if not n.startswith("condition_provider.")}
         self.model.load_state_dict(state, assign=True)
@@ -127,11 +134,19 @@ class Reference:
         return steps
 
     @torch.inference_mode()
-    def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
+    def run(
+        self,
+        steps: Tensor,
+        text: Text | None = None,
+        edits: Mapping[int, Edit] | None = None,
+        melody: Tensor | None = None,
+    ) -> Passed:
         """See Oracle. Padded text is *not* masked by audiocraft: give rows of one length, or null ones."""
         seen: dict[int, Tensor] = {}
-        with hooked(self.layers, edits, seen):
-            logits = self.model(steps.to(self.device), [], self.conditions(steps.shape[0], text))
+        conditions = self.conditions(steps.shape[0], text, melody)
+        before = 0 if melody is None else sum(states.shape[1] for states, _ in conditions.values())
+        with hooked(self.layers, edits, seen, before):
+            logits = self.model(steps.to(self.device), [], conditions)
         return Passed(logits, seen)
 
     @torch.inference_mode()
@@ -148,13 +163,18 @@ class Reference:
         result: Tensor = output.logits
         return result
 
-    def conditions(self, batch: int, text: Text | None) -> dict[str, Text]:
+    def conditions(self, batch: int, text: Text | None, melody: Tensor | None = None) -> dict[str, Text]:
         """The condition tensors as audiocraft's T5 conditioner hands them over: projected, then masked."""
         if text is None:
             text = torch.zeros(batch, 1, self._project[0].shape[1]), torch.zeros(batch, 1)
         states, mask = text[0].to(self.device), text[1].to(self.device)
         projected = F.linear(states, *self._project) * mask.unsqueeze(-1).to(states.dtype)
-        return {"description": (projected, mask)}
+        found = {"description": (projected, mask)}
+        if melody is not None and self._melody is not None:
+            # In audiocraft's own order: what is prepended last stands first.
+            tones = F.linear(melody.to(self.device), *self._melody)
+            found["self_wav"] = tones, torch.ones_like(tones[..., 0])
+        return found
 
 
 def _sizes(decoder: Decoder) -> JsonMapping:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.musicgen.generation.sampling import Noise
@@ -18,6 +19,7 @@ from drawbar.musicgen.network.delay import to_steps
 from drawbar.musicgen.parity.fixed_steering import FixedSteering
 from drawbar.musicgen.parity.interface import Oracle, Passed, Text
 from drawbar.musicgen.parity.report import Row
+from drawbar.musicgen.spec import CHROMA, ModelSpec
 
 BOUND = 1e-4
 """Largest difference of logits and residuals, float32. Measured: 1e-6 on random small models, 2e-5 on the embedded."""
@@ -48,6 +50,8 @@ class Case:
     played: Tensor | None = None
     """``[T, N, D]``: the residuals of all N layers while it played, frame t at position t + 1."""
     guidance: float = 3.0
+    melody: tuple[int, ...] = ()
+    """Pitch classes that a melody model followed; its null row reads none."""
     seed: int | None = None
     """Of a take that was drawn at temperature 1; None for a greedy one."""
 
@@ -82,13 +86,19 @@ def our_cases(
     def clip() -> Tensor:
         return torch.randint(0, model.spec.card, (1, model.spec.n_q, short), generator=generator)
 
-    cases = [_played(model, "", first, frames, None, guidance, progress)]
+    melody: tuple[int, ...] = ()
+    if model.spec.melody_frames:
+        melody = tuple(torch.randint(0, CHROMA, (50,), generator=generator).tolist())
+    cases = [_played(model, "", first, frames, None, guidance, progress, melody=melody)]
+    if melody:
+        cases.append(_forced(model, "no prompt, no melody", None, clip(), None))
+        cases.append(_forced(model, "no melody", first, clip(), None))
     cases.append(_forced(model, "2nd prompt", second, clip(), None))
     push = _push(cases[0], layers, generator)
     cases.append(_forced(model, "steered", first, clip(), push))
     cases.append(_played(model, "steered", first, short, push, guidance, progress))
     if model.spec.change_temperature is None:
-        cases.append(_played(model, "drawn, steered", first, frames, push, guidance, progress, seed))
+        cases.append(_played(model, "drawn, steered", first, frames, push, guidance, progress, seed, melody))
     # All but the last layer: every block's norm; the last alone: the final norm.
     for faint in (tuple(range(layers - 1)), (layers - 1,)):
         if faint:
@@ -107,7 +117,7 @@ def compare(model: Model, oracle: Oracle, cases: Sequence[Case]) -> Iterator[Row
             wrong = _differing(to_steps(case.tokens, spec.delays, spec.card), steps)
             yield Row.compared("delay pattern", name, wrong, 0, f"{steps.shape[2]} steps")
         edits = case.steering.edits() if case.steering is not None else None
-        theirs = oracle.run(steps.repeat(2, 1, 1), case.text, edits)
+        theirs = oracle.run(steps.repeat(2, 1, 1), case.text, edits, _tones(case, spec))
         pairs = [
             (ours, by_frame(row.cpu(), oracle, frames, spec.card))
             for ours, row in zip(case.logits, theirs.logits, strict=False)
@@ -146,6 +156,14 @@ def by_frame(logits: Tensor, oracle: Oracle, frames: int, card: int) -> Tensor:
 # --- ours ---------------------------------------------------------------------------------------------------
 
 
+def _tones(case: Case, spec: ModelSpec) -> Tensor | None:
+    """Both rows' pitch classes ``[2, M, 12]``: the melody from its beginning over and over, and none (all C)."""
+    if not spec.melody_frames:
+        return None
+    given = torch.tensor(case.melody or (0,)).repeat(spec.melody_frames)[: spec.melody_frames]
+    return F.one_hot(torch.stack([given, torch.zeros_like(given)]), CHROMA).float()
+
+
 def _states(model: Model, prompt: str | None) -> Text:
     """The conditional and the null row of one prompt."""
     if prompt is None or model.text is None:
@@ -155,12 +173,18 @@ def _states(model: Model, prompt: str | None) -> Text:
 
 
 def _forced(
-    model: Model, title: str, prompt: str | None, tokens: Tensor, steering: FixedSteering | None
+    model: Model,
+    title: str,
+    prompt: str | None,
+    tokens: Tensor,
+    steering: FixedSteering | None,
+    melody: tuple[int, ...] = (),
 ) -> Case:
-    logits = [model.logits(tokens, prompt, steering=steering)]
-    if steering is None:
+    logits = [model.logits(tokens, prompt, steering=steering, melody=melody)]
+    # A melody model reads null text in as many places as the prompt takes; alone it takes one.
+    if steering is None and not model.spec.melody_frames:
         logits.append(model.logits(tokens, None))
-    residuals = model.residuals(tokens, prompt, range(model.spec.n_layers), steering=steering)
+    residuals = model.residuals(tokens, prompt, range(model.spec.n_layers), steering=steering, melody=melody)
     return Case(
         title,
         tokens,
@@ -168,6 +192,7 @@ def _forced(
         steering,
         torch.cat(logits).cpu(),
         {n: x[0].cpu() for n, x in residuals.items()},
+        melody=melody,
     )
 
 
@@ -180,6 +205,7 @@ def _played(
     guidance: float,
     progress: Callable[[str, float], None],
     seed: int | None = None,
+    melody: tuple[int, ...] = (),
 ) -> Case:
     """A greedy take (with a seed: a drawn one), and what every layer put out while it was made."""
     tokens, seen = [], []
@@ -193,12 +219,13 @@ def _played(
         seconds=frames / model.spec.frame_rate_hz,
         steering=steering,
         observers=[everything],
+        melody=melody,
     ) as stream:
         for frame in stream:
             tokens.append(frame.tokens)
             seen.append(frame.observed[everything.name])
             progress(f"playing {frames} frames", (frame.index + 1) / frames)
-    case = _forced(model, title, prompt, torch.stack(tokens, dim=1)[None], steering)
+    case = _forced(model, title, prompt, torch.stack(tokens, dim=1)[None], steering, melody)
     # The teacher-forced residuals of steering are a case of their own.
     residuals = case.residuals if steering is None else {}
     return replace(case, residuals=residuals, played=torch.stack(seen), guidance=guidance, seed=seed)

@@ -44,8 +44,17 @@ class Oracle(Protocol):
         """Tokens ``[B, K, T]`` -> all steps ``[B, K, S]`` by its own delay pattern."""
         ...
 
-    def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
-        """A full-sequence pass with hooks on every layer; without text every row is null."""
+    def run(
+        self,
+        steps: Tensor,
+        text: Text | None = None,
+        edits: Mapping[int, Edit] | None = None,
+        melody: Tensor | None = None,
+    ) -> Passed:
+        """A full-sequence pass with hooks on every layer; without text every row is null.
+
+        ``melody`` ``[B, M, 12]`` is one-hot, for melody models; residuals and edits are those of the steps alone.
+        """
         ...
 
 
@@ -62,15 +71,17 @@ def with_clock(table: Tensor, positions: Tensor, periods: tuple[int, ...]) -> Te
 
 @contextmanager
 def hooked(
-    layers: Iterable[nn.Module], edits: Mapping[int, Edit] | None, seen: dict[int, Tensor]
+    layers: Iterable[nn.Module], edits: Mapping[int, Edit] | None, seen: dict[int, Tensor], before: int = 0
 ) -> Iterator[None]:
-    """While open, layer n's output is edited and then kept in ``seen[n]``."""
+    """While open, layer n's output is edited and then kept in ``seen[n]``, without the first ``before`` positions."""
 
     def hook(number: int, edit: Edit | None) -> Any:
         def change(module: nn.Module, inputs: object, output: Any) -> Any:
             whole = output if isinstance(output, Tensor) else output[0]
-            changed = whole if edit is None else edit(whole)
-            seen[number] = changed.detach()
+            changed = whole
+            if edit is not None:
+                changed = torch.cat([whole[:, :before], edit(whole[:, before:])], dim=1)
+            seen[number] = changed[:, before:].detach()
             return changed if isinstance(output, Tensor) else (changed, *output[1:])
 
         return change

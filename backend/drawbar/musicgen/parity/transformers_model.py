@@ -30,20 +30,33 @@ class TransformersReference:
     def __init__(
         self, decoder: Decoder, origin: Origin | None = None, device: torch.device | str = "cpu"
     ) -> None:
-        from transformers import EncodecConfig, MusicgenConfig, MusicgenForConditionalGeneration, T5Config
+        from transformers import (
+            EncodecConfig,
+            MusicgenConfig,
+            MusicgenForConditionalGeneration,
+            MusicgenMelodyConfig,
+            MusicgenMelodyForConditionalGeneration,
+            T5Config,
+        )
 
         own = origin if origin is not None and origin.layout == "hf" else None
         spec = decoder.spec
         settings = dict(own.settings) if own is not None else _settings(decoder)
         settings = {**settings, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
         with _quiet(), torch.device("meta"):
-            config = MusicgenConfig(
+            parts: dict[str, Any] = {
                 # Stand-ins: text states and tokens are handed over.
-                text_encoder=T5Config(d_model=spec.text_dim, num_layers=1, vocab_size=8).to_dict(),
-                audio_encoder=EncodecConfig(num_filters=2, upsampling_ratios=[2]).to_dict(),
-                decoder=settings,
-            )
-            model: Any = MusicgenForConditionalGeneration(config)
+                "text_encoder": T5Config(d_model=spec.text_dim, num_layers=1, vocab_size=8).to_dict(),
+                "audio_encoder": EncodecConfig(num_filters=2, upsampling_ratios=[2]).to_dict(),
+                "decoder": settings,
+            }
+            model: Any
+            if spec.melody_frames:
+                model = MusicgenMelodyForConditionalGeneration(
+                    MusicgenMelodyConfig(**parts, chroma_length=spec.melody_frames)
+                )
+            else:
+                model = MusicgenForConditionalGeneration(MusicgenConfig(**parts))
         tensors = {n: t.to(device) for n, t in (to_hf(decoder) if own is None else own.tensors).items()}
         self._project = _projection(tensors)
         self.projects_itself = hasattr(model, "enc_to_dec_proj")
@@ -51,6 +64,10 @@ class TransformersReference:
         if self.projects_itself and self._project is not None:
             weight, bias = self._project
             model.enc_to_dec_proj.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+        if spec.melody_frames:
+            weight, bias = (tensors[f"audio_enc_to_dec_proj.{part}"].float() for part in ("weight", "bias"))
+            model.audio_enc_to_dec_proj.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+        self._melody_frames = spec.melody_frames
         state = {
             n.removeprefix("decoder."): t.float() for n, t in tensors.items() if n.startswith("decoder.")
         }
@@ -82,7 +99,13 @@ class TransformersReference:
         return result
 
     @torch.inference_mode()
-    def run(self, steps: Tensor, text: Text | None = None, edits: Mapping[int, Edit] | None = None) -> Passed:
+    def run(
+        self,
+        steps: Tensor,
+        text: Text | None = None,
+        edits: Mapping[int, Edit] | None = None,
+        melody: Tensor | None = None,
+    ) -> Passed:
         from transformers.modeling_outputs import BaseModelOutput
 
         batch, books, length = steps.shape
@@ -92,6 +115,19 @@ class TransformersReference:
         if not self.projects_itself and self._project is not None:
             states = F.linear(states, *self._project)
         seen: dict[int, Tensor] = {}
+        if melody is not None:
+            # What its own ``_prepare_encoder_hidden_states_kwargs_for_generation`` puts before the steps.
+            words = self.model.enc_to_dec_proj(states) if self.projects_itself else states
+            tones = self.model.audio_enc_to_dec_proj(melody.to(self._device))
+            before = torch.cat([tones, words * mask.to(words.dtype).unsqueeze(-1)], dim=1)
+            with hooked(self.layers, edits, seen, before.shape[1]):
+                out = self.model(
+                    encoder_hidden_states=before,
+                    decoder_input_ids=steps.to(self._device).reshape(batch * books, length),
+                    use_cache=False,
+                )
+            logits = out.logits.view(batch, books, -1, out.logits.shape[-1])
+            return Passed(logits[:, :, -length:], seen)
         with hooked(self.layers, edits, seen):
             out = self.model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states),

@@ -31,6 +31,8 @@ _HEAD_BITS = 8
 
 def can_quantise(spec: ModelSpec) -> str | None:
     """Why a model of these sizes cannot run quantised on this machine; None if it can."""
+    if spec.melody_frames:
+        return "melody models run in float32, on a GPU in half precision too"
     if kernels() is None:
         return "the processor has neither AVX2 nor NEON with dot products"
     if spec.head_dim != HEAD:
