@@ -21,7 +21,7 @@ from drawbar.files.reading import shortened, typed
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together, load_speaker
 from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES, Keep, fill_decoder, from_hf
 from drawbar.musicgen.network.text_encoder import load_text_encoder
-from drawbar.musicgen.spec import CHROMA, MOST_CODEBOOKS, ModelSpec
+from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
 
 CONTEXT_SECONDS = 30
@@ -68,7 +68,7 @@ class _Config:
     decoder: _Decoder
     text_encoder: _Text
     audio_encoder: _Audio
-    num_chroma: Literal[12] = CHROMA
+    num_chroma: Literal[12] = 12
     chroma_length: Size = 235
 
 
