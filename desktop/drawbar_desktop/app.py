@@ -327,6 +327,7 @@ class App:
         self.machinery.close()
         self.sync.close()
         self.osc.close()
+        self.blind.close()
         self.save_settings(places=True)
         engine = self._engine
         if engine is None:

@@ -13,6 +13,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from drawbar.bank import Bank
+from drawbar.errors import InUseError
+from drawbar.files.lock import file_lock
 from drawbar_desktop.app import App
 from drawbar_desktop.services.midi_ports import MidiPorts
 from drawbar_desktop.state.blind_test import BlindChoice
@@ -197,3 +199,22 @@ def test_what_cannot_be_asked_is_said_in_the_card(app: App) -> None:
     app.rack_actions.add(f"{LAYER}/0")
     app.blind.begin(BlindChoice(12, from_rack=True))
     assert {trial.feature for trial in app.blind.state.session.trials} == {f"{LAYER}/0"}
+
+
+def test_a_session_is_answered_in_one_place_at_a_time(app: App, tmp_path: Path) -> None:
+    """The second says who has it; when the first one leaves, it is free."""
+    app.blind.begin(BlindChoice(trials=4))
+    path = app.blind.left_over()
+    assert path is not None
+    with pytest.raises(InUseError, match="taking a blind test"), file_lock(path, "the other"):
+        pass
+    app.blind.leave()
+    with file_lock(path, "the other"):
+        app.blind.resume(path)
+        assert "the other" in app.blind.state.trouble.value
+    app.blind.resume(path)
+    assert app.blind.state.trouble.value == ""
+    app.window.close()
+    with file_lock(path, "the other"):
+        pass
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from drawbar.cli import main
 from drawbar.errors import BadInputError, CheckpointError, NotSupportedError
-from drawbar.pipeline.inputs.ready_saes import ready_saes, sae_folder
+from drawbar.pipeline.inputs.ready_saes import ready_saes, require_licences, sae_folder
 from drawbar.sae import load_sae
 from tests.musicgen.fakehub import Hub, serving
 from tests.sae.test_checkpoint import authors_folder
@@ -53,6 +54,26 @@ def test_a_repository_gives_the_one_sae_that_was_named_and_nothing_else(served: 
     assert {name for name, _ in served.ranges if name.startswith("layer11/small")} == set()
     served.status = 503
     assert sae_folder("acme/saes:layer3") == found[3], "what is here is not asked for again"
+
+
+def test_the_licence_is_asked_before_anything_is_fetched(
+    served: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = "acme/saes:layer3"
+    words = ["build", "composed:2", "--out", str(tmp_path / "run"), "--sae", spec, "--plan"]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "acme/saes" in said
+    assert "no commercial use" in said
+    assert "--accept-licence" in said
+    assert served.ranges == []
+    served.licence = "mit"
+    require_licences([spec])
+    served.licence = ""
+    with pytest.raises(BadInputError, match="ask its authors"):
+        require_licences([spec])
+    sae_folder(spec)
+    require_licences([spec])  # what is here was accepted
 
 
 def test_several_in_one_repository_are_listed(served: Hub) -> None:

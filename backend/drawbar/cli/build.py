@@ -58,6 +58,10 @@ def build(
             "--sae", help="A ready SAE (SAELens' layout): FOLDER or owner/name[:SUBFOLDER]; repeat."
         ),
     ] = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept-licence", help="You have read the licences of these SAEs and accept them."),
+    ] = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Keep no residuals on disk; compute them while training.")
     ] = False,
@@ -103,6 +107,8 @@ def build(
     from drawbar import pipeline
 
     settings: BuildSettings = settings_from(pipeline.BuildSettings, given)
+    if not accept:
+        pipeline.require_licences(settings.sae_files)
     if plan:
         with status("trying how fast this machine is"):
             found = pipeline.plan_build(settings)

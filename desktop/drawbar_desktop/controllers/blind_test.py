@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drawbar.files.lock import Lock, file_lock
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.services.interfaces import ClipsOfTrials
 from drawbar_desktop.state.blind_test import BlindChoice, BlindTest, Floats, unfinished
@@ -26,6 +28,7 @@ class BlindTestController:
         self._maker: ClipsOfTrials | None = None
         self._made: dict[int, Sequence[Floats]] = {}
         self._busy = False
+        self._lock: Lock | None = None
 
     @property
     def folder(self) -> Path:
@@ -49,13 +52,13 @@ class BlindTestController:
             return
         path = self.folder / f"{datetime.now():%Y-%m-%d-%H%M%S}.json"
         bank: Any = desk.library.bank
-        self._open(lambda: BlindSession.begin(path, bank, settings, rack))
+        self._open(path, lambda: BlindSession.begin(path, bank, settings, rack))
 
     def resume(self, path: Path) -> None:
         from drawbar.listening_test.session import BlindSession
 
         bank: Any = self._links.desk.library.bank
-        self._open(lambda: BlindSession.load(path, bank))
+        self._open(path, lambda: BlindSession.load(path, bank))
 
     def play(self, letter: str) -> None:
         clip, engine = self.state.heard(letter), self._links.engine
@@ -95,7 +98,12 @@ class BlindTestController:
         self.stop()
         self._maker = None
         self._made.clear()
+        self._let_go()
         self.state.leave()
+
+    def close(self) -> None:
+        """When the window closes."""
+        self._let_go()
 
     def export(self, path: Path) -> None:
         with self._links.told():
@@ -103,7 +111,13 @@ class BlindTestController:
 
     # -- clips ----------------------------------------------------------------------------------------
 
-    def _open(self, make: Callable[[], BlindSession]) -> None:
+    def _let_go(self) -> None:
+        """Another window, or `drawbar blind`, may take the session up."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _open(self, path: Path, make: Callable[[], BlindSession]) -> None:
         loaded, state = self._links.loaded, self.state
         if loaded is None or loaded.bank is None or loaded.clip_maker is None:
             state.trouble.set("No bank is open, so there is nothing to ask about.")
@@ -111,6 +125,16 @@ class BlindTestController:
         clip_maker = loaded.clip_maker
         state.trouble.set("")
         loaded.engine.stop()
+        self._let_go()
+        self._lock = file_lock(path, "taking a blind test")
+        held = self._lock
+
+        def open_alone() -> BlindSession:
+            with contextlib.ExitStack() as undo:
+                undo.enter_context(held)
+                session = make()
+                undo.pop_all()  # held until it is left
+            return session
 
         def opened(session: BlindSession | None, error: Exception | None) -> None:
             if session is None:
@@ -121,7 +145,7 @@ class BlindTestController:
             state.open(session)
             self._ask()
 
-        self._links.jobs.run(make, opened)
+        self._links.jobs.run(open_alone, opened)
 
     def _ask(self) -> None:
         """Offer the current trial's clips when they are there; make what is missing, one trial at a time."""

@@ -40,7 +40,36 @@ def ready_saes(specs: Sequence[str], fingerprint: str) -> dict[int, Path]:
 
 
 def sae_folder(spec: str) -> Path:
-    """One of them -> its folder on this machine, fetched if need be. Raises as :func:`ready_saes` does."""
+    """One of them -> its folder on this machine, fetched if need be: whoever calls has asked for its licence.
+
+    Raises as :func:`ready_saes` does.
+    """
+    here = _here(spec)
+    if here is not None:
+        return here
+    name, _, inside = spec.partition(":")
+    there = hub.listing(name)
+    folders = [
+        file.name.removesuffix(CONFIG_FILE).rstrip("/") for file in there.files if _is_config(file.name)
+    ]
+    wanted = _choose(spec, inside.strip("/"), folders)
+    return hub.fetch_folder(there, wanted, (CONFIG_FILE, WEIGHTS_FILE))
+
+
+def require_licences(specs: Sequence[str]) -> None:
+    """Raises BadInputError for one that would be fetched under a licence that somebody has to accept first."""
+    for spec in specs:
+        if _here(spec) is not None:
+            continue
+        there = hub.listing(spec.partition(":")[0])
+        if not there.licence.free:
+            raise BadInputError(
+                f"{there.name} is not on this machine; licence {there.licence.terms}: read it at "
+                f"https://huggingface.co/{there.name}, then say --accept-licence"
+            )
+
+
+def _here(spec: str) -> Path | None:
     if spec and Path(spec).is_dir():
         return _only(Path(spec), spec)
     base, _, sub = spec.rpartition(":")
@@ -52,15 +81,7 @@ def sae_folder(spec: str) -> Path:
             f"--sae {spec!r} is neither a folder nor owner/name of a repository, with :SUBFOLDER behind it "
             "where it holds several SAEs"
         )
-    here = hub.cached_folder(name, inside, (CONFIG_FILE, WEIGHTS_FILE))
-    if here is not None:
-        return here
-    there = hub.listing(name)
-    folders = [
-        file.name.removesuffix(CONFIG_FILE).rstrip("/") for file in there.files if _is_config(file.name)
-    ]
-    wanted = _choose(spec, inside.strip("/"), folders)
-    return hub.fetch_folder(there, wanted, (CONFIG_FILE, WEIGHTS_FILE))
+    return hub.cached_folder(name, inside, (CONFIG_FILE, WEIGHTS_FILE))
 
 
 def _is_config(name: str) -> bool:
