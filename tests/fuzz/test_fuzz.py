@@ -5,6 +5,7 @@ for. An input that fails is named by its seed.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from drawbar.errors import BadInputError
 from tests.fuzz.commands import command
 from tests.fuzz.guard import Finding, Target, attempt, run
+from tests.fuzz.results import add, write_table
 from tests.fuzz.specimens import write_specimens
 from tests.fuzz.targets import TARGETS, audiocraft, bank_rows, hugging_face, query
 
@@ -80,3 +82,26 @@ def test_the_watchdog_sees_what_it_is_for(tmp_path: Path, monkeypatch: pytest.Mo
         (0, "uncaught"), (1, "hang"), (2, "died"), (3, "outside"), (4, "long"), (5, "control"),
     ]  # fmt: skip
     assert found[6:] == ["refused", "used"]
+
+
+def test_the_document_names_tests_that_there_are() -> None:
+    root = Path(__file__).parents[2]
+    named = re.findall(
+        r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (root / "docs" / "security.md").read_text(encoding="utf-8")
+    )
+    assert len(named) > 30
+    for file, test in named:
+        assert f"def {test}" in (root / file).read_text(encoding="utf-8"), f"{file} {test}"
+
+
+def test_runs_add_up_to_one_table(tmp_path: Path) -> None:
+    add(tmp_path / "a.jsonl", "midi", 0, {"used": 90, "refused": 10})
+    add(tmp_path / "a.jsonl", "midi", 100, {"used": 1, "hang": 2})
+    add(tmp_path / "a.jsonl", "midi", 100, {"used": 3})
+    (tmp_path / "page.md").write_text("before\n<!-- fuzz: begin -->\nold\n<!-- fuzz: end -->\nafter\n")
+    write_table(tmp_path / "page.md", tmp_path / "a.jsonl")
+    page = (tmp_path / "page.md").read_text()
+    assert "| midi | 103 | 93 | 10 | 0 |" in page
+    assert page.startswith("before")
+    assert page.endswith("after\n")
+    assert "old" not in page

@@ -157,6 +157,25 @@ def test_damaged_folders_are_named(tmp_path: Path) -> None:
         load_sae(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["W_dec", "W_enc", "b_enc", "b_dec"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_no_sae_has_are_refused(tmp_path: Path, name: str, value: float) -> None:
+    weights = authors_folder(tmp_path)
+    changed = weights[name].clone()
+    changed.view(-1)[3] = value
+    save_file(weights | {name: changed}, tmp_path / "sae_weights.safetensors")
+    with pytest.raises(CheckpointError, match=name):
+        load_sae(tmp_path)
+    flat = weights["W_dec"].clone()
+    flat[1] = 0
+    save_file(weights | {"W_dec": flat}, tmp_path / "sae_weights.safetensors")
+    with pytest.raises(CheckpointError, match="no length"):
+        load_sae(tmp_path)
+    authors_folder(tmp_path, hook_layer=-1, hook_name="hook_layers.-1")
+    with pytest.raises((CheckpointError, NotSupportedError)):
+        load_sae(tmp_path)
+
+
 def test_an_sae_of_another_model_or_layer_is_refused_with_both_named(tmp_path: Path) -> None:
     save_sae(tmp_path, some_sae())
     with pytest.raises(SiteMismatchError, match=r"cccccccccccc layer 5.*dddddddddddd"):

@@ -66,8 +66,9 @@ def build(
         SiteMismatchError: a ready SAE that clearly belongs to a neighbouring layer.
         InUseError: another process builds there.
     """
-    run = Run(settings, progress, model)
+    check_folder(settings.out)
     with folder_lock(settings.out, "building a bank"):
+        run = Run(settings, progress, model)
         for stage in STAGES:
             run.stage(stage)
         return run.result()
@@ -89,8 +90,9 @@ def run_stages(
     last = only or until
     if last not in STAGES:
         raise BadInputError(f"stage {last!r}: there are {', '.join(STAGES)}")
-    run = Run(settings, progress, model)
+    check_folder(settings.out)
     with folder_lock(settings.out, "building a bank"):
+        run = Run(settings, progress, model)
         for stage in STAGES[: STAGES.index(last) + 1]:
             if only and stage != last:
                 with gated(Gate("need")):
