@@ -48,3 +48,12 @@ def test_faults_of_our_own_keep_their_traceback() -> None:
 
     with pytest.raises(KeyError):
         run(fault)
+
+
+def test_a_message_is_short_and_steers_no_terminal_whatever_a_library_quotes() -> None:
+    """Found by tests/fuzz: tokenizers quotes a whole value of the file."""
+    error = BadInputError(f"a.json is damaged ({'9' * 5000}\x1b]0;x\x07): copy it again")
+    assert len(str(error)) < 900
+    assert str(error).isprintable()
+    assert str(error).startswith("a.json is damaged (999")
+    assert str(error).endswith(": copy it again")

@@ -1,8 +1,22 @@
 """What can go wrong -> one exception tree; every message carries the value, the reason and the cure."""
 
+_BEGINNING, _END = 500, 300
+
 
 class DrawbarError(Exception):
-    """Everything that Drawbar raises on purpose; the command line prints it without a traceback."""
+    """Everything that Drawbar raises on purpose; the command line prints it without a traceback.
+
+    What a library says of a foreign file may quote all of it: the middle of a long message is left out, and control
+    characters are written as escapes.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+        if len(text) > _BEGINNING + _END + 80:
+            text = f"{text[:_BEGINNING]} ... ({len(text):,} characters) ... {text[-_END:]}"
+        return text
 
 
 class BadInputError(DrawbarError, ValueError):
