@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from drawbar.bank.links import id_of, link_of
 from drawbar.live.takes.take import load_settings
 from drawbar.prompts import PromptPart, weight_id
 from drawbar_desktop.app import App
@@ -210,6 +211,7 @@ def test_a_take_is_exported_as_a_studio_wants_it(
     app.rack.set_amount(next(iter(app.rack.ids())), 0.5)
     app.new_take()
     engine.step(9.0)
+    app.poll_plots()
     engine.stop()
     app.poll_text()
 
@@ -241,9 +243,25 @@ def test_a_take_is_exported_as_a_studio_wants_it(
     written = export_take(app.desk.history.store, item, again)  # type: ignore[arg-type]
     info = soundfile.info(written[0])
     assert (info.samplerate, info.subtype, info.frames) == (48_000, "FLOAT", 8 * 48_000)
+    sheet.heat.setChecked(True)
+    heat = export_take(app.desk.history.store, item, sheet.choice())[-2]  # type: ignore[arg-type]
+    rows = heat.read_text(encoding="utf-8").splitlines()
+    assert rows[0].startswith("time_s,")
+    assert len(rows[0].split(",")) == len(rows[-1].split(",")) > 2
     sheet.command.click()
     words = shlex.split(QApplication.clipboard().text())
     assert words[:5] == ["drawbar", "render", "slow piano", "--seed", str(item.settings.seed)]
     assert f"{next(iter(app.rack.ids()))}=+0.5" in words
     assert load_settings(written[0]) == item.settings
     sheet.dismiss()
+
+
+def test_a_feature_is_found_again_by_its_id_and_link(app: App) -> None:
+    id = app.library.best(1)[0].id
+    app.library.selected.set(id)
+    link = link_of("my bank", id)
+    assert id_of(link) == id
+    assert id_of(id) == id
+    app.library.selected.set(None)
+    app.window.browser.search.setText(link)
+    assert app.library.selected.value == id

@@ -8,7 +8,7 @@ import typer
 
 from drawbar.cli.loading import open_bank
 from drawbar.cli.options import BankOption, JsonFlag, file_to_write
-from drawbar.cli.output import cell, line, out_json, say, status, table
+from drawbar.cli.output import cell, line, out_json, progress, say, status, table
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
@@ -50,13 +50,17 @@ def features_search(
 
 @features_app.command("show")
 def features_show(
-    feature: Annotated[str, typer.Argument(help="An id (3/1407) or a label.")],
+    feature: Annotated[
+        str, typer.Argument(help="An id (3/1407), a link (drawbar://feature/...) or a label.")
+    ],
     bank: BankOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Everything a bank knows about one feature."""
+    from drawbar.bank.links import id_of
+
     opened = open_bank(bank)
-    found = opened.feature(opened.resolve(feature).id)
+    found = opened.feature(opened.resolve(id_of(feature)).id)
     if as_json:
         out_json(found)
         return
@@ -180,6 +184,22 @@ def bank_verify(
         else:
             verify(find_bank(bank))
     line(f"{bank}: in order")
+
+
+@bank_app.command("export-json")
+def bank_export_json(
+    bank: Annotated[str, typer.Argument(help="A bank's folder, or the name of an installed one.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write, one file a layer.")],
+) -> None:
+    """Write a bank as JSON in the field names of Neuronpedia's exports."""
+    from drawbar.bank.neuronpedia import export_neuronpedia
+
+    with progress("exporting") as tell:
+        written = export_neuronpedia(
+            open_bank(Path(bank)), out, lambda done, total: tell("exporting", done / max(total, 1))
+        )
+    for path in written:
+        line(str(path))
 
 
 @bank_app.command("list")

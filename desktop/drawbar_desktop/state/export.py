@@ -1,5 +1,6 @@
 """A take in the history and a choice -> files elsewhere, written whole or not at all, settings inside."""
 
+import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,8 @@ class ExportChoice:
     """Whole bars of it."""
     notes: bool = False
     """The notes that are heard in it, as a MIDI file."""
+    heat: bool = False
+    """The activations of the heat-map, as a table."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,7 +67,8 @@ class ExportChoice:
         sound = self.path.with_suffix(f".{self.ending}")
         stem = (sound.with_name(f"{sound.stem}-bypassed{sound.suffix}"),) if self.bypassed else ()
         notes = (sound.with_suffix(".mid"),) if self.notes else ()
-        return (sound, *stem, *notes, sound.with_suffix(".json"))
+        heat = (sound.with_suffix(".csv"),) if self.heat else ()
+        return (sound, *stem, *notes, *heat, sound.with_suffix(".json"))
 
     def numbered(self) -> "ExportChoice":
         """The same under the first name with a number that is free."""
@@ -108,6 +112,8 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
         written.append(target)
     if choice.notes:
         written.append(_write_notes(path.with_suffix(".mid"), _part(store.audio(item), own_hz, choice), item))
+    if choice.heat:
+        written.append(_write_heat(path.with_suffix(".csv"), store, item))
     beside = path.with_suffix(".json")
     with atomic(beside) as temporary:
         text = json.dumps({**record, "audio": path.name}, indent=1, sort_keys=True) + "\n"
@@ -136,6 +142,20 @@ def _write_notes(path: Path, audio: Floats, item: TakeItem) -> Path:
     tempo_bpm, _, beats = item.grid or (120.0, 0.0, 4)
     with atomic(path) as temporary:
         temporary.write_bytes(midi_bytes(Transcriber().events(mixed(audio)), tempo_bpm, beats))
+    return path
+
+
+def _write_heat(path: Path, store: TakeStore, item: TakeItem) -> Path:
+    """A row a frame: its time, then every feature's activation in units of its 99th percentile."""
+    ids, heat = store.heat(item)
+    if not ids:
+        raise BadInputError("this take kept no heat-map: export it without the table")
+    frame_s = item.seconds / heat.shape[1]
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["time_s", *ids])
+        for frame, column in enumerate(heat.T):
+            table.writerow([f"{frame * frame_s:.3f}", *(f"{value:.2f}" for value in column)])
     return path
 
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from drawbar.bank.links import MARK, id_of
 from drawbar_desktop.state.library import DENSITIES, KINDS, SHELVES, SORTS, Library
 from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.state.word_making import WordMaking
@@ -46,7 +47,7 @@ class Browser(QFrame):
         self._library = library
         self.setObjectName("panel")
         self.search = _SearchField()
-        self.search.textChanged.connect(library.text.set)
+        self.search.textChanged.connect(self._searched)
         self.list = FeatureList(library, rack, actions.add, actions.preview)
         self.search.down = self._enter_list
         library.opened.connect(self._show_bank)
@@ -271,6 +272,13 @@ class Browser(QFrame):
             line,
             "Did you mean " + " or ".join(meant) + "?" if meant else "Try another word, shelf or filter.",
         )
+
+    def _searched(self, text: str) -> None:
+        """A link, or an id as it stands in one, shows its feature; anything else searches."""
+        if text.strip().startswith(MARK):
+            self._library.selected.set(id_of(text))
+        else:
+            self._library.text.set(text)
 
     def _enter_list(self) -> None:
         if self._library.count:

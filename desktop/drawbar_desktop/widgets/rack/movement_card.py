@@ -133,7 +133,7 @@ class MovementCard(QFrame):
         corners = QGridLayout()
         self.corners = []
         for corner, name in enumerate(CORNERS):
-            store = button(name.capitalize(), "quiet", f"The rack as it stands becomes the corner {name}")
+            store = button(f"Set {name}", "quiet", f"The rack as it stands becomes the corner {name}")
             store.clicked.connect(partial(self._pad.fill, corner))
             corners.addWidget(store, 1 - corner // 2, corner % 2)
             self.corners.append(store)

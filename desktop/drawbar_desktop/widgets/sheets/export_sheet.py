@@ -26,7 +26,7 @@ class ExportSheet(Sheet):
     """Asks; the application writes."""
 
     def __init__(self, parent: QWidget, settings: Settings, write: Callable[[ExportChoice], object]) -> None:
-        super().__init__(parent, "Export", width=600)
+        super().__init__(parent, "Export", width=700)
         self._settings, self._write = settings, write
         self._files = FileDialogs(settings)
         self._about = label("", "small", wrap=True)
@@ -55,9 +55,9 @@ class ExportSheet(Sheet):
         self.bars = QCheckBox("Whole bars: it begins on a bar line and ends on one")
         self.loop.toggled.connect(lambda on: self.bars.setChecked(False) if on else None)
         self.bars.toggled.connect(lambda on: self.loop.setChecked(False) if on else None)
-        self.notes = QCheckBox(
-            "The notes that are heard in it, as a MIDI file (misses drums, bends and quiet notes)"
-        )
+        self.notes = QCheckBox("The notes that are heard in it, as a MIDI file")
+        self.notes.setToolTip("Misses drums, bends and quiet notes. Needs the extra 'transcriber'")
+        self.heat = QCheckBox("The activations of the heat-map, as a CSV table")
         self.bypassed = QCheckBox("Also the bypassed take of the same seed, as a second stem")
         self.heard = QCheckBox("Level of the monitor gain (otherwise as generated)")
         self.note = label(ABOUT, "faint", wrap=True)
@@ -72,7 +72,9 @@ class ExportSheet(Sheet):
         grid.addLayout(where, 0, 1)
         grid.addWidget(label("Format", "faint"), 1, 0)
         grid.addLayout(form, 1, 1)
-        for row, check in enumerate((self.loop, self.bars, self.bypassed, self.notes, self.heard), 2):
+        for row, check in enumerate(
+            (self.loop, self.bars, self.bypassed, self.notes, self.heat, self.heard), 2
+        ):
             grid.addWidget(check, row, 1)
         self.body.addWidget(self._about)
         self.body.addLayout(grid)
@@ -127,6 +129,7 @@ class ExportSheet(Sheet):
             offer.loop if offer is not None and self.loop.isChecked() else None,
             offer.grid if offer is not None and self.bars.isChecked() else None,
             self.notes.isChecked(),
+            self.heat.isChecked(),
         )
 
     def _copy_command(self) -> None:

@@ -1,6 +1,7 @@
 """The selected feature -> its page: labels, evidence, figures, histogram, examples, neighbours, caveats."""
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from drawbar.bank.duplicates import group_of
+from drawbar.bank.links import link_of
 from drawbar.bank.records import Feature, Label
 from drawbar.errors import DrawbarError
 from drawbar_desktop.state.desk import Desk
@@ -23,11 +25,13 @@ from drawbar_desktop.style.theme import SPACE, P, icon
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import (
     ElidedLabel,
+    Item,
     Sign,
     Tag,
     button,
     label,
     plain,
+    popup,
     separator,
     tool_button,
 )
@@ -162,6 +166,9 @@ class Inspector(QStackedWidget):
             "eye-outline" if feature.hidden else "eye-off-outline", "Hide from the list", px=17
         )
         hide.clicked.connect(lambda: self._library.hide(row.id, not feature.hidden))
+        copy = tool_button("link-variant", f"Copy the id or a link: {row.id}", px=17)
+        copy.clicked.connect(lambda: self._copy_menu(copy, row.id))
+        head.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
         if not is_mine(row.id):
             head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
             head.addWidget(hide, 0, Qt.AlignmentFlag.AlignTop)
@@ -179,6 +186,17 @@ class Inspector(QStackedWidget):
         self._add_button = button("Add to rack", "primary")
         self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
+
+    def _copy_menu(self, place: QWidget, id: str) -> None:
+        """What others need to find the feature: the search field takes both."""
+        bank = self._library.bank
+        link = link_of(str(getattr(getattr(bank, "info", None), "name", "")), id)
+        clipboard = QGuiApplication.clipboard()
+        items: list[Item] = [
+            (f"Copy the id {id}", lambda: clipboard.setText(id)),
+            (f"Copy the link {link}", lambda: clipboard.setText(link)),
+        ]
+        popup(place, items)
 
     def _made_from(self, column: QVBoxLayout, feature: Feature) -> None:
         """Of a slider of the user's own: its examples, and how well they are told apart."""
