@@ -74,7 +74,7 @@ class DecoderSettings:
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
     blind_frames: int = 16
     blind_batch: int = 72
-    blind_share: float = 0.15
+    blind_share: float = 0.1
     """Share of the steps that train on short clips from anywhere of which nothing is told but the prompt and the
     clock. Where the past is known it tells the next token so well that words are not listened to; but in a take
     that went quiet only they know what should be playing."""
@@ -87,9 +87,9 @@ class DecoderSettings:
     opening_batch: int = 13
     opening_share: float = 0.25
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
-    noise_share: float = 0.6
+    noise_share: float = 0.25
     """Share of the clips whose past is spoilt as the model's own takes may be (see ``context_noise``)."""
-    noise_rate: float = 0.8
+    noise_rate: float = 0.4
     """How much of such a clip at most."""
     own_share: float = 0.25
     """Share of the steps that learn to find back from takes of its own (see ``own_takes``)."""
