@@ -84,9 +84,15 @@ def model_get(
 def model_show(
     name: Annotated[str, typer.Argument(help="embedded, a folder, or a Hugging Face name.")] = "embedded",
     device: DeviceOption = "cpu",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="What it would take here: memory and speed of every precision.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Sizes, fingerprint, licence, and the memory that each precision takes."""
+    if plan:
+        _show_plan(name, as_json)
+        return
     from drawbar.musicgen.checkpoint import inspection
     from drawbar.musicgen.checkpoint.memory_needed import free_bytes, human
 
@@ -124,3 +130,26 @@ def model_show(
     table(("", name), rows)
     for note in about.notes:
         say(note)
+
+
+def _show_plan(name: str, as_json: bool) -> None:
+    from drawbar.musicgen.checkpoint.inspection import sizes_of
+    from drawbar.musicgen.checkpoint.memory_needed import human
+    from drawbar.musicgen.checkpoint.plan import plan
+
+    with status(f"measuring {name} for a few seconds"):
+        spec, text, codec = sizes_of(name)
+        found = plan(spec, text=text, codec=codec)
+    if as_json:
+        out_json(found)
+        return
+    takes = list(found.choices[0].bytes)
+    rows = []
+    for choice in found.choices:
+        marks = {True: "", False: " (does not fit)", None: ""}
+        speed = "not measured" if choice.frame_ms is None else f"{choice.frame_ms:.0f} ms a frame"
+        memory = [f"{human(choice.bytes[take])}{marks[choice.fits(take)]}" for take in takes]
+        rows.append((f"{choice.precision}, {choice.device}", *memory, speed))
+    table((name, *takes, "speed"), rows)
+    best = ", ".join(found.instead[:3])
+    say(f"fits endless takes with a twin: {best or 'nothing here; use facebook/musicgen-small or embedded'}")

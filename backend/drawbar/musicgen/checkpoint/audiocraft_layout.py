@@ -31,6 +31,12 @@ STATE_FILE, CODEC_FILE = "state_dict.bin", "compression_state_dict.bin"
 Find = Callable[[str], Path]
 """A Hub name -> its folder on this machine. Raises CheckpointError where it is not here."""
 
+_FAMILIES = {
+    "transformer_lm_magnet": "MAGNeT: it fills in masked tokens in several rounds, nothing is heard before the last",
+    "diffusion_lm": "a diffusion model: it makes a whole clip at once",
+}
+"""What audiocraft's other language models are."""
+
 _ONLY: dict[str, tuple[Any, ...]] = {
     "transformer_lm.activation": ("gelu", None),
     "transformer_lm.norm": ("layer_norm", None),
@@ -136,7 +142,8 @@ def _language_model(file: Path) -> tuple[Mapping[str, Tensor], XpConfig]:
 def _check_variant(settings: XpConfig, label: str) -> None:
     kind = settings.get("lm_model", "transformer_lm")
     if kind != "transformer_lm":
-        raise NotSupportedError(f"{label} is a {shortened(kind)}, not a MusicGen: use a MusicGen")
+        family = _FAMILIES.get(str(kind), "another family")
+        raise NotSupportedError(f"{label} is a {shortened(kind)} ({family}), not a MusicGen: use a MusicGen")
     stereo = bool(settings.get("interleave_stereo_codebooks.use", False))
     if settings.get("interleave_stereo_codebooks.per_timestep", False) and stereo:
         raise NotSupportedError(

@@ -18,8 +18,9 @@ from torch import Tensor
 from drawbar.errors import CheckpointError, NotSupportedError
 from drawbar.files.json_object import JsonMapping
 from drawbar.files.reading import shortened, typed
+from drawbar.musicgen.checkpoint.lora import Adapter
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room, check_together, load_speaker
-from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES, Keep, fill_decoder, from_hf
+from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES, Keep, Mapped, fill_decoder, from_hf
 from drawbar.musicgen.network.text_encoder import load_text_encoder
 from drawbar.musicgen.spec import MOST_CODEBOOKS, ModelSpec
 from drawbar.musicgen.untrusted_files import describe, read_config, read_tensors
@@ -72,11 +73,25 @@ class _Config:
     chroma_length: Size = 235
 
 
+_FAMILIES = {
+    "encodec": " (a codec: it turns sound into tokens and back)",
+    "t5": " (a text encoder)",
+    "clap": " (it compares sounds with words)",
+    "bark": " (it speaks)",
+    "stable_audio": " (a diffusion model: it makes a whole clip at once)",
+}
+"""What somebody might take for a MusicGen."""
 _PREFIXES = (*DECODER_PREFIXES, "text_encoder.", "audio_encoder.")
 
 
 def read_hf(
-    folder: Path, label: str, device: torch.device, dtype: torch.dtype, room: Room, keep: Keep | None = None
+    folder: Path,
+    label: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    room: Room,
+    keep: Keep | None = None,
+    adapter: Adapter | None = None,
 ) -> Parts:
     """The folder -> its parts on ``device``, the decoder in ``dtype``. Raises CheckpointError or NotSupportedError."""
     config = read_config(folder / "config.json")
@@ -85,7 +100,7 @@ def read_hf(
     surplus = sorted(name for name in tensors if not name.startswith(_PREFIXES))
     if surplus:
         raise describe([], surplus, [], label)
-    weights = from_hf(tensors, spec)
+    weights = _weights(tensors, spec, adapter)
     text, codec = _part(tensors, "text_encoder."), _part(tensors, "audio_encoder.")
     room(spec, _count(text), _count(codec))
     speaker = load_speaker(config["audio_encoder"], codec, spec, device)
@@ -95,20 +110,30 @@ def read_hf(
     return Parts(spec, decoder, reader, speaker, digest)
 
 
-def open_hf(folder: Path, label: str) -> Opened:
+def open_hf(folder: Path, label: str, adapter: Adapter | None = None) -> Opened:
     """The folder, looked into. Raises as ``read_hf``."""
     config = read_config(folder / "config.json")
     spec = hf_spec(config, label)
     tensors = read_tensors(folder)
     codec = load_speaker(config["audio_encoder"], _part(tensors, "audio_encoder."), spec)
-    return Opened(spec, from_hf(tensors, spec), codec, _count(_part(tensors, "text_encoder.")))
+    return Opened(spec, _weights(tensors, spec, adapter), codec, _count(_part(tensors, "text_encoder.")))
+
+
+def _weights(tensors: Mapping[str, Tensor], spec: ModelSpec, adapter: Adapter | None) -> Mapped:
+    if adapter is None:
+        return from_hf(tensors, spec)
+    adapter.check(tensors)
+    return from_hf(tensors, spec, adapter.changed)
 
 
 def hf_spec(config: JsonMapping, label: str) -> ModelSpec:
     """``config.json`` -> the sizes. Raises NotSupportedError for variants, CheckpointError for what is no MusicGen."""
     kind = shortened(config.get("model_type"))
     if kind not in ("musicgen", "musicgen_melody"):
-        raise NotSupportedError(f"{label} has model_type {kind!r}: it is no MusicGen; give a MusicGen folder")
+        family = _FAMILIES.get(kind, "")
+        raise NotSupportedError(
+            f"{label} has model_type {kind!r}{family}: it is no MusicGen; give a MusicGen folder"
+        )
     try:
         parts = typed(_Config, config)
         decoder, audio = parts.decoder, parts.audio_encoder

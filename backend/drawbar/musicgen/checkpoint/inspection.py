@@ -5,7 +5,7 @@ Knows nothing of playing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -14,7 +14,15 @@ from drawbar.errors import CheckpointError, DrawbarError
 from drawbar.musicgen.checkpoint import hub
 from drawbar.musicgen.checkpoint.audiocraft_layout import audiocraft_variant
 from drawbar.musicgen.checkpoint.hf_layout import hf_spec
-from drawbar.musicgen.checkpoint.memory_needed import PRECISIONS, Need, needed, parameters
+from drawbar.musicgen.checkpoint.memory_needed import (
+    CODEC_PARAMETERS,
+    PRECISIONS,
+    T5_PARAMETERS,
+    Need,
+    needed,
+    parameters,
+    released_spec,
+)
 from drawbar.musicgen.checkpoint.resolve import layout_of, local, open_folder
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.interface import Codec
@@ -64,7 +72,7 @@ def glance(name: str) -> Glance | None:
         config = read_config(folder / "config.json") if layout == "hf" else {}
     except CheckpointError:
         return None
-    if layout == "hf" and not str(config.get("model_type", "")).startswith("musicgen"):
+    if layout == "lora" or (layout == "hf" and not str(config.get("model_type", "")).startswith("musicgen")):
         return None
     try:
         if layout == "hf":
@@ -102,6 +110,18 @@ def inspect(name: str) -> About:
         needs,
         opened.notes,
     )
+
+
+def sizes_of(name: str) -> tuple[ModelSpec, int, int]:
+    """A model's sizes, and the parameters of its text encoder and codec; of a released one that is not here, too.
+
+    The decoder's weights are not read. Raises CheckpointError, NotSupportedError.
+    """
+    released, folder = released_spec(name), local(name)
+    if folder is None and released is not None:
+        return replace(released, name=name), T5_PARAMETERS, CODEC_PARAMETERS
+    opened = open_folder(folder or hub.find(name), name)
+    return opened.spec, opened.text, _size(opened.codec)
 
 
 def licence_of(name: str, folder: Path) -> hub.Licence:

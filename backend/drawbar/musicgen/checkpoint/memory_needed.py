@@ -54,7 +54,7 @@ def released_spec(name: str) -> ModelSpec | None:
     return _RELEASED.get(name)
 
 
-_T5, _CODEC = 110_000_000, 59_000_000
+T5_PARAMETERS, CODEC_PARAMETERS = 110_000_000, 59_000_000
 """Parameters of the released models' T5 (base, encoder only) and 32 kHz EnCodec."""
 
 
@@ -153,7 +153,8 @@ def check_room(
     fits += [
         f"{name} ({human(size)})"
         for name, size in (
-            (n, needed(s, precision, text=_T5, codec=_CODEC).total) for n, s in _RELEASED.items()
+            (n, needed(s, precision, text=T5_PARAMETERS, codec=CODEC_PARAMETERS).total)
+            for n, s in _RELEASED.items()
         )
         if size <= there and size < need.total
     ][:1]

@@ -17,7 +17,9 @@ from drawbar.errors import CheckpointError
 from drawbar.files.json_object import JsonMapping, JsonObject
 from drawbar.musicgen.checkpoint.audiocraft_config import read_state
 from drawbar.musicgen.checkpoint.audiocraft_layout import STATE_FILE
-from drawbar.musicgen.checkpoint.resolve import layout_of
+from drawbar.musicgen.checkpoint.hub import find
+from drawbar.musicgen.checkpoint.lora import is_adapter, read_adapter
+from drawbar.musicgen.checkpoint.resolve import layout_of, local
 from drawbar.musicgen.checkpoint.weights import DECODER_PREFIXES
 from drawbar.musicgen.untrusted_files import read_config, read_tensors
 
@@ -37,6 +39,12 @@ class Origin:
 
 def read_origin(folder: Path) -> Origin:
     """The language model of the layout that ``load_model`` reads, as stored. Raises CheckpointError."""
+    if is_adapter(folder):
+        adapter = read_adapter(folder)
+        base = local(adapter.base)
+        origin = read_origin(find(adapter.base) if base is None else base)
+        changed = {name: adapter.changed(name, tensor.float()) for name, tensor in origin.tensors.items()}
+        return Origin(origin.layout, origin.settings, changed)
     if layout_of(folder)[0] == "hf":
         tensors = {
             name: tensor for name, tensor in read_tensors(folder).items() if name.startswith(DECODER_PREFIXES)

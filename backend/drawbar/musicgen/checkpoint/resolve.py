@@ -19,6 +19,7 @@ from drawbar.musicgen.checkpoint.audiocraft_layout import (
     read_audiocraft,
 )
 from drawbar.musicgen.checkpoint.hf_layout import open_hf, read_hf
+from drawbar.musicgen.checkpoint.lora import Adapter, is_adapter, read_adapter
 from drawbar.musicgen.checkpoint.parts import Opened, Parts, Room
 from drawbar.musicgen.checkpoint.weights import Keep
 from drawbar.musicgen.untrusted_files import weight_files
@@ -72,8 +73,11 @@ def layout_of(folder: Path) -> tuple[str, str]:
     """``"hf"`` or ``"audiocraft"``, and a note where the folder holds both (the released ones do).
 
     The Hugging Face files are chosen where they are complete: they bring T5 and the codec along, as safetensors
-    mostly. Raises CheckpointError for a folder that holds neither.
+    mostly. ``"lora"`` is an adapter, which names the model that it changes. Raises CheckpointError for a folder that
+    holds none of them.
     """
+    if is_adapter(folder):
+        return "lora", ""
     transformers = (folder / "config.json").is_file()
     files = weight_files(folder) if transformers else []
     audiocraft = (folder / STATE_FILE).is_file()
@@ -105,18 +109,42 @@ def read_folder(
 
     Raises CheckpointError or NotSupportedError.
     """
-    layout, note = layout_of(folder)
+    place, adapter, layout, note = _with_adapter(folder)
     if layout == "hf":
-        parts = read_hf(folder, label, device, dtype, room, keep)
+        parts = read_hf(place, label, device, dtype, room, keep, adapter)
     else:
         parts = read_audiocraft(folder, label, device, dtype, room, _elsewhere, keep)
     return replace(parts, notes=(note, *parts.notes)) if note else parts
 
 
+def _with_adapter(folder: Path) -> tuple[Path, Adapter | None, str, str]:
+    """The model's folder, what an adapter in ``folder`` makes of it, its layout and a note."""
+    if not is_adapter(folder):
+        return folder, None, *layout_of(folder)
+    adapter = read_adapter(folder)
+    base = local(adapter.base)
+    if base is None:
+        raise CheckpointError(
+            f"{folder} adapts {adapter.base}, which is not on this machine: run `drawbar model get {adapter.base}`"
+        )
+    layout, _ = layout_of(base)
+    if layout != "hf":
+        raise CheckpointError(
+            f"{folder} adapts {adapter.base}, which is here in audiocraft's layout only: get it with --layout hf"
+        )
+    count = len(adapter.factors) + len(adapter.whole)
+    return (
+        base,
+        adapter,
+        layout,
+        f"{adapter.base} with {count} weights changed by the adapter in {folder.name}",
+    )
+
+
 def open_folder(folder: Path, label: str) -> Opened:
     """A model folder, looked into without loading its decoder. Raises CheckpointError or NotSupportedError."""
-    layout, note = layout_of(folder)
-    opened = open_hf(folder, label) if layout == "hf" else open_audiocraft(folder, label, _elsewhere)
+    place, adapter, layout, note = _with_adapter(folder)
+    opened = open_hf(place, label, adapter) if layout == "hf" else open_audiocraft(folder, label, _elsewhere)
     return replace(opened, notes=(note, *opened.notes)) if note else opened
 
 

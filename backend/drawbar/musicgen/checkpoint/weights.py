@@ -29,6 +29,8 @@ DECODER_PREFIXES = ("decoder.", "enc_to_dec_proj.", "audio_enc_to_dec_proj.")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "spiece.model")
 
 
+Change = Callable[[str, Tensor], Tensor]
+"""The checkpoint's name of a tensor and its float32 values -> other values."""
 Keep = Callable[[str, Tensor], bool]
 """Told our name of a tensor and its float32 values -> whether it has taken them."""
 
@@ -40,13 +42,21 @@ class Mapped(Mapping[str, Tensor]):
     Raises CheckpointError that lists what is missing, surplus or of the wrong shape.
     """
 
-    def __init__(self, given: Mapping[str, Tensor], names: Names, spec: ModelSpec) -> None:
+    def __init__(
+        self, given: Mapping[str, Tensor], names: Names, spec: ModelSpec, change: Change | None = None
+    ) -> None:
+        """``change`` is what an adapter makes of each of the checkpoint's tensors."""
         _check(given, names, spec)
-        self._given, self._names = given, names
+        self._given, self._names, self._change = given, names, change
 
     def __getitem__(self, name: str) -> Tensor:
         given = [self._given[theirs] for theirs in self._names[name]]
-        found = torch.cat([tensor.float() for tensor in given])
+        values = [tensor.float() for tensor in given]
+        if self._change is not None:
+            values = [
+                self._change(theirs, value) for theirs, value in zip(self._names[name], values, strict=True)
+            ]
+        found = torch.cat(values)
         for tensor in given:
             page_out(tensor)
         return found
@@ -62,7 +72,7 @@ class Mapped(Mapping[str, Tensor]):
         return ", ".join(self._names[name])
 
 
-def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
+def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec, change: Change | None = None) -> Mapped:
     """The ``decoder.*`` and ``enc_to_dec_proj.*`` tensors of a Hugging Face checkpoint -> ours, float32.
 
     A checkpoint whose text states are already D wide may leave ``enc_to_dec_proj`` out: it is then the identity.
@@ -74,7 +84,7 @@ def from_hf(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:
     if spec.text_dim == spec.d_model and "enc_to_dec_proj.weight" not in given:
         given["enc_to_dec_proj.weight"] = torch.eye(spec.d_model)
         given["enc_to_dec_proj.bias"] = torch.zeros(spec.d_model)
-    return Mapped(given, hf_names(spec), spec)
+    return Mapped(given, hf_names(spec), spec, change)
 
 
 def from_audiocraft(tensors: Mapping[str, Tensor], spec: ModelSpec) -> Mapped:

@@ -102,24 +102,25 @@ def choose(decoder: Decoder, digest: str) -> Stepper:
     known = _memory().get(_key(digest), {}).get("chosen")
     if known not in allowed:
         budget_s = _ROOM / spec.frame_rate_hz
-        times = {name: _step_seconds(spec, name) for name in allowed}
+        times = {name: step_seconds(spec, name) for name in allowed}
         fitting = [name for name in allowed if times[name] <= budget_s]
         known = fitting[0] if fitting else min(times, key=lambda name: times[name])
         _remember(digest, {"chosen": known, "step_ms": {n: round(1e3 * t, 2) for n, t in times.items()}})
     return make_stepper(decoder, known)
 
 
-def _step_seconds(spec: ModelSpec, precision: str, layers: int = 6) -> float:
+def step_seconds(spec: ModelSpec, precision: str, layers: int = 6, device: str = "cpu") -> float:
     """The time of a step with guidance, from a few layers of random weights of the same sizes."""
     layers = min(layers, spec.n_layers)
-    stepper = make_stepper(Decoder(dataclasses.replace(spec, n_layers=layers)).eval(), precision)
+    decoder = Decoder(dataclasses.replace(spec, n_layers=layers)).eval().to(device)
+    stepper = make_stepper(decoder, precision)
     cache = stepper.cache(2, 32)
-    steps = torch.zeros(2, spec.n_q, 1, dtype=torch.long)
+    steps = torch.zeros(2, spec.n_q, 1, dtype=torch.long, device=device)
     times = []
     with torch.inference_mode():
         for _ in range(8):
             began = time.perf_counter()
-            stepper.forward(steps, cache, None)
+            stepper.forward(steps, cache, None).sum().item()  # waits for a GPU
             times.append(time.perf_counter() - began)
     return statistics.median(times[2:]) * spec.n_layers / layers
 
