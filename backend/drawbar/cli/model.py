@@ -143,13 +143,13 @@ def _show_plan(name: str, as_json: bool) -> None:
     if as_json:
         out_json(found)
         return
-    takes = list(found.choices[0].bytes)
     rows = []
+    marks = {True: "", False: " (does not fit)", None: ""}
     for choice in found.choices:
-        marks = {True: "", False: " (does not fit)", None: ""}
         speed = "not measured" if choice.frame_ms is None else f"{choice.frame_ms:.0f} ms a frame"
-        memory = [f"{human(choice.bytes[take])}{marks[choice.fits(take)]}" for take in takes]
-        rows.append((f"{choice.precision}, {choice.device}", *memory, speed))
-    table((name, *takes, "speed"), rows)
+        for take in [take for take in choice.bytes if "twin" not in take]:
+            both = [f"{human(choice.bytes[t])}{marks[choice.fits(t)]}" for t in (take, f"{take} + twin")]
+            rows.append((f"{choice.precision}, {choice.device}", take, *both, speed))
+    table(("", "take", "memory", "with the twin", "speed"), rows)
     best = ", ".join(found.instead[:3])
     say(f"fits endless takes with a twin: {best or 'nothing here; use facebook/musicgen-small or embedded'}")
