@@ -164,13 +164,21 @@ class Monkey:
             field.insert(text)
 
     def _menu(self) -> None:
+        from PySide6.QtCore import QTimer
         from PySide6.QtGui import QContextMenuEvent
 
         widget = self._widget()
         self._note("menu", widget)
+        # Qt's own menu of a number field waits inside of the event until somebody chooses.
+        QTimer.singleShot(500, widget, self._close_popup)
         at = self._spot(widget)
         event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, widget.mapToGlobal(at))
         self.application.sendEvent(widget, event)
+
+    def _close_popup(self) -> None:
+        popup = self.application.activePopupWidget()
+        if popup is not None:
+            popup.close()
 
     def _in_popup(self, popup: Any) -> None:
         from PySide6.QtCore import Qt
