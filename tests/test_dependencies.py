@@ -33,6 +33,7 @@ NOT_IMPORTED = {
     "laion-clap": "its checkpoints are read, its code asks the network when imported",
     "mypy": "a command",
     "ruff": "a command",
+    "s3fs": "fsspec imports it for s3:// addresses",
     "torchvision": "laion-clap imports it",
     "pytest-qt": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",

@@ -11,7 +11,8 @@ from drawbar.errors import BadInputError
 from drawbar.features import make_profile
 from drawbar.features.excerpts import cut_examples
 from drawbar.features.pairs import MemoryPairs, ShardPairs, encode_pairs, window_means, write_pairs
-from drawbar.features.profile import Profile, ProfileSettings
+from drawbar.features.picks import Part
+from drawbar.features.profile import Profile, ProfileSettings, join_profiles
 from drawbar.features.storage import load_profile, save_profile
 from drawbar.sae import SAE
 
@@ -120,3 +121,17 @@ def test_pairs_on_disk_equal_the_encoder(tmp_path: Path) -> None:
 def test_no_clips_are_an_error(source: MemoryPairs) -> None:
     with pytest.raises(BadInputError, match="no clips"):
         make_profile(source, FEATURES, clips=[])
+
+
+def test_parts_of_the_features_join_to_the_profile_of_all(tmp_path: Path) -> None:
+    draw = torch.Generator().manual_seed(3)
+    clips = [
+        (torch.rand(120, 4, generator=draw), torch.rand(120, 30, generator=draw).topk(4, 1).indices)
+        for _ in range(9)
+    ]
+    cfg = ProfileSettings(window_frames=20, pool_clips=5, rhythm_clips=7)
+    source = MemoryPairs(clips)
+    save_profile(tmp_path / "whole", make_profile(source, 30, cfg))
+    cuts = (Part(0, 11, 30), Part(11, 12, 30), Part(12, 30, 30))
+    save_profile(tmp_path / "joined", join_profiles([make_profile(source, 30, cfg, part=p) for p in cuts]))
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()

@@ -124,6 +124,77 @@ def bench_search(
     line(f"goal: p95 <= {result['target_p95_ms']} ms, {'reached' if result['reached'] else 'not reached'}")
 
 
+@app.command("tables")
+def bench_tables(
+    rows: Annotated[int, typer.Option("--rows", min=1000, help="Features, over many banks.")] = 10_000_000,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep the table there, or search the one that is there.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How long a search over the features of many banks takes, in Parquet tables (the extra: cluster)."""
+    from drawbar.bench import tables as bench
+
+    with status(f"writing {rows} features and searching them"):
+        result = bench.run(rows, folder)
+    if as_json:
+        out_json(result)
+        return
+    columns = ("query", "matches", "first_ms", "next_ms")
+    table(columns, [[row[column] for column in columns] for row in result["rows"]])
+    line(f"{result['features']} features, {result['megabytes']} MB, written in {result['written_s']} s")
+
+
+@app.command("scale")
+def bench_scale(
+    pieces: Annotated[int, typer.Option("--pieces", min=2, help="Composed pieces of 30 s.")] = 60,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Of a plain run and one on each.")] = 3,
+    workers: Annotated[str, typer.Option("--workers", help="With commas.")] = "1,2,4",
+    folder: Annotated[Path, typer.Option("--folder", help="For the runs, which are removed.")] = Path(
+        "runs/scale"
+    ),
+    note: Annotated[str, typer.Option("--note", help="What else the machine was doing.")] = "",
+    measured: Annotated[
+        Path | None, typer.Option("--measured", help="JSON of an earlier --json: only write the page.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", callback=file_to_write, help="docs/scale.md.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The pipeline on 1, 2 and 4 workers of this machine, against a plain run and the simulation."""
+    import os
+
+    from drawbar.bench import scale as bench
+    from drawbar.bench.scale_page import page
+    from drawbar.cli.settings_file import read_config
+    from drawbar.files.atomic_write import write_text
+
+    if measured is not None:
+        result = read_config(measured)
+    else:
+        counts = tuple(int(part) for part in workers.split(","))
+        with progress("measuring") as bar:
+            result = bench.measure(
+                bench.scale_settings(pieces, folder),
+                counts,
+                rounds,
+                lambda moment: bar(moment.stage, moment.done / max(moment.total, 1)),
+            )
+        result["where"] = f"{os.cpu_count()} cores" + (f", {note}" if note else "")
+    if report is not None:
+        write_text(report, page(result, "drawbar bench scale --report docs/scale.md", str(result["where"])))
+    if as_json:
+        out_json(result)
+        return
+    rows = [
+        (f"{point['workers']} workers", point["measured_s"], point["simulated_s"], point["off"])
+        for point in result["points"]
+    ]
+    table(("where", "measured s", "simulated s", "off"), rows)
+    table(("ratio", "value"), list(result["ratios"].items()))
+
+
 @app.command("codec")
 def bench_codec(
     model: Annotated[

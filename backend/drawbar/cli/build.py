@@ -1,5 +1,6 @@
 """`drawbar build`: a bank, one stage of it, or what it would take."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
     from drawbar.pipeline import BuildSettings, Plan, Progress
+    from drawbar.pipeline.cluster.price import Price
 
 app = typer.Typer()
 
@@ -29,9 +31,9 @@ def build(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--out", callback=folder_to_write, help="The run's folder; the bank appears in OUT/bank."
+            "--out", help="The run's folder, or s3://... of an object store; the bank appears in OUT/bank."
         ),
     ] = None,
     config: Annotated[
@@ -67,6 +69,18 @@ def build(
     ] = False,
     soundfont: FontOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Workers on Ray: local-ray[:N], HOST:PORT, ray://HOST:PORT."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="At most, with --on.")] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="Dollars an hour of one worker, for --plan.")
+    ] = None,
+    allow_public: Annotated[
+        bool,
+        typer.Option("--allow-public-address", help="Whoever reaches a Ray cluster can run code on it."),
+    ] = False,
     only: Annotated[
         str, typer.Option("--only", help="Run one stage: corpus, tokens, residuals, sae, sweep, features ...")
     ] = "",
@@ -97,22 +111,35 @@ def build(
     if recipe or (said and "sae" not in given):
         given["recipe"] = recipe or "measured"
     given["sae"] = dict(given.get("sae") or {}) | said
+    elsewhere = {
+        "address": on,
+        "workers": workers,
+        "price_per_hour": price,
+        "allow_public": allow_public or None,
+    }
+    given["cluster"] = dict(given.get("cluster") or {}) | {
+        n: v for n, v in elsewhere.items() if v is not None
+    }
     if not given.get("corpus"):
         raise typer.BadParameter(
             "say what to build from: composed:N, self:N, a folder or a table", param_hint="--corpus"
         )
     if not given.get("out"):
         raise typer.BadParameter("say where the run's folder is", param_hint="--out")
-    given["out"] = Path(given["out"])
     from drawbar import pipeline
+    from drawbar.pipeline.cluster.storage import is_url, scratch
 
+    if is_url(str(given["out"])):
+        given["cluster"]["storage"] = str(given["out"]).rstrip("/")
+        given["out"] = scratch(given["cluster"]["storage"], str(given["cluster"].get("scratch") or ""))
+    given["out"] = folder_to_write(Path(given["out"]))
     settings: BuildSettings = settings_from(pipeline.BuildSettings, given)
     if not accept:
         pipeline.require_licences(settings.sae_files)
     if plan:
         with status("trying how fast this machine is"):
             found = pipeline.plan_build(settings)
-        _show(found, as_json)
+        _show(found, as_json, _price(found, settings))
         return
     with progress("building") as bar:
         tell = _Lines(bar)
@@ -143,7 +170,7 @@ def installed(folder: Path) -> Path:
 
 
 def _given(
-    what: str, corpus: str | None, out: Path | None, config: Path | None
+    what: str, corpus: str | None, out: str | None, config: Path | None
 ) -> tuple[JsonObject, dict[str, object]]:
     """The settings of the file, and what the argument means: a file, a corpus, or the run's folder."""
     if what.lower().endswith((".toml", ".json")) and config is None:
@@ -185,9 +212,21 @@ def _moment(moment: "Progress") -> str:
     )
 
 
-def _show(plan: "Plan", as_json: bool) -> None:
+def _price(plan: "Plan", settings: "BuildSettings") -> "Price | None":
+    """What it takes on workers, if it is to run there."""
+    cluster = settings.cluster
+    if not cluster.address:
+        return None
+    from drawbar.pipeline.cluster.address import parse
+    from drawbar.pipeline.cluster.price import price
+
+    address = parse(cluster.address, allow_public=cluster.allow_public)
+    return price(plan, settings, cluster.workers or address.workers or os.cpu_count() or 1)
+
+
+def _show(plan: "Plan", as_json: bool, price: "Price | None" = None) -> None:
     if as_json:
-        out_json(plan)
+        out_json(plan if price is None else {**plain(plan), "on workers": plain(price)})
         return
     words = {"done": "done", "continue": "goes on", "run": "to do"}
     table(
@@ -207,6 +246,14 @@ def _show(plan: "Plan", as_json: bool) -> None:
         + (f", {plan.unreadable} unreadable" if plan.unreadable else ""),
     )
     say(f"SAE: {plan.sae}")
+    if price is not None:
+        table(
+            ("stage", "time", "moved"),
+            [(s.stage, _time(s.wall_s), _size(s.moved_bytes)) for s in price.stages],
+            title=f"on {price.workers} workers as fast as this machine's core",
+        )
+        cost = "" if price.dollars is None else f", {price.dollars:.2f} dollars"
+        line(f"there about {_time(price.wall_s)}, {_size(price.moved_bytes)} moved{cost}")
     line(
         f"about {_time(plan.seconds)}, {_size(plan.disk_bytes)} of disk, {_size(plan.memory_bytes)} of memory"
     )

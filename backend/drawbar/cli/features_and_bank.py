@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drawbar.cli.loading import open_bank
-from drawbar.cli.options import BankOption, JsonFlag, file_to_write
+from drawbar.cli.options import BankOption, JsonFlag, file_to_write, folder_to_write
 from drawbar.cli.output import cell, line, out_json, progress, say, status, table
 
 if TYPE_CHECKING:
@@ -24,9 +24,15 @@ def features_search(
     layer: Annotated[int | None, typer.Option("--layer")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1)] = 20,
     bank: BankOption = None,
+    tables: Annotated[
+        Path | None, typer.Option("--table", help="Many banks at once: a folder of drawbar bank table.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Search a bank by label."""
+    """Search a bank, or a table of many, by label."""
+    if tables is not None:
+        _search_tables(tables, text, layer, limit, as_json)
+        return
     opened = open_bank(bank)
     rows = opened.search(text, layer=layer, limit=limit)
     if as_json:
@@ -46,6 +52,25 @@ def features_search(
     total = opened.count(text, layer=layer)
     if total > len(rows):
         say(f"{len(rows)} of {total}; --limit shows more")
+
+
+def _search_tables(folder: Path, text: str, layer: int | None, limit: int, as_json: bool) -> None:
+    from drawbar.bank.search import Query
+    from drawbar.bank.tables import BankRow, FeatureTables
+
+    found = FeatureTables(folder).find(Query(text, layer=layer), limit=limit)
+    if as_json:
+        out_json(found.rows)
+        return
+    table(
+        ("bank", "feature", "label", "by", "score", "density", "verdict"),
+        [
+            (r.bank, r.id, r.label or "(unnamed)", r.label_author, r.label_score, r.density, r.verdict)
+            for r in found.rows
+            if isinstance(r, BankRow)
+        ],
+    )
+    say(f"{len(found.rows)} of {found.total}")
 
 
 @features_app.command("show")
@@ -117,6 +142,21 @@ def _movement(temporal: dict[str, object]) -> str:
     }
     figures = [text.format(temporal[name]) for name, text in shown.items() if temporal.get(name)]
     return ", ".join([str(temporal.get("type", "-")), *figures])
+
+
+@bank_app.command("table")
+def bank_table(
+    out: Annotated[Path, typer.Argument(callback=folder_to_write, help="The folder to write.")],
+    banks: Annotated[list[str], typer.Argument(help="Folders of banks, or names of installed ones.")],
+) -> None:
+    """Put the features of many banks into one table of Parquet files, for drawbar features search --table."""
+    from drawbar.bank import find_bank
+    from drawbar.bank.tables import TableWriter, add_bank
+
+    with status("writing"), TableWriter(out) as writer:
+        count = sum(add_bank(writer, find_bank(bank), bank) for bank in banks)
+    say(f"{count} features of {len(banks)} banks")
+    line(str(out))
 
 
 @bank_app.command("pack")

@@ -44,7 +44,8 @@ class SketchSums:
         if not len(firings.active):
             return
         curves = firings.bins(_BIN)
-        self.sketch.index_add_(0, firings.active, curves @ signs)
+        # In double precision these sums are exact, so that their order, and what else is multiplied, does not matter.
+        self.sketch.index_add_(0, firings.active, (curves.double() @ signs.double()).float())
         self.total.index_add_(0, firings.active, curves.sum(1).double())
 
     def finish(self) -> NDArray[np.float16]:

@@ -22,12 +22,24 @@ class Pick:
     start_frame: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Features ``first`` to ``end - 1`` of ``of``."""
+
+    first: int
+    end: int
+    of: int
+
+
 class Choice:
     """Running choices of windows: the strongest, a random few that fire, a random few that are silent."""
 
-    def __init__(self, d_sae: int, *, window_frames: int, top: int, silent: int, seed: int) -> None:
+    def __init__(
+        self, d_sae: int, *, window_frames: int, top: int, silent: int, seed: int, part: "Part | None" = None
+    ) -> None:
+        """``part``: the features are those of more, and what is drawn for them is the same as beside the others."""
         self.window_frames = window_frames
-        self._d_sae = d_sae
+        self._d_sae, self._part = d_sae, part or Part(0, d_sae, d_sae)
         self._generator = torch.Generator().manual_seed(seed)
         self._windows: list[tuple[int, int]] = []  # (clip, first frame)
         self._top = _Best(d_sae, top)
@@ -47,7 +59,8 @@ class Choice:
         best, place = means.max(dim=0)
         self._top.add(best[None], best[None], (place + first)[:, None])
         numbers = (torch.arange(len(means)) + first).expand(self._d_sae, -1)
-        draw = torch.rand(means.shape, generator=self._generator) + 0.1
+        every = torch.rand(len(means), self._part.of, generator=self._generator)
+        draw = every[:, self._part.first : self._part.end] + 0.1
         self._some.add(draw * (means > 0), means, numbers)
         self._silent.add(draw * (means == 0), means, numbers)
 

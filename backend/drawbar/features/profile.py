@@ -5,7 +5,7 @@ where the feature fires and come from a fine logarithmic histogram (error below 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from drawbar.errors import BadInputError
 from drawbar.features.coactive import SketchSums
 from drawbar.features.firings import Firings, firings_of
 from drawbar.features.pairs import PairSource, window_means
-from drawbar.features.picks import Choice, Pick
+from drawbar.features.picks import Choice, Part, Pick
 from drawbar.features.temporal import Temporal, TemporalSums
 
 QUANTILES = (0.05, 0.5, 0.9, 0.99, 0.999)
@@ -105,9 +105,13 @@ class Profile:
 class Profiler:
     """One layer's profile while it grows clip by clip."""
 
-    def __init__(self, d_sae: int, settings: ProfileSettings | None = None) -> None:
+    def __init__(
+        self, d_sae: int, settings: ProfileSettings | None = None, *, part: Part | None = None
+    ) -> None:
+        """``part``: only these features, numbered from 0; what is found of them does not depend on it."""
         self.settings = cfg = settings or ProfileSettings()
-        self.d_sae = d_sae
+        self._part = part = part or Part(0, d_sae, d_sae)
+        self.d_sae = d_sae = part.end - part.first
         self.tokens = self.clips = 0
         self._histogram = torch.zeros(d_sae * _BINS, dtype=torch.int32)
         self._total = torch.zeros(d_sae, dtype=torch.float64)
@@ -116,7 +120,12 @@ class Profiler:
         self._temporal = TemporalSums(d_sae)
         self._sketch = SketchSums(d_sae, cfg.seed)
         self._choice = Choice(
-            d_sae, window_frames=cfg.window_frames, top=cfg.top, silent=cfg.silent, seed=cfg.seed + 1
+            d_sae,
+            window_frames=cfg.window_frames,
+            top=cfg.top,
+            silent=cfg.silent,
+            seed=cfg.seed + 1,
+            part=part,
         )
 
     @property
@@ -130,6 +139,9 @@ class Profiler:
         self, clip: int, values: torch.Tensor, indices: torch.Tensor, *, pool: bool, rhythm: bool
     ) -> None:
         """Pairs [T, k] of one clip; ``pool``: examples may come from it; ``rhythm``: look for periods."""
+        if self.d_sae < self._part.of:
+            mine = (indices >= self._part.first) & (indices < self._part.end)
+            values, indices = values * mine, (indices - self._part.first) * mine
         firings = firings_of(values, indices)
         self._count(firings)
         self._temporal.add(firings, rhythm=rhythm)
@@ -180,9 +192,10 @@ def make_profile(
     settings: ProfileSettings | None = None,
     *,
     clips: Sequence[int] | None = None,
+    part: Part | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Profile:
-    """Profile all features over the clips (None = all).
+    """Profile all features, or a part of them, over the clips (None = all).
 
     Raises:
         BadInputError: no clips.
@@ -194,12 +207,33 @@ def make_profile(
     order = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(cfg.seed)).tolist()
     pool = {chosen[i] for i in order[: cfg.pool_clips]}
     rhythm = {chosen[i] for i in order[: cfg.rhythm_clips]}
-    profiler = Profiler(d_sae, cfg)
+    profiler = Profiler(d_sae, cfg, part=part)
     for done, clip in enumerate(chosen):
         profiler.add(clip, *source.pairs(clip), pool=clip in pool, rhythm=clip in rhythm)
         if progress is not None:
             progress(done + 1, len(chosen))
     return profiler.finish()
+
+
+def join_profiles(parts: Sequence[Profile]) -> Profile:
+    """Profiles of the parts of one layer, in order -> that of the whole: what one pass over all features gives."""
+
+    def joined(name: str, of: Sequence[object]) -> NDArray[np.generic]:
+        return np.concatenate([getattr(one, name) for one in of])
+
+    arrays = [f.name for f in fields(Profile) if f.name not in ("tokens", "clips", "temporal", "picks")]
+    moving = [one.temporal for one in parts]
+    first, picks = 0, list[Pick]()
+    for one in parts:
+        picks += [replace(pick, feature=pick.feature + first) for pick in one.picks]
+        first += len(one.fired)
+    return Profile(
+        tokens=parts[0].tokens,
+        clips=parts[0].clips,
+        temporal=Temporal(**{f.name: joined(f.name, moving) for f in fields(Temporal)}),
+        picks=tuple(picks),
+        **{name: joined(name, parts) for name in arrays},
+    )
 
 
 def _clip_means(firings: Firings, clip_frames: int) -> torch.Tensor:

@@ -92,7 +92,7 @@ class TemporalSums:
             return
         time = torch.linspace(-1, 1, means.shape[1])
         centred = means - means.mean(1, keepdim=True)
-        r = (centred @ time) / (centred.norm(dim=1) * time.norm()).clamp_min(1e-9)
+        r = _rows_times(centred, time) / (centred.norm(dim=1) * time.norm()).clamp_min(1e-9)
         self.drift.index_add_(0, firings.active, r)
         self.drift_clips.index_add_(0, firings.active, torch.ones(len(r)))
 
@@ -134,13 +134,18 @@ class TemporalSums:
         shape = []
         for sums, frames in zip(self.by_position, self.frames_at, strict=True):
             means = sums[:, both] / frames[both]
-            shape.append(means - (means @ weight)[:, None])
-        between = ((shape[0] * shape[1]) @ weight).double()
+            shape.append(means - _rows_times(means, weight)[:, None])
+        between = _rows_times(shape[0] * shape[1], weight).double()
         mean = self.by_position.sum((0, 2)).double() / total
         spread = self.squares / total - mean**2
         eta = torch.where(spread > 1e-12, between / spread.clamp_min(1e-12), 0.0)
         found: NDArray[np.float32] = eta.clamp(0, 1).float().numpy()
         return found
+
+
+def _rows_times(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """``rows @ weights``, rounded alike however many rows there are: features may come in parts."""
+    return (rows * weights).sum(1)
 
 
 def _best_peak(curves: torch.Tensor, last: int) -> tuple[torch.Tensor, torch.Tensor]:

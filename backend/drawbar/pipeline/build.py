@@ -12,6 +12,7 @@ from drawbar.files.atomic_write import write_json
 from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
+from drawbar.pipeline.cluster.session import session
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.ready_saes import ready_saes
@@ -19,6 +20,7 @@ from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.inputs.tracks import Source
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Gate, Stage, gated
+from drawbar.pipeline.parts import load
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.bank import LayerStages, bank_stage
@@ -69,9 +71,13 @@ def build(
     check_folder(settings.out)
     with folder_lock(settings.out, "building a bank"):
         run = Run(settings, progress, model)
-        for stage in STAGES:
-            run.stage(stage)
-        return run.result()
+        with session(settings) as publish:
+            for stage in STAGES:
+                run.stage(stage)
+                publish()
+            result = run.result()
+            publish()
+            return result
 
 
 def run_stages(
@@ -93,12 +99,14 @@ def run_stages(
     check_folder(settings.out)
     with folder_lock(settings.out, "building a bank"):
         run = Run(settings, progress, model)
-        for stage in STAGES[: STAGES.index(last) + 1]:
-            if only and stage != last:
-                with gated(Gate("need")):
-                    run.stage(stage, write=False)
-            else:
-                run.stage(stage)
+        with session(settings) as publish:
+            for stage in STAGES[: STAGES.index(last) + 1]:
+                if only and stage != last:
+                    with gated(Gate("need")):
+                        run.stage(stage, write=False)
+                else:
+                    run.stage(stage)
+                    publish()
     return settings.out
 
 
@@ -113,7 +121,7 @@ class Run:
     ) -> None:
         check_folder(settings.out)
         self.source = open_source(settings)  # before the model: it is quicker to refuse
-        self.model = _load(settings) if model is None else model
+        self.model = load(settings) if model is None else model
         spec = self.model.spec
         self.settings = settings.resolved(
             spec.d_model, min(_seconds(self.source), settings.max_clips * settings.clip_s), spec.frame_rate_hz
@@ -230,12 +238,6 @@ def _seconds(source: Source) -> float:
         with suppress(AudioFileError):  # listed when it is read
             total += source.seconds(track)
     return total
-
-
-def _load(settings: BuildSettings) -> BuildModel:
-    from drawbar.musicgen import load_model
-
-    return load_model(settings.model, device=settings.device)
 
 
 def _layers(settings: BuildSettings, model: BuildModel) -> list[int]:

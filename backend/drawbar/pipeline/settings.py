@@ -12,6 +12,7 @@ from drawbar.features.labellers.ground_truth import TruthSettings
 from drawbar.features.labellers.registry import LabelSettings
 from drawbar.features.profile import ProfileSettings
 from drawbar.files.json_object import JsonMapping
+from drawbar.pipeline.cluster.settings import ClusterSettings
 from drawbar.pipeline.grid import SweepSettings
 from drawbar.sae import SaeSettings
 from drawbar.sae.recipe import measured_recipe
@@ -113,6 +114,7 @@ class BuildSettings:
     truth: TruthSettings = field(default_factory=TruthSettings)
     descriptors: DescriptorSettings = field(default_factory=DescriptorSettings)
     labels: LabelSettings = field(default_factory=LabelSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
 
     def __post_init__(self) -> None:
         kind = self.corpus.partition(":")[0]

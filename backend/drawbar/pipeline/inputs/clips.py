@@ -84,6 +84,11 @@ class ClipStore:
             self.clips += [ClipInfo(**{**row, "tags": tuple(row["tags"])}) for row in listing["clips"]]
         self.frames: list[int] = self._shards.frames
 
+    @property
+    def paths(self) -> list[Path]:
+        """Its shards."""
+        return self._shards.paths
+
     def __len__(self) -> int:
         return len(self.clips)
 

@@ -217,13 +217,7 @@ class _View:
             # The same clips for every layer, also where memory lets a layer use only some of them.
             listened = self._drawn("train")[: cfg.train_clips] + self._drawn("held-out")[: cfg.held_out_clips]
             stage = sounds_stage(
-                self._settings.out,
-                describer,
-                sorted(listened),
-                self._store,
-                self._model,
-                self._settings.device,
-                self._progress,
+                self._settings, describer, sorted(listened), self._store, self._model, self._progress
             )
             self._sounds[name] = read_sounds(stage, describer, train, held_out)
         return self._sounds[name]

@@ -1,8 +1,9 @@
 """Codec tokens -> residuals: how long they are at each layer, and all of them on disk if the settings say so."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from drawbar.files.destination import check_folder
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
+from drawbar.pipeline.parts import Bench, Told, make_parts
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.residuals import (
@@ -50,21 +52,20 @@ def residuals_stage(
     stage.keep_settings(asdict(how))
     store = ClipStore(tokens.outputs(".safetensors"))
     norms = _norms(settings, layers, store, model)
-    bounds = {layer: report.limit for layer, report in norms.items()}
     paths: list[Path] = []
     if settings.residuals == "disk":
         there = sum(path.stat().st_size for path in stage.folder.glob("*.safetensors"))
         check_folder(stage.folder, 2 * sum(store.frames) * model.spec.d_model * len(layers) - there)
+        bench = Bench(settings, model)
+        maker = Harvest(
+            tuple(path.name for path in tokens.outputs(".safetensors")),
+            tuple(sum(store.frames[clip] for clip in group) for group in store.groups()),
+            tuple(layers),
+            tuple(norms[layer].limit for layer in layers),
+        )
         report = Reporter(progress, "residuals", sum(store.frames), "frames")
-        done = 0
-        for number, mine in enumerate(store.groups()):
-            path = stage.folder / f"residuals-{number:05d}.safetensors"
-            fresh = not path.is_file()
-            if fresh:
-                _harvest_shard(path, mine, store, model, layers, bounds, settings)
-            done += sum(store.frames[clip] for clip in mine)
-            report(done) if fresh else report.start_at(done)
-            paths.append(path)
+        make_parts(maker, bench, range(len(maker.shards)), report)
+        paths = [path for number in range(len(maker.shards)) for path in bench.paths(maker.files(number))]
     counts = _counts(paths, store) if paths else {}
     facts = {str(layer): asdict(found) | {"limit": found.limit} for layer, found in norms.items()}
     stage.finish(paths, norms=facts, start_steps_left_out=len(store), **counts)
@@ -91,54 +92,97 @@ def _counts(paths: Sequence[Path], store: ClipStore) -> dict[str, int]:
     return {"frames": frames, "padding_left_out": padding, "outliers_left_out": frames - padding - usable}
 
 
-def _harvest_shard(
-    path: Path,
-    clips: Sequence[int],
-    store: ClipStore,
-    model: BuildModel,
-    layers: Sequence[int],
-    bounds: dict[int, float],
-    settings: BuildSettings,
-) -> None:
-    text = settings.text == "track"
-    wanted: list[Clip] = [store.clip(clip, text=text) for clip in clips]
-    parts: dict[int, list[Tensor]] = {n: [torch.zeros(0, model.spec.d_model).half()] for n in layers}
-    usable = [torch.zeros(0, dtype=torch.bool)]
-    at = 0
-    for part in harvest(model, wanted, layers, batch=settings.batch_clips):
-        valid = torch.cat([clip.mask() for clip in wanted[at : at + len(part.frames)]])
-        at += len(part.frames)
-        usable.append(usable_rows(part.rows, valid, bounds))
-        for n in layers:
-            parts[n].append(to_half(part.rows[n]).cpu())
-    rows = {f"layer.{n}": torch.cat(found) for n, found in parts.items()}
-    rows["usable"] = torch.cat(usable).to(torch.uint8)
-    write_shard(path, rows, [store.frames[clip] for clip in clips])
+@dataclass(frozen=True)
+class Harvest:
+    """Makes shards of residuals: one shard of tokens each."""
+
+    shards: tuple[str, ...]
+    """Names of the shards of tokens."""
+    frames: tuple[int, ...]
+    """In each of them."""
+    layers: tuple[int, ...]
+    limits: tuple[float, ...]
+    """The largest norm at each layer that is no outlier."""
+    name: ClassVar[str] = "residuals"
+    folder: ClassVar[str] = "residuals"
+    trains: ClassVar[bool] = False
+
+    def files(self, number: int) -> tuple[str]:
+        return (f"residuals/residuals-{number:05d}.safetensors",)
+
+    def needs(self, number: int) -> tuple[str, str]:
+        shard = f"tokens/{self.shards[number]}"
+        return shard, shard.replace(".safetensors", ".json")
+
+    def size(self, number: int) -> int:
+        return self.frames[number]
+
+    def units(self, bench: Bench, number: int) -> list[str]:
+        return [clip.name for clip in bench.store(self.needs(number)).clips]
+
+    def make(self, bench: Bench, number: int, skip: Collection[str], told: Told) -> None:
+        store, width = bench.store(self.needs(number)), bench.model.spec.d_model
+        text, bounds = bench.settings.text == "track", dict(zip(self.layers, self.limits, strict=True))
+        heard = [clip for clip in range(len(store)) if store.clips[clip].name not in skip]
+        wanted: list[Clip] = [store.clip(clip, text=text) for clip in heard]
+        found: dict[int, dict[int, Tensor]] = {n: {} for n in self.layers}
+        usable: dict[int, Tensor] = {}
+        at = done = 0
+        for part in harvest(bench.model, wanted, self.layers, batch=bench.settings.batch_clips):
+            mine = heard[at : at + len(part.frames)]
+            valid = torch.cat([clip.mask() for clip in wanted[at : at + len(mine)]])
+            at, done = at + len(mine), done + sum(part.frames)
+            keep = usable_rows(part.rows, valid, bounds).cpu()
+            usable |= dict(zip(mine, keep.split(list(part.frames)), strict=True))
+            for n in self.layers:
+                rows = to_half(part.rows[n]).cpu().split(list(part.frames))
+                found[n] |= dict(zip(mine, rows, strict=True))
+            told(done, "")
+        for clip in set(range(len(store))) - set(heard):  # silent: never trained on
+            usable[clip] = torch.zeros(store.frames[clip], dtype=torch.bool)
+            for n in self.layers:
+                found[n][clip] = torch.zeros(store.frames[clip], width).half()
+        out = {f"layer.{n}": _in_order(parts, torch.zeros(0, width).half()) for n, parts in found.items()}
+        out["usable"] = _in_order(usable, torch.zeros(0, dtype=torch.bool)).to(torch.uint8)
+        write_shard(bench.paths(self.files(number))[0], out, store.frames)
 
 
-def limits(residuals: Stage) -> dict[int, float]:
-    """layer -> the largest norm of a residual that is trained on."""
-    return {int(layer): float(found["limit"]) for layer, found in residuals.facts().get("norms", {}).items()}
+def _in_order(parts: Mapping[int, Tensor], none: Tensor) -> Tensor:
+    return torch.cat([none, *(parts[clip] for clip in sorted(parts))])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the stage left: its shards (none where residuals are streamed), and layer -> the largest norm."""
+
+    shards: tuple[Path, ...]
+    limits: Mapping[int, float]
+
+    @classmethod
+    def of(cls, residuals: Stage) -> "Kept":
+        norms = residuals.facts().get("norms", {})
+        limits = {int(layer): float(found["limit"]) for layer, found in norms.items()}
+        return cls(tuple(residuals.outputs(".safetensors")), limits)
 
 
 def row_source(
     settings: BuildSettings,
     layers: int | Sequence[int],
     store: ClipStore,
-    residuals: Stage,
+    kept: Kept,
     model: BuildModel,
     *,
     slow_frames: int = 0,
 ) -> RowSource:
     """One layer's residuals from disk, or one or several layers' side by side from the model."""
     if settings.residuals == "disk" and isinstance(layers, int):
-        return ShardRows(residuals.outputs(".safetensors"), layers, slow_frames=slow_frames)
+        return ShardRows(kept.shards, layers, slow_frames=slow_frames)
     clips = [store.clip(clip, text=settings.text == "track") for clip in range(len(store))]
     return StreamedRows(
         model,
         clips,
         layers,
         batch=settings.batch_clips,
-        limits=limits(residuals),
+        limits=kept.limits,
         slow_frames=slow_frames,
     )

@@ -1,54 +1,92 @@
 """A choice of clips -> what every describer says about them, clip by clip, once for all layers."""
 
 import hashlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from drawbar.features.labellers.interface import SoundWindows
+from drawbar.features.labellers.registry import make_describers
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.files.atomic_write import atomic
 from drawbar.musicgen.codec.interface import mono
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
+from drawbar.pipeline.parts import Bench, Told, make_parts
 from drawbar.pipeline.progress import ProgressCallback, Reporter
+from drawbar.pipeline.settings import BuildSettings
 
 _GROUP = 8  # clips a file: what a killed stage does again at most
 
 
 def sounds_stage(
-    out: Path,
+    settings: BuildSettings,
     describer: Describer,
     clips: Sequence[int],
     store: ClipStore,
     model: BuildModel,
-    device: str,
     progress: ProgressCallback | None,
 ) -> Stage:
     """Decode the clips and describe them; a stage that was killed goes on behind its last file."""
     key = {"clips": _digest(clips, store), "codec": model.codec.fingerprint, "describer": describer.key()}
-    stage = Stage(out / f"sounds-{describer.name}", f"sounds {describer.name}", 1, key)
+    stage = Stage(settings.out / f"sounds-{describer.name}", f"sounds {describer.name}", 1, key)
     if not stage.begin():
         return stage
-    report = Reporter(progress, f"listening ({describer.name})", len(clips), "clips")
-    paths = []
-    for number, first in enumerate(range(0, len(clips), _GROUP)):
-        group = list(clips[first : first + _GROUP])
-        path = stage.folder / f"sounds-{number:05d}.safetensors"
-        if path.is_file():
-            report.start_at(first + len(group))
-        else:
-            found = {str(clip): _described(describer, clip, store, model, device) for clip in group}
-            with atomic(path) as temporary:
-                save_file(found, temporary)
-        report(first + len(group))
-        paths.append(path)
+    groups = tuple(tuple(clips[first : first + _GROUP]) for first in range(0, len(clips), _GROUP))
+    maker = Listen(describer.name, groups, tuple(path.name for path in store.paths))
+    report = Reporter(progress, maker.name, len(clips), "clips")
+    bench = Bench(settings, model)
+    make_parts(maker, bench, range(len(groups)), report)
+    paths = [path for number in range(len(groups)) for path in bench.paths(maker.files(number))]
     stage.finish(paths, columns=list(describer.columns))
     return stage
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Makes files of what one describer says: a few clips each."""
+
+    describer: str
+    groups: tuple[tuple[int, ...], ...]
+    tokens: tuple[str, ...]
+    """Names of all shards of tokens: the clips are drawn from them."""
+    trains: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        return f"listening ({self.describer})"
+
+    @property
+    def folder(self) -> str:
+        return f"sounds-{self.describer}"
+
+    def files(self, number: int) -> tuple[str]:
+        return (f"{self.folder}/sounds-{number:05d}.safetensors",)
+
+    def needs(self, number: int) -> tuple[str, ...]:
+        shards = [f"tokens/{name}" for name in self.tokens]
+        return (*shards, *(name.replace(".safetensors", ".json") for name in shards))
+
+    def size(self, number: int) -> int:
+        return len(self.groups[number])
+
+    def units(self, bench: Bench, number: int) -> list[str]:
+        return []  # a figure that is missing would be a figure that is wrong
+
+    def make(self, bench: Bench, number: int, skip: Collection[str], told: Told) -> None:
+        settings, store = bench.settings, bench.store(self.needs(number))
+        named = {one.name: one for one in make_describers(settings.labels, settings.descriptors)}
+        found = {}
+        for done, clip in enumerate(self.groups[number], 1):
+            found[str(clip)] = _described(named[self.describer], clip, store, bench.model, settings.device)
+            told(done, "")
+        with atomic(bench.paths(self.files(number))[0]) as temporary:
+            save_file(found, temporary)
 
 
 def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: list[int]) -> SoundWindows:

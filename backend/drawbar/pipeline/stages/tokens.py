@@ -1,9 +1,10 @@
 """Tracks -> codec tokens, in shards of whole tracks."""
 
 import json
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,11 +16,14 @@ from drawbar.pipeline.inputs.own_takes import OwnTakes
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
+from drawbar.pipeline.parts import Bench, Told, make_parts
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 
 _GROUP_TRACKS = 64  # tracks a shard
 _GROUP_SECONDS = 600.0  # and audio a shard, so that what is lost by a kill stays small
+
+_Played = tuple[Track, Excerpt, Tensor]
 
 
 def tokens_stage(
@@ -43,27 +47,22 @@ def tokens_stage(
         return stage
     stage.keep_settings(asdict(settings.token_settings()))
     report = Reporter(progress, "tokens", len(source.tracks), "tracks")
+    bench, maker = Bench(settings, model, source), Encode(tuple(_groups(source)))
     paths, clips = [], 0
     unreadable: list[list[str]] = []
     used: set[str] = set()
     seen = 0
-    groups = source.groups() if isinstance(source, OwnTakes) else _groups(source)
-    for number, group in enumerate(groups):
+    for wave in _waves(maker.groups, source, settings):
         if clips >= settings.max_clips:
             break
-        path = stage.folder / f"tokens-{number:05d}.safetensors"
-        if not path.with_suffix(".json").is_file():
-            if isinstance(source, OwnTakes):
-                _play_group(path, group, source, model, report)
-            else:
-                _encode_group(path, group, source, model, settings, report)
-        else:
-            report.start_at(group.stop)
-        listing = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        clips, seen = clips + len(listing["clips"]), group.stop
-        unreadable += listing["failed"]
-        used |= {row["track"] for row in listing["clips"]}
-        paths += [path, path.with_suffix(".json")]
+        make_parts(maker, bench, wave, report, before=seen)
+        for number in wave:
+            files = bench.paths(maker.files(number))
+            listing = json.loads(files[1].read_text(encoding="utf-8"))
+            clips, seen = clips + len(listing["clips"]), maker.groups[number].stop
+            unreadable += listing["failed"]
+            used |= {row["track"] for row in listing["clips"]}
+            paths += files
     if clips == 0:
         raise BadInputError(
             f"corpus {settings.corpus!r}: not one of {len(source.tracks)} files could be used"
@@ -83,6 +82,8 @@ def tokens_stage(
 
 def _groups(source: Source) -> list[range]:
     """Tracks, a shard's worth at a time."""
+    if isinstance(source, OwnTakes):
+        return source.groups()
     groups, first, seconds = [], 0, 0.0
     for track in range(len(source.tracks)):
         with suppress(AudioFileError):  # listed when it is read
@@ -93,32 +94,72 @@ def _groups(source: Source) -> list[range]:
     return groups + ([range(first, len(source.tracks))] if first < len(source.tracks) else [])
 
 
-def _play_group(path: Path, group: range, source: OwnTakes, model: BuildModel, report: Reporter) -> None:
-    """The model plays what others read."""
+def _waves(groups: Sequence[range], source: Source, settings: BuildSettings) -> list[range]:
+    """As many shards as ``max_clips`` surely needs, for all tracks give their most; then one after the other."""
+    most, first = 0.0, 0
+    while first < len(groups) and most < settings.max_clips:
+        for track in groups[first]:
+            with suppress(AudioFileError):
+                most += source.seconds(track) / settings.clip_s + 1
+        first += 1
+    return [range(first), *(range(number, number + 1) for number in range(first, len(groups)))]
 
-    def told(share: float) -> None:
-        report(group.start + int(share * len(group)), note="playing")
 
-    clips = source.play(group, model, told)
-    report(group.stop)
-    write_tokens(path, clips, [], model.spec.n_q, model.codec.samples_per_frame)
+@dataclass(frozen=True)
+class Encode:
+    """Makes shards of tokens: one group of tracks each."""
 
+    groups: tuple[range, ...]
+    name: ClassVar[str] = "tokens"
+    folder: ClassVar[str] = "tokens"
+    trains: ClassVar[bool] = False
 
-def _encode_group(
-    path: Path, group: range, source: Source, model: BuildModel, settings: BuildSettings, report: Reporter
-) -> None:
-    clips: list[tuple[Track, Excerpt, Tensor]] = []
-    failed: list[tuple[str, str]] = []
-    for track in group:
-        try:
-            mine: list[tuple[Track, Excerpt, Tensor]] = []
-            for excerpt in source.excerpts(track, model.codec.sample_rate_hz):
-                audio = torch.from_numpy(excerpt.audio)[None, None].to(settings.device)
-                with torch.no_grad():
-                    tokens = model.codec.encode(audio)[0, :, : model.spec.context_frames].cpu()
-                mine.append((source.tracks[track], excerpt.without_audio(), tokens))
-            clips += mine
-        except AudioFileError as error:
-            failed.append((source.tracks[track].id, str(error)))
-        report(track + 1, note=f"{len(failed)} unreadable" if failed else "")
-    write_tokens(path, clips, failed, model.spec.n_q, model.codec.samples_per_frame)
+    def files(self, number: int) -> tuple[str, str]:
+        return f"tokens/tokens-{number:05d}.safetensors", f"tokens/tokens-{number:05d}.json"
+
+    def needs(self, number: int) -> tuple[str, ...]:
+        return ()
+
+    def size(self, number: int) -> int:
+        return len(self.groups[number])
+
+    def units(self, bench: Bench, number: int) -> list[str]:
+        if isinstance(bench.source, OwnTakes):
+            return []  # they are played together
+        return [bench.source.tracks[track].id for track in self.groups[number]]
+
+    def make(self, bench: Bench, number: int, skip: Collection[str], told: Told) -> None:
+        source, group = bench.source, self.groups[number]
+        failed: list[tuple[str, str]] = []
+        if isinstance(source, OwnTakes):
+            clips = source.play(group, bench.model, lambda share: told(int(share * len(group)), "playing"))
+        else:
+            clips, failed = self._encoded(bench, number, skip, told)
+        shard = bench.paths(self.files(number))[0]
+        write_tokens(shard, clips, failed, bench.model.spec.n_q, bench.model.codec.samples_per_frame)
+
+    def _encoded(
+        self, bench: Bench, number: int, skip: Collection[str], told: Told
+    ) -> tuple[list[_Played], list[tuple[str, str]]]:
+        """What could be read of the group, and what could not."""
+        source, codec = bench.source, bench.model.codec
+        context = bench.model.spec.context_frames
+        clips: list[_Played] = []
+        failed: list[tuple[str, str]] = []
+        for done, track in enumerate(self.groups[number], 1):
+            about = source.tracks[track]
+            if about.id in skip:
+                failed.append((about.id, "left out: it ended the process that read it"))
+                continue
+            try:
+                mine: list[_Played] = []
+                for excerpt in source.excerpts(track, codec.sample_rate_hz):
+                    audio = torch.from_numpy(excerpt.audio)[None, None].to(bench.settings.device)
+                    with torch.no_grad():
+                        tokens = codec.encode(audio)[0, :, :context].cpu()
+                    mine.append((about, excerpt.without_audio(), tokens))
+                clips += mine
+            except AudioFileError as error:
+                failed.append((about.id, str(error)))
+            told(done, f"{len(failed)} unreadable" if failed else "")
+        return clips, failed

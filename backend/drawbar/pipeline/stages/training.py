@@ -5,26 +5,29 @@ the model runs once for all of them.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from safetensors.torch import save_file
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_json
+from drawbar.files.json_object import JsonObject
 from drawbar.pipeline.grid import Cell
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.ready_saes import ready_saes
 from drawbar.pipeline.inputs.tracks import file_key
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Stage, digest
+from drawbar.pipeline.manifest import MANIFEST, Stage, digest
+from drawbar.pipeline.parts import Bench, Told, make_parts
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
 from drawbar.pipeline.stages.judging import judged
-from drawbar.pipeline.stages.residuals import row_source
+from drawbar.pipeline.stages.residuals import Kept, row_source
 from drawbar.residuals import MixedBatches, RowSource
 from drawbar.sae import SAE, SaeJob, TrainedSae, load_sae, save_sae, seed_stability, train_saes
 from drawbar.sae.stability import stability
@@ -38,8 +41,18 @@ class _Task:
     """One SAE's stage, and how it comes about."""
 
     cell: Cell
-    stage: Stage
-    published: bool
+    folder: str
+    """Inside the run's."""
+    key: JsonObject
+
+    @property
+    def seeds(self) -> int:
+        """Further seeds that are trained beside it."""
+        return int(self.key.get("stability_seeds", 0))
+
+    def stage(self, run: Path) -> Stage:
+        """In a run's folder, here or on another machine."""
+        return Stage(run / self.folder, "sae", 2, self.key)
 
 
 def sae_stages(
@@ -59,25 +72,34 @@ def sae_stages(
     """
     ready = {} if swept else _ready(settings, model)
     tasks = [_task(settings, cell, residuals, ready.get(cell.layer), swept) for cell in wanted]
-    open_tasks = [task for task in tasks if task.stage.begin()]
+    stages = [task.stage(settings.out) for task in tasks]
+    open_tasks = [task for task, stage in zip(tasks, stages, strict=True) if stage.begin()]
     if open_tasks and not store.of_split("train"):
         raise BadInputError("every track is held out: give more audio or a smaller held_out")
+    kept = Kept.of(residuals)
     for task in open_tasks:
-        task.stage.keep_settings(task.cell.sae.to_dict())
+        task.stage(settings.out).keep_settings(task.cell.sae.to_dict())
         if task.cell.layer in ready:
-            _adopt(settings, task, ready[task.cell.layer], store, residuals, model)
+            _adopt(settings, task, ready[task.cell.layer], store, kept, model)
     to_train = [task for task in open_tasks if task.cell.layer not in ready]
     if settings.residuals == "stream":
-        trained = [task for task in tasks if task.cell.layer not in ready]
-        key = _seed_of
-        for _, group in groupby(sorted(trained, key=key), key=key):
-            together = list(group)
-            if any(task in to_train for task in together):
-                _train(settings, together, to_train, store, residuals, model, progress)
+        trained = sorted((task for task in tasks if task.cell.layer not in ready), key=_seed_of)
+        together = [tuple(group) for _, group in groupby(trained, key=_seed_of)]
     else:
-        for task in to_train:
-            _train(settings, [task], to_train, store, residuals, model, progress)
-    return [task.stage for task in tasks]
+        together = [(task,) for task in to_train]
+    groups = [group for group in together if any(task in to_train for task in group)]
+    maker = Train(
+        tuple(groups),
+        tuple(task.folder for task in to_train),
+        tuple(path.name for path in store.paths),
+        tuple(path.name for path in kept.shards),
+        tuple(kept.limits.items()),
+    )
+    numbers = range(len(groups))
+    title = maker.title(0) if len(groups) == 1 else f"{len(to_train)} saes"
+    report = Reporter(progress, title, sum(map(maker.size, numbers)), "activations")
+    make_parts(maker, Bench(settings, model), numbers, report)
+    return stages
 
 
 def _seed_of(task: _Task) -> tuple[int, int, int]:
@@ -86,12 +108,12 @@ def _seed_of(task: _Task) -> tuple[int, int, int]:
 
 
 def _task(settings: BuildSettings, cell: Cell, residuals: Stage, file: Path | None, swept: bool) -> _Task:
-    key = {"residuals": residuals.digest, "layer": cell.layer, "block_rows": settings.block_rows}
+    key: JsonObject = {"residuals": residuals.digest, "layer": cell.layer, "block_rows": settings.block_rows}
     seeds = 0 if swept or file else settings.stability_seeds
     key |= {"stability_seeds": seeds} if seeds else {}
     key |= {"file": [file_key(p) for p in sorted(file.iterdir())]} if file else {"sae": cell.sae.to_dict()}
-    folder = settings.out / "sweep" / cell.name if swept else settings.out / f"sae-{cell.layer}"
-    return _Task(cell, Stage(folder, "sae", 2, key), published=not swept)
+    folder = f"sweep/{cell.name}" if swept else f"sae-{cell.layer}"
+    return _Task(cell, folder, key)
 
 
 def _ready(settings: BuildSettings, model: BuildModel) -> dict[int, Path]:
@@ -104,82 +126,123 @@ def _adopt(
     task: _Task,
     file: Path,
     store: ClipStore,
-    residuals: Stage,
+    kept: Kept,
     model: BuildModel,
 ) -> None:
     sae = load_sae(file, fingerprint=model.fingerprint)
-    _finish(settings, task, TrainedSae(sae, (), 0.0, 0.0), store, residuals, model, ready=True)
+    _finish(settings, task, TrainedSae(sae, (), 0.0, 0.0), store, kept, model, ready=True)
 
 
-def _train(
-    settings: BuildSettings,
-    tasks: Sequence[_Task],
-    to_train: Sequence[_Task],
-    store: ClipStore,
-    residuals: Stage,
-    model: BuildModel,
-    progress: ProgressCallback | None,
-) -> None:
-    """Train SAEs of one seed on one stream; only those that are not done yet are written."""
-    layers = sorted({task.cell.layer for task in tasks})
-    width = model.spec.d_model
-    first = tasks[0].cell.sae
-    slow = {task.cell.sae.slow_frames for task in tasks if task.cell.sae.slow}
-    if len(slow) > 1:
-        raise BadInputError(f"slow_frames {sorted(slow)}: SAEs trained together need the same")
-    source = row_source(
-        settings,
-        layers[0] if len(tasks) == 1 else layers,
-        store,
-        residuals,
-        model,
-        slow_frames=slow.pop() if slow else 0,
-    )
-    jobs = []
-    for task in tasks:
+@dataclass(frozen=True)
+class Train:
+    """Makes SAEs: those of one seed and one stream together; only those that are not done yet are written."""
+
+    groups: tuple[tuple[_Task, ...], ...]
+    to_train: tuple[str, ...]
+    """Folders of the SAEs that are not done."""
+    tokens: tuple[str, ...]
+    """Names of the shards of tokens."""
+    residuals: tuple[str, ...]
+    """Of those of residuals; none where they are streamed."""
+    limits: tuple[tuple[int, float], ...]
+    name: ClassVar[str] = "saes"
+    folder: ClassVar[str] = "sae-together"
+    trains: ClassVar[bool] = True
+
+    def title(self, number: int) -> str:
+        group = self.groups[number]
+        layers = sorted({task.cell.layer for task in group})
+        return f"sae layer {layers[0]}" if len(group) == 1 else f"{len(group)} saes at layers {layers}"
+
+    def files(self, number: int) -> tuple[str, ...]:
+        names = ("cfg.json", "sae_weights.safetensors", "history.json", MANIFEST)
+        wanted = [task for task in self.groups[number] if task.folder in self.to_train]
+        return tuple(
+            f"{task.folder}/{name}"
+            for task in wanted
+            for name in ((STABILITY,) if task.seeds else ()) + names
+        )
+
+    def needs(self, number: int) -> tuple[str, ...]:
+        shards = [f"tokens/{name}" for name in self.tokens]
+        listings = [name.replace(".safetensors", ".json") for name in shards]
+        rows = [f"residuals/{name}" for name in self.residuals]
+        return (*shards, *listings, *rows, f"{self.checkpoint(number)}?")
+
+    def checkpoint(self, number: int) -> str:
+        """Beside the one SAE, or, for several, in a file of their own that is named after all of them."""
+        group = self.groups[number]
+        if len(group) == 1:
+            return f"{group[0].folder}/checkpoint.pt"
+        return f"{self.folder}/{digest([task.stage(Path()).digest for task in group])[:16]}.pt"
+
+    def size(self, number: int) -> int:
+        first = self.groups[number][0].cell.sae
+        return first.steps * first.batch
+
+    def units(self, bench: Bench, number: int) -> list[str]:
+        return []  # one clip less is another SAE
+
+    def make(self, bench: Bench, number: int, skip: Collection[str], told: Told) -> None:
+        settings, model, tasks = bench.settings, bench.model, self.groups[number]
+        store = bench.store([f"tokens/{name}" for name in self.tokens])
+        kept = Kept(tuple(bench.paths([f"residuals/{n}" for n in self.residuals])), dict(self.limits))
+        layers = sorted({task.cell.layer for task in tasks})
+        first = tasks[0].cell.sae
+        slow = {task.cell.sae.slow_frames for task in tasks if task.cell.sae.slow}
+        if len(slow) > 1:
+            raise BadInputError(f"slow_frames {sorted(slow)}: SAEs trained together need the same")
+        source = row_source(
+            settings,
+            layers[0] if len(tasks) == 1 else layers,
+            store,
+            kept,
+            model,
+            slow_frames=slow.pop() if slow else 0,
+        )
+        checkpoint = bench.folder / self.checkpoint(number)
+        jobs = [self._job(task, layers, model, alone=len(tasks) == 1) for task in tasks]
+        # Other seeds of a published SAE train on the same stream, beside it; they change nothing of it.
+        beside = [
+            replace(job, settings=replace(job.settings, seed=job.settings.seed + 1 + n))
+            for job, task in zip(jobs, tasks, strict=True)
+            for n in range(task.seeds if len(tasks) == 1 else 0)
+        ]
+        trained = train_saes(
+            MixedBatches(
+                source,
+                first.batch,
+                seed=first.seed,
+                block_rows=settings.block_rows,
+                clips=store.of_split("train"),
+            ),
+            [*jobs, *beside],
+            checkpoint=checkpoint,
+            device=settings.device,
+            progress=lambda step, _, row: told(
+                step * first.batch, f"fvu {row.fvu:.3f}, dead {row.dead_share:.1%}"
+            ),
+        )
+        for task, found in zip(tasks, trained, strict=False):
+            if task.folder in self.to_train:
+                if beside:
+                    others = [one.sae for one in trained[1:]]
+                    _keep_stability(task, found.sae, others, source, settings, store)
+                _finish(settings, task, found, store, kept, model)
+        checkpoint.unlink(missing_ok=True)
+
+    def _job(self, task: _Task, layers: list[int], model: BuildModel, *, alone: bool) -> SaeJob:
+        sae, width = task.cell.sae, model.spec.d_model
         place = _columns(layers.index(task.cell.layer), width)
         behind = (place[0] + len(layers) * width, place[1] + len(layers) * width)
-        plain = len(tasks) == 1 and not task.cell.sae.slow
-        jobs.append(
-            SaeJob(
-                task.cell.sae,
-                task.cell.layer,
-                model.fingerprint,
-                None if plain else place,
-                behind if task.cell.sae.slow else None,
-            )
+        plain = alone and not sae.slow
+        return SaeJob(
+            sae,
+            task.cell.layer,
+            model.fingerprint,
+            None if plain else place,
+            behind if sae.slow else None,
         )
-    # Other seeds of a published SAE train on the same stream, beside it; they change nothing of it.
-    beside = [
-        replace(job, settings=replace(job.settings, seed=job.settings.seed + 1 + n))
-        for job, task in zip(jobs, tasks, strict=True)
-        if task.published and len(tasks) == 1
-        for n in range(settings.stability_seeds)
-    ]
-    name = f"sae layer {layers[0]}" if len(tasks) == 1 else f"{len(tasks)} saes at layers {layers}"
-    report = Reporter(progress, name, first.steps * first.batch, "activations")
-    checkpoint = _checkpoint(settings, tasks)
-    trained = train_saes(
-        MixedBatches(
-            source,
-            first.batch,
-            seed=first.seed,
-            block_rows=settings.block_rows,
-            clips=store.of_split("train"),
-        ),
-        [*jobs, *beside],
-        checkpoint=checkpoint,
-        device=settings.device,
-        progress=lambda step, _, row: report(
-            step * first.batch, note=f"fvu {row.fvu:.3f}, dead {row.dead_share:.1%}"
-        ),
-    )
-    for task, found in zip(tasks, trained, strict=False):
-        if task in to_train:
-            if beside:
-                _keep_stability(task, found.sae, [one.sae for one in trained[1:]], source, settings, store)
-            _finish(settings, task, found, store, residuals, model)
-    checkpoint.unlink(missing_ok=True)
 
 
 def _keep_stability(
@@ -202,7 +265,7 @@ def _keep_stability(
             "correlation": found.correlation.cpu(),
             "seeds": torch.tensor(found.seeds),
         },
-        task.stage.folder / STABILITY,
+        settings.out / task.folder / STABILITY,
     )
 
 
@@ -210,20 +273,12 @@ def _columns(number: int, width: int) -> tuple[int, int]:
     return number * width, (number + 1) * width
 
 
-def _checkpoint(settings: BuildSettings, tasks: Sequence[_Task]) -> Path:
-    """Beside the one SAE, or, for several, in a file of their own that is named after all of them."""
-    if len(tasks) == 1:
-        return tasks[0].stage.folder / "checkpoint.pt"
-    together = digest([task.stage.digest for task in tasks])[:16]
-    return settings.out / "sae-together" / f"{together}.pt"
-
-
 def _finish(
     settings: BuildSettings,
     task: _Task,
     trained: TrainedSae,
     store: ClipStore,
-    residuals: Stage,
+    kept: Kept,
     model: BuildModel,
     *,
     ready: bool = False,
@@ -233,21 +288,22 @@ def _finish(
     What was trained here is at home by construction: its key names the residuals and their layer.
     """
     sae = trained.sae.to(settings.device)
-    source = row_source(settings, task.cell.layer, store, residuals, model)
+    source = row_source(settings, task.cell.layer, store, kept, model)
+    stage = task.stage(settings.out)
     metrics, site = judged(settings, sae, source, store, model)
     if settings.site_test and ready:
-        site.require(f"the SAE of {task.stage.folder.name}")
+        site.require(f"the SAE of {stage.folder.name}")
     extra = {
         "settings": {} if ready else task.cell.sae.to_dict(),
         "metrics": metrics,
         "scale": trained.scale,
         "resampled": trained.resampled,
     }
-    save_sae(task.stage.folder, sae, model_name=model.spec.name, extra=extra)
-    write_json(task.stage.folder / "history.json", [asdict(row) for row in trained.history])
+    save_sae(stage.folder, sae, model_name=model.spec.name, extra=extra)
+    write_json(stage.folder / "history.json", [asdict(row) for row in trained.history])
     names = ("cfg.json", "sae_weights.safetensors", "history.json", STABILITY)
-    outputs = [path for name in names if (path := task.stage.folder / name).is_file()]
-    task.stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k)
+    outputs = [path for name in names if (path := stage.folder / name).is_file()]
+    stage.finish(outputs, metrics=metrics, d_sae=sae.d_sae, k=sae.k)
 
 
 def sweep_stage(

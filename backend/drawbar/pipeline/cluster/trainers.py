@@ -1,0 +1,99 @@
+"""SAEs of a grid -> trained by an actor each, that says how far it is; one that is lost goes on from its checkpoint."""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from drawbar.errors import WorkerError
+from drawbar.pipeline.cluster.worker import Made, Order, make
+from drawbar.pipeline.parts import Tally
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+_TRIES = 4
+"""How often a part's actor may be lost."""
+
+Moment = tuple[int, str]
+"""Units done, and a note."""
+
+
+class Trainer:
+    """One actor: makes one part, and yields how far it is."""
+
+    def train(self, order: Order, number: int, skip: Sequence[str]) -> Iterator[Moment | Made]:
+        told: queue.Queue[Moment | Made | BaseException] = queue.Queue()
+
+        def work() -> None:
+            try:
+                told.put(at_node(make(order, number, skip, lambda done, note: told.put((done, note)))))
+            except BaseException as error:
+                told.put(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        while True:
+            moment = told.get()
+            if isinstance(moment, BaseException):
+                raise moment
+            yield moment
+            if isinstance(moment, Made):
+                return
+
+
+def at_node(made: Made) -> Made:
+    """With Ray's node behind the machine's name: several may be on one machine."""
+    import ray
+
+    return replace(made, node=f"{made.node}-{ray.get_runtime_context().get_node_id()[:4]}")
+
+
+@dataclass
+class _Running:
+    number: int
+    stream: "Iterator[ObjectRef[Moment | Made]]"
+    actor: object
+    tries: int = 1
+    done: int = 0
+
+
+def trained(order: Order, numbers: Sequence[int], told: Tally) -> Iterator[Made]:
+    """Every part, as it is finished; as many at once as the cluster has room for (the others wait in Ray's queue)."""
+    import ray
+
+    running = {number: _start(order, number) for number in numbers}
+    by_stream = {run.stream: run for run in running.values()}
+    while by_stream:
+        ready, _ = ray.wait(list(by_stream), num_returns=1, timeout=None)
+        for stream in ready:
+            run = by_stream[stream]
+            try:
+                moment = ray.get(next(stream))
+            except StopIteration:
+                continue
+            except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError) as error:
+                del by_stream[stream]
+                if run.tries >= _TRIES:
+                    raise WorkerError(
+                        f"{order.maker.name}, part {run.number}: {run.tries} workers were lost ({error})"
+                    ) from error
+                again = _start(order, run.number, run.tries + 1)
+                by_stream[again.stream] = again
+                continue
+            if isinstance(moment, Made):
+                del by_stream[stream]
+                ray.kill(run.actor)
+                yield moment
+            else:
+                run.done = moment[0]
+                told.within(sum(one.done for one in by_stream.values()), moment[1])
+
+
+def _start(order: Order, number: int, tries: int = 1) -> _Running:
+    import ray
+
+    cluster = order.settings.cluster
+    actor = ray.remote(Trainer).options(num_cpus=cluster.threads, num_gpus=cluster.gpus).remote()
+    stream = actor.train.options(num_returns="streaming").remote(order, number, [])
+    return _Running(number, stream, actor, tries)
