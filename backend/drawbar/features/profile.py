@@ -17,6 +17,7 @@ from drawbar.features.firings import Firings, firings_of
 from drawbar.features.pairs import PairSource, window_means
 from drawbar.features.picks import Choice, Part, Pick
 from drawbar.features.temporal import Temporal, TemporalSums
+from drawbar.files.json_object import JsonObject
 
 QUANTILES = (0.05, 0.5, 0.9, 0.99, 0.999)
 _PER_OCTAVE = 32
@@ -218,11 +219,11 @@ def make_profile(
 def join_profiles(parts: Sequence[Profile]) -> Profile:
     """Profiles of the parts of one layer, in order -> that of the whole: what one pass over all features gives."""
 
-    def joined(name: str, of: Sequence[object]) -> NDArray[np.generic]:
-        return np.concatenate([getattr(one, name) for one in of])
+    def joined(of: Sequence[object], names: Sequence[str]) -> JsonObject:
+        return {name: np.concatenate([getattr(one, name) for one in of]) for name in names}
 
     arrays = [f.name for f in fields(Profile) if f.name not in ("tokens", "clips", "temporal", "picks")]
-    moving = [one.temporal for one in parts]
+    moving = joined([one.temporal for one in parts], [f.name for f in fields(Temporal)])
     first, picks = 0, list[Pick]()
     for one in parts:
         picks += [replace(pick, feature=pick.feature + first) for pick in one.picks]
@@ -230,9 +231,9 @@ def join_profiles(parts: Sequence[Profile]) -> Profile:
     return Profile(
         tokens=parts[0].tokens,
         clips=parts[0].clips,
-        temporal=Temporal(**{f.name: joined(f.name, moving) for f in fields(Temporal)}),
+        temporal=Temporal(**moving),
         picks=tuple(picks),
-        **{name: joined(name, parts) for name in arrays},
+        **joined(parts, arrays),
     )
 
 
