@@ -1,15 +1,11 @@
 """Two nodes of a Ray cluster on this machine -> the bank of one process by byte; what is killed, and poison."""
 
-import socket
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,15 +13,18 @@ import pytest
 import soundfile
 import torch
 
-from drawbar.errors import CheckpointError, WorkerError
+from drawbar.errors import WorkerError
 from drawbar.pipeline import BuildSettings, Progress, build, run_stages
 from drawbar.pipeline.cluster.connection import has_ray, set_defaults
 from drawbar.pipeline.cluster.settings import ClusterSettings
 from drawbar.pipeline.cluster.storage import open_storage
 from tests.pipeline.deadly import OnceDeadly, Poisoned
 from tests.pipeline.fakes import FakeModel
+from tests.pipeline.s3_server import store
 from tests.pipeline.test_build import settings, tones
 from tests.pipeline.test_killed import ROOT, rows, tensors
+
+__all__ = ["store"]
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
@@ -38,64 +37,22 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[str]:
-    """The address of a bucket on an S3 server at 127.0.0.1; what is started afterwards knows how to reach it."""
-    moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import fsspec
-
-        fsspec.filesystem("s3").mkdir("runs")
-        yield "s3://runs"
-    server.stop()
+SMALL = {"num_cpus": 1, "object_store_memory": 128 << 20}
 
 
 @pytest.fixture(scope="module")
 def nodes(store: str) -> Iterator["Cluster"]:
     """A head and a second raylet, with a core each, at 127.0.0.1."""
     set_defaults()
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import ray._private.node
         from ray.cluster_utils import Cluster
 
-        # Ray gives a node half a minute to start, which a loaded machine may not keep.
-        patient = SimpleNamespace(sleep=time.sleep, time=time.time, monotonic=lambda: time.monotonic() / 10)
-        patch.setattr(ray._private.node, "time", patient)
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                **node_args(),
-                "include_dashboard": False,
-                "no_monitor": True,
-                "include_log_monitor": False,
-            },
-        )
-        cluster.add_node(**node_args())
+        few = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        cluster = Cluster(initialize_head=True, head_node_args={**SMALL, **few})
+        cluster.add_node(**SMALL)
         yield cluster
         cluster.shutdown()
-
-
-def node_args() -> dict[str, int]:
-    """Small, with ports for its helpers: given some, a raylet does not wait for theirs, and it waits seconds only."""
-    named = (
-        "metrics_agent_port",
-        "metrics_export_port",
-        "dashboard_agent_listen_port",
-        "runtime_env_agent_port",
-    )
-    with ExitStack() as open_ports:
-        sockets = [open_ports.enter_context(socket.socket()) for _ in named]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = {name: one.getsockname()[1] for name, one in zip(named, sockets, strict=True)}
-    return {"num_cpus": 1, "object_store_memory": 128 << 20, **ports}
 
 
 @pytest.fixture(scope="module")
@@ -173,31 +130,17 @@ def test_clips_that_end_their_workers_are_named_and_left_out_within_the_budget(
     assert (run.out / shard).read_bytes() == (tmp_path / "without" / shard).read_bytes()
 
 
-def test_a_run_in_an_object_store_goes_on_from_any_machine(
+def test_workers_put_their_parts_into_an_object_store(
     nodes: "Cluster", store: str, plain: BuildSettings, tmp_path: Path
 ) -> None:
-    url = f"{store}/run"
-    first = on(nodes, plain, tmp_path / "here")
-    first = replace(first, cluster=replace(first.cluster, storage=url, scratch=str(tmp_path / "workers")))
-    run_stages(first, model=FakeModel(), until="residuals")
-    # Another machine, without workers: what is published comes from the store, the rest is made and put there.
-    model, seen = FakeModel(), set[str]()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    alone = replace(plain, out=tmp_path / "there", cluster=ClusterSettings(storage=url))
-    build(alone, lambda moment: seen.add(moment.stage), model=model)
-    torch.set_num_threads(threads)
-    assert not {"tokens", "residuals"} & seen
-    assert tensors(alone.out) == tensors(plain.out)
-    build(replace(alone, out=tmp_path / "third"), model=model)
-    assert rows(tmp_path / "third") == rows(plain.out)
-    # Damage in the store is seen.
-    storage = open_storage(url)
-    (tmp_path / "tokens").mkdir()
-    (tmp_path / "tokens" / "tokens-00000.safetensors").write_bytes(b"other")
-    storage.publish(tmp_path, ["tokens/tokens-00000.safetensors"])
-    with pytest.raises(CheckpointError, match=r"tokens-00000.*published"):
-        storage.restore(tmp_path / "fourth")
+    run = on(nodes, plain, tmp_path / "here")
+    run = replace(
+        run, cluster=replace(run.cluster, storage=f"{store}/parts", scratch=str(tmp_path / "workers"))
+    )
+    run_stages(run, model=FakeModel(), until="residuals")
+    same_parts(run.out, plain)
+    open_storage(f"{store}/parts").restore(tmp_path / "there")
+    same_parts(tmp_path / "there", plain)
 
 
 def test_a_node_that_is_lost_costs_nothing_but_time(
