@@ -69,7 +69,7 @@ def test_several_banks_are_ranked_together(tmp_path: Path, bank: Bank) -> None:
     assert max(tables.rows) <= 500
     assert tables.count("drums") == 2 * bank.count("drums")
     best = tables.search("drums", limit=2)
-    assert {row.bank for row in best} == {"one", "two"}
+    assert {asdict(row)["bank"] for row in best} == {"one", "two"}
     assert len({row.id for row in best}) == 1
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drawbar.bank.search import Filters
 from drawbar.bank.tables import FeatureTables, TableWriter
 from drawbar.bank.tables.columns import schema
+from drawbar.bank.tensors import Array
 from drawbar.files.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def write(folder: Path, rows: int, seed: int = 0) -> None:
 def _bank(name: str, n: int, draw: np.random.Generator) -> "pa.Table":
     import pyarrow as pa
 
-    def chosen(codes: NDArray[np.integer], values: tuple[str, ...]) -> "pa.Array":
+    def chosen(codes: Array, values: tuple[str, ...]) -> "pa.Array":
         return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(values)).dictionary_decode()
 
-    def lists(lengths: NDArray[np.integer], values: "pa.Array") -> "pa.Array":
+    def lists(lengths: Array, values: "pa.Array") -> "pa.Array":
         return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), values)
 
     named = draw.random(n) >= _UNNAMED

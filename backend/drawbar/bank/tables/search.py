@@ -20,6 +20,7 @@ from drawbar.bank.listing import SHELVES
 from drawbar.bank.records import FeatureRow, Page
 from drawbar.bank.search import Filters, Query
 from drawbar.bank.tables.columns import TABLE, order_keys, part_files, require_arrow
+from drawbar.bank.tensors import Array
 from drawbar.bank.words import Wanted, key_of, wanted
 from drawbar.errors import BadInputError, BankError
 
@@ -158,7 +159,8 @@ class _Part:
         if query.sort == "score" or len(places) <= most:
             return places[:most]
         if query.sort == "label":
-            return places[np.argsort(self._label_ranks()[places], kind="stable")[:most]]
+            by_label: Places = places[np.argsort(self._label_ranks()[places], kind="stable")[:most]]
+            return by_label
         if query.sort == "id":
             keys = self._column("layer")[places].astype(np.int64) << 32 | self._column("index")[places]
         else:
@@ -166,7 +168,8 @@ class _Part:
         near = np.flatnonzero(
             keys <= np.partition(keys, most - 1)[most - 1]
         )  # all ties, then the order decides
-        return places[near[np.argsort(keys[near], kind="stable")[:most]]]
+        first: Places = places[near[np.argsort(keys[near], kind="stable")[:most]]]
+        return first
 
     def _label_ranks(self) -> Places:
         import pyarrow.compute as pc
@@ -175,7 +178,8 @@ class _Part:
         names = [key_of(name) for name in labels.dictionary.to_pylist()]
         order = {name: number for number, name in enumerate(sorted(set(names) - {""}))}
         ranks = np.array([order.get(name, len(order)) for name in names], np.int64)
-        return ranks[labels.indices.to_numpy()]
+        found: Places = ranks[labels.indices.to_numpy()]
+        return found
 
     def _match(self, query: Query) -> Mask | None:
         """None: every row."""
@@ -228,8 +232,8 @@ class _Part:
                 mask[pc.list_flatten(rows).to_numpy(zero_copy_only=False)] = True
         return mask
 
-    def _column(self, name: str) -> NDArray[np.generic]:
-        found: NDArray[np.generic] = self._read([name])[name].to_numpy()
+    def _column(self, name: str) -> Array:
+        found: Array = self._read([name])[name].to_numpy()
         return found
 
     def _equal(self, name: str, value: str) -> Mask:
