@@ -44,5 +44,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--long", action="store_true", help="An hour of inputs for tests/fuzz, in place of seconds."
+        "--long", action="store_true", help="Also what takes minutes, and an hour of inputs for tests/fuzz."
     )

@@ -1,5 +1,9 @@
-"""Two nodes of a Ray cluster on this machine -> the bank of one process by byte; what is killed, and poison."""
+"""Two nodes of a Ray cluster on this machine -> the bank of one process by byte; what is killed, and poison.
 
+`pytest tests/pipeline/test_cluster.py --long` also kills a driver, a raylet, and every worker of one clip.
+"""
+
+import signal
 import subprocess
 import sys
 import warnings
@@ -72,6 +76,22 @@ def plain(music: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildSetting
     return made
 
 
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Only with --long, and for ten minutes at most: the deaths of processes are seen only after a while."""
+    if not request.config.getoption("--long"):
+        pytest.skip("takes a minute or more: pytest --long")
+
+    def late(*_: object) -> None:
+        raise TimeoutError("not done after 600 s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(600)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 def on(nodes: "Cluster", run: BuildSettings, out: Path, **more: int) -> BuildSettings:
     return replace(run, out=out, cluster=ClusterSettings(address=nodes.address, **more))  # type: ignore[arg-type]
 
@@ -98,6 +118,7 @@ def test_two_nodes_make_the_bank_of_one_process_though_a_worker_is_killed(
     assert rows(tmp_path / "run") == rows(plain.out)
 
 
+@pytest.mark.usefixtures("long")
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     nodes: "Cluster", music: Path, plain: BuildSettings, tmp_path: Path
 ) -> None:
@@ -110,6 +131,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     same_parts(tmp_path / "run", plain)
 
 
+@pytest.mark.usefixtures("long")
 def test_clips_that_end_their_workers_are_named_and_left_out_within_the_budget(
     nodes: "Cluster", music: Path, tmp_path: Path
 ) -> None:
@@ -119,8 +141,9 @@ def test_clips_that_end_their_workers_are_named_and_left_out_within_the_budget(
         (corpus / f"take {number}.wav").symlink_to(music / f"take {number}.wav")
     soundfile.write(corpus / "poison.wav", np.full(2 * 32_000, 0.95), 32_000)
     run = settings(corpus, tmp_path / "run")
-    with pytest.raises(WorkerError, match=r"poison\.wav.*allows 0"):
-        run_stages(on(nodes, run, tmp_path / "none", poison=0), model=Poisoned(), until="tokens")
+    for _ in range(2):  # the second time at once: it is known
+        with pytest.raises(WorkerError, match=r"poison\.wav.*allows 0"):
+            run_stages(on(nodes, run, run.out, poison=0), model=Poisoned(), until="tokens")
     run_stages(on(nodes, run, run.out, poison=1), model=Poisoned(), until="tokens")
     report = (run.out / "tokens" / "report.json").read_text()
     assert "poison.wav" in report
@@ -143,6 +166,7 @@ def test_workers_put_their_parts_into_an_object_store(
     same_parts(tmp_path / "there", plain)
 
 
+@pytest.mark.usefixtures("long")
 def test_a_node_that_is_lost_costs_nothing_but_time(
     nodes: "Cluster", plain: BuildSettings, tmp_path: Path
 ) -> None:

@@ -184,12 +184,16 @@ def skipped(folder: Path, number: int) -> dict[str, str]:
     return _journal(folder).get(str(number), {})
 
 
-def skip(folder: Path, number: int, units: dict[str, str]) -> dict[str, str]:
-    """Leave out these as well, from now on -> all of the stage that are left out."""
+def skip(folder: Path, number: int, units: dict[str, str]) -> None:
+    """Leave out these as well, from now on."""
     journal = _journal(folder)
     journal[str(number)] = journal.get(str(number), {}) | units
     write_json(folder / SKIPPED, journal)
-    return {unit: why for part in journal.values() for unit, why in part.items()}
+
+
+def left_out(folder: Path) -> list[str]:
+    """All units of a stage that are left out."""
+    return sorted(unit for part in _journal(folder).values() for unit in part)
 
 
 def _journal(folder: Path) -> dict[str, dict[str, str]]:

@@ -1,7 +1,8 @@
 """Parts -> made by workers on Ray: clips through Ray Data, SAEs by an actor each; what is lost is made again.
 
-A part that ends its worker twice is suspected: its clips are tried in processes of their own, those that end theirs
-are left out and named, and too many of them end the run. Scheduling, back-pressure and scaling are Ray's.
+A part that ends its worker twice, and once more alone, is suspected: its clips are tried in processes of their own,
+those that end theirs are left out and named, and too many of them end the run. Scheduling, back-pressure and scaling
+are Ray's.
 """
 
 import json
@@ -11,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drawbar.pipeline.cluster.poison import leave_out
+from drawbar.pipeline.cluster.poison import check_budget, leave_out
 from drawbar.pipeline.cluster.storage import open_storage
 from drawbar.pipeline.cluster.trainers import at_node, trained
 from drawbar.pipeline.cluster.worker import Made, Order, make
-from drawbar.pipeline.parts import Bench, Maker, Tally, skipped
+from drawbar.pipeline.parts import Bench, Maker, Tally, left_out, skipped
 
 WORKERS = "workers.jsonl"
 """In the run's folder: a line for each part that a worker made."""
-_ROUNDS = 2
-"""How often parts go to Ray Data before what is missing is suspected."""
+_RETRIES = 1
+"""How often Ray Data gives out a part again whose worker was lost; by its default for ever, and poison never shows."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class RayCrew:
     def make(self, maker: Maker, bench: Bench, numbers: Sequence[int], told: Tally) -> None:
         order = Order(maker, bench.settings, self.storage, bench.given)
         (bench.folder / maker.folder).mkdir(parents=True, exist_ok=True)
+        check_budget(order, left_out(bench.folder / maker.folder))
         if self.storage:
             for stage in sorted({name.rpartition("/")[0] for n in numbers for name in maker.files(n)}):
                 open_storage(self.storage).begin(bench.folder, stage)
@@ -58,9 +60,8 @@ class RayCrew:
             for made in trained(order, numbers, told):
                 done(made)
             return
-        for _ in range(_ROUNDS):
-            for made in _mapped(order, bench, left) if left else ():
-                done(made)
+        for made in _mapped(order, bench, left):
+            done(made)
         for number in list(left):
             done(leave_out(order, bench, number))
 
@@ -86,14 +87,11 @@ def _mapped(order: Order, bench: Bench, numbers: Sequence[int]) -> Iterator[Made
     rows = [{"part": n, "skip": json.dumps(sorted(skipped(folder, n)))} for n in numbers]
     parts = ray.data.from_items(rows, override_num_blocks=len(rows))
     most = min(len(rows), cluster.workers or room(cluster.threads))
-    if (
-        cluster.gpus
-    ):  # Ray ends a task's process after it where there is a GPU: the model would load for each part
+    if cluster.gpus:
+        # Ray ends a task's process after it where there is a GPU: the model would load for each part.
         pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # without these two, which are to be renamed, a poison clip never gives up
+            warnings.simplefilter("ignore")  # the last two are to be renamed
             made = parts.map(
                 _Pooled,
                 fn_constructor_args=(order,),
@@ -101,11 +99,13 @@ def _mapped(order: Order, bench: Bench, numbers: Sequence[int]) -> Iterator[Made
                 num_cpus=cluster.threads,
                 num_gpus=cluster.gpus,
                 max_restarts=3,
-                max_task_retries=1,
+                max_task_retries=_RETRIES,
             )
     else:  # tasks share processes, from stage to stage: the model stays loaded
         tasks = ray.data.TaskPoolStrategy(size=most)
-        made = parts.map(_one, fn_args=(order,), compute=tasks, num_cpus=cluster.threads)
+        made = parts.map(
+            _one, fn_args=(order,), compute=tasks, num_cpus=cluster.threads, max_retries=_RETRIES
+        )
     for row in made.iter_rows():
         yield Made(row["part"], row["node"], row["seconds"], row["error"])
 

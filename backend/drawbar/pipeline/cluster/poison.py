@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from drawbar.errors import WorkerError
 from drawbar.pipeline.cluster.trainers import at_node
 from drawbar.pipeline.cluster.worker import Made, Order, bench_of, make
-from drawbar.pipeline.parts import Bench, skip, skipped
+from drawbar.pipeline.parts import Bench, left_out, skip, skipped
 
 _WHY = "its worker ended while it was at work on it"
 
@@ -27,35 +27,44 @@ def leave_out(order: Order, bench: Bench, number: int) -> Made:
     what = f"part {number} of {order.maker.name}"
     if not units:
         raise WorkerError(f"{what}: {_WHY}, three times; its log is in Ray's session folder (/tmp/ray)")
-    culprits = _culprits(order, number, units, units)
+    culprits = _among_halves(order, number, units, units)
     if not culprits:
         raise WorkerError(
             f"{what}: {_WHY}, three times, and no single one of its {len(units)} clips does that: give its "
             f"workers more memory ([cluster] workers), or look into {', '.join(units[:5])} ..."
         )
-    everything = skip(folder, number, dict.fromkeys(culprits, _WHY))
-    budget = order.settings.cluster.poison
-    if len(everything) > budget:
-        raise WorkerError(
-            f"{len(everything)} clips ended their workers ({', '.join(sorted(everything))}), and [cluster] poison "
-            f"allows {budget}: take them out of the corpus, or allow more"
-        )
+    skip(folder, number, dict.fromkeys(culprits, _WHY))
+    check_budget(order, left_out(folder))
     made = _alone(order, number, sorted(skipped(folder, number)))
     if made is None:
         raise WorkerError(f"{what}: {_WHY}, also without {', '.join(culprits)}")
     return made
 
 
+def check_budget(order: Order, units: Sequence[str]) -> None:
+    """Raises WorkerError where more is left out than may be; a run that goes on is held to it, too."""
+    budget = order.settings.cluster.poison
+    if len(units) > budget:
+        raise WorkerError(
+            f"{len(units)} clips ended their workers ({', '.join(units)}), and [cluster] poison allows {budget}: "
+            "take them out of the corpus, or allow more"
+        )
+
+
 def _culprits(order: Order, number: int, among: Sequence[str], units: Sequence[str]) -> list[str]:
-    """By halves: those of ``among`` that end a process which makes nothing but them."""
+    """Those of ``among`` that end a process which makes nothing but them."""
     others = [name for name in units if name not in set(among)]
     if _alone(order, number, others, keep=False) is not None:
         return []
+    return _among_halves(order, number, among, units)
+
+
+def _among_halves(order: Order, number: int, among: Sequence[str], units: Sequence[str]) -> list[str]:
+    """The same where all of them together do it."""
     if len(among) == 1:
         return list(among)
     half = len(among) // 2
-    found = [_culprits(order, number, part, units) for part in (among[:half], among[half:])]
-    return [name for part in found for name in part]
+    return [name for part in (among[:half], among[half:]) for name in _culprits(order, number, part, units)]
 
 
 def _alone(order: Order, number: int, without: Sequence[str], *, keep: bool = True) -> Made | None:
@@ -66,7 +75,11 @@ def _alone(order: Order, number: int, without: Sequence[str], *, keep: bool = Tr
     task = ray.remote(_kept if keep else _tried).options(max_retries=0, num_cpus=1, num_gpus=gpus)
     try:
         made: Made = ray.get(task.remote(order, number, list(without)))
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+    except (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.NodeDiedError,
+    ):
         return None
     return made
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from drawbar.bank.records import LabelRecord
 from drawbar.features.labellers.compound import AUTHOR as COMPOUND
 from drawbar.features.labellers.interface import Labeller, SoundWindows
-from drawbar.features.labellers.registry import make_describers, make_labellers
+from drawbar.features.labellers.registry import make_labellers
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
 from drawbar.features.storage import load_profile
@@ -28,7 +28,7 @@ from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.pipeline.settings import BuildSettings
-from drawbar.pipeline.stages.sounds import read_sounds, sounds_stage
+from drawbar.pipeline.stages.sounds import describers_of, read_sounds, sounds_stage
 
 _BYTES = 512 << 20  # window activations of one split, at most
 _FILES = ("labels.json", "concepts.json", "separation.json", "figures.safetensors")
@@ -45,7 +45,7 @@ def labels_stage(
     progress: ProgressCallback | None,
 ) -> Stage:
     """Run every labeller that this corpus and these settings allow."""
-    describers = make_describers(settings.labels, settings.descriptors, known=bool(concepts))
+    describers = describers_of(settings.labels, settings.descriptors, bool(concepts))
     labellers = make_labellers(
         settings.labels,
         settings.truth,
@@ -217,7 +217,13 @@ class _View:
             # The same clips for every layer, also where memory lets a layer use only some of them.
             listened = self._drawn("train")[: cfg.train_clips] + self._drawn("held-out")[: cfg.held_out_clips]
             stage = sounds_stage(
-                self._settings, describer, sorted(listened), self._store, self._model, self._progress
+                self._settings,
+                describer,
+                sorted(listened),
+                self._store,
+                self._model,
+                self._progress,
+                known=bool(self.concepts),
             )
             self._sounds[name] = read_sounds(stage, describer, train, held_out)
         return self._sounds[name]

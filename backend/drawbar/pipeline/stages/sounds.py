@@ -1,16 +1,21 @@
 """A choice of clips -> what every describer says about them, clip by clip, once for all layers."""
 
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from drawbar.features.labellers.descriptors import DescriptorSettings
 from drawbar.features.labellers.interface import SoundWindows
-from drawbar.features.labellers.registry import make_describers
+from drawbar.features.labellers.registry import LabelSettings, make_describers
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.files.atomic_write import atomic
 from drawbar.musicgen.codec.interface import mono
@@ -24,6 +29,14 @@ from drawbar.pipeline.settings import BuildSettings
 _GROUP = 8  # clips a file: what a killed stage does again at most
 
 
+@lru_cache(maxsize=1)  # some of them load a model, which all parts and the labellers share
+def describers_of(
+    labels: LabelSettings, descriptors: DescriptorSettings, known: bool
+) -> tuple[Describer, ...]:
+    """Who listens to the clips; ``known``: there is truth."""
+    return tuple(make_describers(labels, descriptors, known=known))
+
+
 def sounds_stage(
     settings: BuildSettings,
     describer: Describer,
@@ -31,19 +44,22 @@ def sounds_stage(
     store: ClipStore,
     model: BuildModel,
     progress: ProgressCallback | None,
+    *,
+    known: bool,
 ) -> Stage:
     """Decode the clips and describe them; a stage that was killed goes on behind its last file."""
     key = {"clips": _digest(clips, store), "codec": model.codec.fingerprint, "describer": describer.key()}
-    stage = Stage(settings.out / f"sounds-{describer.name}", f"sounds {describer.name}", 1, key)
+    stage = Stage(settings.out / f"sounds-{describer.name}", f"sounds {describer.name}", 2, key)
     if not stage.begin():
         return stage
     groups = tuple(tuple(clips[first : first + _GROUP]) for first in range(0, len(clips), _GROUP))
-    maker = Listen(describer.name, groups, tuple(path.name for path in store.paths))
+    maker = Listen(describer.name, known, groups, tuple(path.name for path in store.paths))
     report = Reporter(progress, maker.name, len(clips), "clips")
     bench = Bench(settings, model)
     make_parts(maker, bench, range(len(groups)), report)
     paths = [path for number in range(len(groups)) for path in bench.paths(maker.files(number))]
-    stage.finish(paths, columns=list(describer.columns))
+    # Some describers know their columns only once they have described something: see what the files say.
+    stage.finish(paths, columns=max((_columns(path) for path in paths), key=len, default=[]))
     return stage
 
 
@@ -52,6 +68,7 @@ class Listen:
     """Makes files of what one describer says: a few clips each."""
 
     describer: str
+    known: bool
     groups: tuple[tuple[int, ...], ...]
     tokens: tuple[str, ...]
     """Names of all shards of tokens: the clips are drawn from them."""
@@ -80,13 +97,20 @@ class Listen:
 
     def make(self, bench: Bench, number: int, skip: Collection[str], told: Told) -> None:
         settings, store = bench.settings, bench.store(self.needs(number))
-        named = {one.name: one for one in make_describers(settings.labels, settings.descriptors)}
+        every = describers_of(settings.labels, settings.descriptors, self.known)
+        describer = next(one for one in every if one.name == self.describer)
         found = {}
         for done, clip in enumerate(self.groups[number], 1):
-            found[str(clip)] = _described(named[self.describer], clip, store, bench.model, settings.device)
+            found[str(clip)] = _described(describer, clip, store, bench.model, settings.device)
             told(done, "")
         with atomic(bench.paths(self.files(number))[0]) as temporary:
-            save_file(found, temporary)
+            save_file(found, temporary, metadata={"columns": json.dumps(describer.columns)})
+
+
+def _columns(path: Path) -> list[str]:
+    with safe_open(path, "pt") as file:
+        found: list[str] = json.loads(file.metadata()["columns"])
+    return found
 
 
 def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: list[int]) -> SoundWindows:
@@ -96,7 +120,8 @@ def read_sounds(stage: Stage, describer: Describer, train: list[int], held_out: 
         found |= load_file(path)
     columns = tuple(stage.facts()["columns"])
     none = torch.zeros(0, len(columns))
-    sides = [torch.cat([none, *(found[str(clip)] for clip in part)]) for part in (train, held_out)]
+    heard = {int(clip): figures for clip, figures in found.items() if len(figures)}
+    sides = [torch.cat([none, *(heard[c] for c in part if c in heard)]) for part in (train, held_out)]
     return SoundWindows(columns, describer.window_frames, train, held_out, sides[0], sides[1])
 
 
