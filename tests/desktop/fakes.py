@@ -203,6 +203,8 @@ class FakeSnapshot:
     device_lost: str = ""
     output_name: str = "Null output (no sound device was found)"
     output_reason: str = ""
+    buffer_ms: int = 40
+    loops: bool = False
     amounts: dict[str, float] = field(default_factory=dict)
     take_id: int = 0
     paused: bool = False
@@ -343,6 +345,15 @@ class FakeEngine:
 
     def set_output(self, device: str | None) -> None:
         self.calls.append(("output", device))
+
+    def set_buffer(self, buffer_ms: int | None) -> None:
+        self.calls.append(("buffer", buffer_ms))
+
+    def nudge(self) -> None:
+        self.calls.append(("nudge",))
+
+    def measure_buffer(self) -> None:
+        self.calls.append(("measure buffer",))
 
     def set_mode(self, id: str, mode: str) -> None:
         self.calls.append(("mode", id, mode))

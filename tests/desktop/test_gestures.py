@@ -258,6 +258,19 @@ def test_bypass_and_the_take_are_compared_equally_loud(qtbot: Any, app: App, eng
     assert engine.calls[-1] == ("gain", 0.0)
 
 
+def test_music_that_repeats_itself_is_said_once_and_a_nudge_is_offered(app: App, engine: FakeEngine) -> None:
+    engine.play(TakeSettings())
+    for loops in (True, True):
+        engine._snapshot = replace(engine.snapshot(), loops=loops)
+        app.poll_text()
+        assert app.window.banner.words == "The music repeats itself."
+    assert ("nudge",) not in engine.calls, "never by itself"
+    app.window.banner.answer(0)
+    assert engine.calls[-1] == ("nudge",)
+    app.poll_text()
+    assert not app.window.banner.isVisible()
+
+
 def test_trouble_is_said_in_words_and_opens_the_figures(
     app: App, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

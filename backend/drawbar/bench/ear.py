@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from drawbar.errors import DeviceError
 from drawbar.files.json_object import JsonObject
 from drawbar.live import Engine, NullOutput, TakeSettings, render
+from drawbar.live.audio_out.buffer import BUFFERS_MS, measure
 from drawbar.live.audio_out.limiter import Monitor
+from drawbar.live.clock import RealClock
 from drawbar.live.playback import Playback
 from drawbar.live.takes.take import Take
 from drawbar.musicgen import Model
@@ -29,6 +31,7 @@ THRESHOLD_DB = -20.0
 DRAG_HZ = 30.0
 LISTEN_S = 0.7
 """How long a move is listened for, beyond the safety buffer where that cannot be taken back."""
+MEASURED_S = 3.0
 SEEDS = 10
 """Takes in turn; each is rendered once without a move."""
 
@@ -49,6 +52,7 @@ def slider_to_ear(
     """Move sliders one at a time, each in a take that has played for about a second."""
     rng = random.Random(9)
     output = NullOutput(int(model.spec.sample_rate_hz), record=True)
+    buffer_ms = _with_least_buffer(output)
     found: list[float] = []
     underruns = 0
     with Engine(model, bank, output, rollback=rollback, safety_s=safety_s) as engine:
@@ -71,6 +75,7 @@ def slider_to_ear(
                 found.append(1000 * delay_s)
     return {
         "rollback": rollback,
+        "buffer_ms": buffer_ms,
         "safety_ms": 1000 * safety_s,
         "moves": moves,
         "heard": len(found),
@@ -90,6 +95,13 @@ def quantiles(values_ms: Sequence[float]) -> dict[str, float | None]:
         name: round(float(np.quantile(values, q)), 1)
         for name, q in zip(names, (0.5, 0.99, 0, 1), strict=True)
     }
+
+
+def _with_least_buffer(output: NullOutput) -> int:
+    """As "auto" has it on a device: the least that a moment of silence went through -> milliseconds."""
+    found = measure(output, RealClock(), threading.Event(), MEASURED_S) or BUFFERS_MS[-1]
+    output.min_fill_s = found / 1000
+    return found
 
 
 def _one_move(
@@ -157,6 +169,7 @@ def drag(
 ) -> dict[str, object]:
     """Pull one slider evenly from 0 to ``amount``, 30 moves a second: how old is the setting that is heard?"""
     output = NullOutput(int(model.spec.sample_rate_hz))
+    buffer_ms = _with_least_buffer(output)
     settings = TakeSettings(prompt, 31, seconds + 3.0, amounts={id: 0.0})
     with Engine(model, bank, output, rollback=rollback, safety_s=safety_s) as engine:
         engine.play(TakeSettings(prompt, 1, 0.3))
@@ -187,6 +200,7 @@ def drag(
         set_at = set_at[len(waiting) :]
     return {
         "rollback": rollback,
+        "buffer_ms": buffer_ms,
         "safety_ms": 1000 * safety_s,
         "seconds": seconds,
         "settings_heard": len(ages),

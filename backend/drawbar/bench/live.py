@@ -432,4 +432,5 @@ def rows(result: JsonMapping) -> list[tuple[str, object, str]]:
 
 
 def _with(measured: JsonMapping) -> str:
-    return f"{measured['safety_ms']:g} ms ahead, rollback {'on' if measured['rollback'] else 'off'}"
+    held = f"{measured['buffer_ms']} ms in the output, {measured['safety_ms']:g} ms ahead"
+    return f"{held}, rollback {'on' if measured['rollback'] else 'off'}"

@@ -35,6 +35,8 @@ class Controls:
         """Set by every change; the engine clears it when it takes the changes over."""
         self.bypass = False
         """Where the bypass switch stands; `set_bypass` moves it."""
+        self.nudged = False
+        """A nudge was asked for and not given yet."""
         self._lock = threading.Lock()
         self._amounts: dict[str, float] = {}
         self._pending: dict[str, float] = {}
@@ -55,6 +57,11 @@ class Controls:
         self.bypass = on
         self.moved.set()
 
+    def nudge(self) -> None:
+        """Ask for a second that is drawn a little hotter."""
+        self.nudged = True
+        self.moved.set()
+
     def reset(self, amounts: Mapping[str, float]) -> None:
         """A new set of sliders, as a take begins; nothing is pending afterwards."""
         checked = {id: checked_amount(id, amount) for id, amount in amounts.items()}
@@ -62,6 +69,7 @@ class Controls:
             self._amounts = checked
             self._pending.clear()
             self._taken_at = -math.inf
+        self.nudged = False
         self.moved.clear()
 
     def forget(self, id: str) -> None:

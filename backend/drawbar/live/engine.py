@@ -32,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, DrawbarError
+from drawbar.live.audio_out.buffer import checked
 from drawbar.live.audio_out.channels import from_codec
 from drawbar.live.audio_out.chosen import ChosenOutput
 from drawbar.live.audio_out.limiter import Monitor
@@ -80,6 +81,8 @@ class Snapshot:
     output_name: str = ""
     output_reason: str = ""
     """Why this output and no better one."""
+    buffer_ms: int = 0
+    """What the output is kept filled with, as it stands now; 0 before there is one."""
     amounts: dict[str, float] = field(default_factory=dict)
     bypass: bool = False
     take_id: int = 0
@@ -87,6 +90,8 @@ class Snapshot:
     paused: bool = False
     waits: bool = False
     """Silent for now, because audio must be made first."""
+    loops: bool = False
+    """The music repeats itself; `Engine.nudge` leads out of it."""
     ready_s: float = 0.0
     """How much is made and not heard yet."""
 
@@ -203,6 +208,10 @@ class Engine:
         """Hear the unsteered twin (or, in a take without one, let go of all sliders from here on)."""
         self.controls.set_bypass(on)
 
+    def nudge(self) -> None:
+        """Draw the next second a little hotter, so that music that repeats itself goes on; the take remembers it."""
+        self.controls.nudge()
+
     def set_gain_db(self, gain_db: float) -> None:
         """The listener's volume; takes are not touched by it."""
         if self._context is not None:
@@ -258,6 +267,26 @@ class Engine:
 
         self._submit(change)
 
+    def set_buffer(self, buffer_ms: int | None) -> None:
+        """How much the output holds, from the next take on: less is faster, more is safer; None: as measured.
+
+        Raises BadInputError for less than 20 or more than 200 ms.
+        """
+        self._sound.buffer_ms = None if buffer_ms is None else checked(buffer_ms)
+
+    def measure_buffer(self) -> None:
+        """Find the smallest buffer without a drop-out, in silence: once per device, and until a take begins."""
+        request = self._request
+
+        def measure() -> None:
+            with self._lock:
+                if request != self._request or self._closed.is_set() or self._context is None:
+                    return
+                self._interrupt.clear()
+            self._sound.measure(self.sample_rate_hz, self._interrupt)
+
+        self._submit(measure)
+
     def snapshot(self) -> Snapshot:
         """How it is doing; cheap, call it as often as you like."""
         context, playback, output = self._context, self._playback, self.output
@@ -275,13 +304,21 @@ class Engine:
             device_lost=self._sound.lost,
             output_name=output.name if output is not None else "",
             output_reason=output.reason if output is not None else "",
+            buffer_ms=self._buffer_ms(),
             amounts=self.controls.amounts(),
             bypass=self.controls.bypass,
             take_id=self._take_id,
             paused=self._status.paused and playing,
             waits=playing and playback is not None and playback.waits,
+            loops=playing and playback is not None and playback.loops,
             ready_s=playback.ready_s if playback is not None else 0.0,
         )
+
+    def _buffer_ms(self) -> int:
+        if self.output is None:
+            return 0
+        spare_s = self._context.lead.spare_s if self._context is not None else 0.0
+        return round(1000 * (self.output.min_fill_s + spare_s))
 
     def _underruns(self) -> int:
         if self._playback is not None:

@@ -43,6 +43,10 @@ class RewindableStream(FrameStream, Protocol):
         """Goes back so that ``frame`` comes next."""
         ...
 
+    def nudge(self) -> int:
+        """Draws the next second a little hotter -> the position it begins at."""
+        ...
+
 
 class RenderModel(SitedModel, Protocol):
     """A loaded model that gives takes from beginning to end."""
@@ -65,6 +69,7 @@ class RenderModel(SitedModel, Protocol):
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
         melody: Sequence[int] = (),
+        nudges: Sequence[int] = (),
     ) -> FrameStream: ...
 
 
@@ -88,4 +93,5 @@ class PlayableModel(RenderModel, Protocol):
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
         melody: Sequence[int] = (),
+        nudges: Sequence[int] = (),
     ) -> RewindableStream: ...

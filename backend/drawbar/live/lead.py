@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 
 MOST_SPARE_S = 0.18
+JUMP_S = 2.0
+"""No frame takes as long: the machine slept, and its clock went on."""
 
 
 class LeadPolicy:
@@ -25,6 +27,8 @@ class LeadPolicy:
 
     def note(self, cost_s: float) -> None:
         """One frame took ``cost_s`` to generate and decode."""
+        if cost_s > JUMP_S:
+            return
         self._costs.append(cost_s)
         self._penalty_s *= 0.9995
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from drawbar.live.bypass import Bypass
 from drawbar.live.context import PlayContext
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.takes.take import Take, TakeSettings, stored
+from drawbar.musicgen.generation.loops import repeated
 from drawbar.musicgen.interfaces import Lanes
 from drawbar.prompts import MARK
 
@@ -27,6 +29,8 @@ FIRST_S = 0.06
 REBUFFER_S = 2.0
 """The same after an under-run on a machine that makes less than a second of music a second: one wait, no stutter."""
 FADE_S = 0.01
+LOOP_FRAMES, LOOK_FRAMES, LOOP_SHARE = 500, 50, 0.9
+"""How much of the past is looked at for repetition, how often, and from which share on it counts as a loop."""
 REWIND_INTERVAL_S = 0.04
 
 
@@ -68,10 +72,14 @@ class Playback:
             twin=settings.twin,
             blend=settings.blend,
             melody=settings.melody,
+            nudges=settings.nudges,
             automation=automation,
             prefix=None if prefix is None else torch.from_numpy(np.asarray(prefix, np.int64)),
         )
         self._recorded: Lanes | None = None
+        self._nudges: list[int] = list(settings.nudges)
+        self.loops = False
+        """Whether the music repeats itself: nine tenths of the last ten seconds came before in them."""
         self._started = False
         self._waiting = True
         self._handed = 0
@@ -128,7 +136,7 @@ class Playback:
             audio=trace.steered(),
             sample_rate_hz=self.rate,
             tokens=trace.tokens()[:, :frames],
-            settings=self.settings,
+            settings=replace(self.settings, nudges=tuple(self._nudges)),
             automation=stored(self._recorded),
             bank=self._context.bank_name,
             site=model.fingerprint,
@@ -249,6 +257,8 @@ class Playback:
             )
             self._add(frame.index, audio, before)
             self._next_frame = frame.index + 1
+        if self._next_frame % LOOK_FRAMES == 0 and self._next_frame >= LOOP_FRAMES:
+            self.loops = repeated(context.trace.tokens()[0, -LOOP_FRAMES:]) >= LOOP_SHARE
         done = context.clock.now()
         context.lead.note(done - began)
         return done
@@ -273,6 +283,9 @@ class Playback:
         # A drag moves at 30 Hz. If each move went back, no frame would ever be finished.
         if context.rollback and now < self._rewound_at + REWIND_INTERVAL_S:
             return
+        if context.controls.nudged:
+            context.controls.nudged = False
+            self._nudges.append(self._stream.nudge())
         moves = context.controls.take(now)
         release = context.controls.bypass and not self.settings.twin
         if not moves and release == self._released:

@@ -76,6 +76,7 @@ def _render(
             twin=settings.twin,
             blend=settings.blend,
             melody=settings.melody,
+            nudges=settings.nudges,
             prefix=None if prefix is None else torch.from_numpy(prefix.astype(np.int64)),
         ) as stream,
     ):

@@ -226,6 +226,7 @@ class Model:
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
         melody: Sequence[int] = (),
+        nudges: Sequence[int] = (),
     ) -> Stream:
         """One take, frame by frame (a context manager that is iterated).
 
@@ -233,7 +234,8 @@ class Model:
         begins behind it. ``guidance`` None leaves the null branch out. ``twin`` decodes the unsteered take of the
         same seed beside it. ``blend`` takes the place of ``prompt``: several prompts with weights, which a mixer's
         prompt weights move (``steering.prompt_weight``). ``melody`` are pitch classes
-        (``network.chroma``) that a melody model follows. Raises BadInputError for settings that do not fit.
+        (``network.chroma``) that a melody model follows; ``nudges`` are what `Stream.nudge` gave in the take that is
+        played again. Raises BadInputError for settings that do not fit.
         """
         if automation is not None and steering is None:
             raise BadInputError("automation without steering: give the mixer whose sliders it moves")
@@ -243,7 +245,7 @@ class Model:
                 f"observers of layers {layers}: the model has layers 0..{self.spec.n_layers - 1}"
             )
         frames = None if seconds is None else self.spec.frames(seconds)
-        settings = GenerationSettings((int(seed),), guidance, frames, twin)
+        settings = GenerationSettings((int(seed),), guidance, frames, twin, tuple(nudges))
         sampler = Sampler(self.spec.card, temperature, top_k, self.device, self.spec.change_temperature)
         forced = self._prefix(prefix, 1, frames)
 

@@ -72,8 +72,18 @@ class DeviceAndModelSettings:
         if engine is not None:
             with self._links.told():
                 engine.set_output(name or None)
+            engine.measure_buffer()
         self._links.settle("device")
         self._links.tell(f"Output: {name or 'the device of the system'}")
+
+    def choose_buffer(self, buffer_ms: int) -> None:
+        """How much the output holds from the next take on; 0: as measured, measured now if it was not yet."""
+        self.desk.transport.buffer_ms.set(buffer_ms)
+        engine = self._links.engine
+        if engine is not None:
+            with self._links.told():
+                engine.set_buffer(buffer_ms or None)
+            engine.measure_buffer()
 
     def device_lost(self, reason: str) -> None:
         """The take goes on without sound; say why and offer what there is."""

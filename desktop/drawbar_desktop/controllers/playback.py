@@ -57,6 +57,7 @@ class PlaybackController:
         self._slot_since = 0
         self._twin_gains_db = (0.0, 0.0)
         self._measuring = self._hushed = False
+        self._looping = False
         self._coming: Coming | None = None
         self.recalled: Recalled | None = None
         """The take that was restored last."""
@@ -94,6 +95,9 @@ class PlaybackController:
         if desk.transport.device.value:
             with self._links.told():
                 loaded.engine.set_output(desk.transport.device.value)
+        with self._links.told():
+            loaded.engine.set_buffer(desk.transport.buffer_ms.value or None)
+        loaded.engine.measure_buffer()
 
     # -- takes ----------------------------------------------------------------------------------------
 
@@ -283,6 +287,7 @@ class PlaybackController:
         if desk.recorder is not None and desk.recorder.recording and snapshot.state in SOUNDING:
             self._spool(snapshot)
         self._keep_up(snapshot)
+        self._offer_nudge(snapshot)
         self.keep_take()
         if snapshot.state in ("done", "error") and desk.recorder is not None and desk.recorder.recording:
             desk.recorder.end()
@@ -303,6 +308,20 @@ class PlaybackController:
                     ("Make it first, then play", lambda: engine.make_first(True)),
                     ("Go on as it is", lambda: None), sign="timer-sand",
                 )  # fmt: skip
+
+    def _offer_nudge(self, snapshot: SnapshotLike) -> None:
+        """Music that repeats itself: said once, until it does not any more; nothing happens by itself."""
+        engine = self._links.engine
+        if engine is None or snapshot.loops == self._looping:
+            return
+        self._looping = snapshot.loops
+        if not snapshot.loops:
+            self._links.settle("loop")
+            return
+        self._links.ask(
+            "loop", "The music repeats itself.", ("Nudge it", engine.nudge), ("Leave it", lambda: None),
+            sign="repeat",
+        )  # fmt: skip
 
     def _show_coming(self, snapshot: SnapshotLike) -> None:
         """A take that was asked for takes the timeline when it plays; one that fails before leaves what is there."""

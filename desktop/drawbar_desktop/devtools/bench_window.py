@@ -101,7 +101,16 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         if name in ("set_amount", "set_bypass", "set_gain_db", "add_feature", "remove_feature", "set_mode"):
             return lambda *_: None
-        if name in ("preview", "set_output", "close", "pause", "make_first"):
+        if name in (
+            "preview",
+            "set_output",
+            "set_buffer",
+            "measure_buffer",
+            "nudge",
+            "close",
+            "pause",
+            "make_first",
+        ):
             return lambda *_: None
         raise AttributeError(name)
 

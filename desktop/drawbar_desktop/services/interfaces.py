@@ -64,6 +64,18 @@ class EnginePort(Protocol):
 
     def set_output(self, device: str | None) -> object: ...
 
+    def set_buffer(self, buffer_ms: int | None) -> object:
+        """How much the output holds; None: as measured."""
+        ...
+
+    def nudge(self) -> object:
+        """Draw the next second a little hotter."""
+        ...
+
+    def measure_buffer(self) -> object:
+        """Find the smallest one that works, unless it is known."""
+        ...
+
     @property
     def take(self) -> Take | None:
         """The last take that ended, or None."""

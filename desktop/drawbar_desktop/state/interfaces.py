@@ -132,6 +132,16 @@ class SnapshotLike(Protocol):
     def output_name(self) -> str: ...
 
     @property
+    def loops(self) -> bool:
+        """The music repeats itself."""
+        ...
+
+    @property
+    def buffer_ms(self) -> int:
+        """What the output holds; 0 before there is one."""
+        ...
+
+    @property
     def output_reason(self) -> str:
         """Why it goes there and not to a better place; empty for the best."""
         ...

@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "theme": "dark",
     "scale_percent": 100,
     "device": "",
+    "buffer_ms": 0,
     "gain_db": 0.0,
     "seconds": 30.0,
     "endless": False,
@@ -59,6 +60,7 @@ DEFAULTS: dict[str, Any] = {
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "theme": lambda v: v in THEMES,
     "scale_percent": lambda v: v in SCALES,
+    "buffer_ms": lambda v: v == 0 or 20 <= v <= 200,
     "gain_db": lambda v: -60 <= v <= 12,
     "share": lambda v: 0 <= v <= 1,
     "seconds": lambda v: 1 <= v <= 3600,

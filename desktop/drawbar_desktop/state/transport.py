@@ -26,6 +26,7 @@ class Readout:
     underruns: int = 0
     message: str = ""
     output_name: str = ""
+    buffer_ms: int = 0
 
 
 def format_time(seconds: float) -> str:
@@ -110,6 +111,8 @@ class Transport:
         self.position_s = Value(0.0)
         self.devices: Value[tuple[str, ...]] = Value(())
         self.device = Value("")
+        self.buffer_ms = Value(0)
+        """What the output is to hold; 0: the smallest that works, as measured."""
         """The chosen output by name; empty = the system's."""
         self.used: Event[[]] = Event()
         """A take was begun with these settings."""
@@ -174,6 +177,7 @@ class Transport:
                 snapshot.underruns,
                 snapshot.message,
                 snapshot.output_name,
+                snapshot.buffer_ms,
             )
         )
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drawbar.musicgen import Model
+from drawbar.musicgen.generation.loops import repeated
 
 _WINDOW_S = 0.1
 _SILENT_DB = -60.0
 _CLIPPED = 0.999
-_GRAM = 8  # frames: 160 ms
 
 Floats = NDArray[np.float32]
 
@@ -59,8 +59,4 @@ def _cross_entropy(model: Model, tokens: Tensor) -> Floats:
 
 def _repetition(codes: NDArray[np.int64]) -> Floats:
     """Share of 160 ms stretches of the first codebook ``[B, T]`` that came before in the same clip."""
-    if codes.shape[1] <= _GRAM:
-        return np.zeros(len(codes), np.float32)
-    grams = np.lib.stride_tricks.sliding_window_view(codes, _GRAM, axis=1)
-    distinct = [len({row.tobytes() for row in clip}) for clip in np.ascontiguousarray(grams)]
-    return 1 - np.array(distinct, np.float32) / grams.shape[1]
+    return np.array([repeated(clip) for clip in codes], np.float32)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 
+from drawbar.live.audio_out import buffer
 from drawbar.live.audio_out.output import NullOutput, Output, open_output
 from drawbar.live.clock import Clock
 
@@ -18,6 +20,8 @@ class ChosenOutput:
         self.output = output
         self.lost = ""
         """Why what was chosen is gone; takes go on in silence until another is chosen. Empty while all is well."""
+        self.buffer_ms: int | None = None
+        """What the player is to hold; None: what was measured on this device, else what it asks for itself."""
         self._clock = clock
         self._device: str | int | None = None
         self._device_rate_hz = device_rate_hz
@@ -26,7 +30,21 @@ class ChosenOutput:
         """The player, opened if it is not. Raises what `open_output` raises."""
         if self.output is None:
             self.output = self._opened(sample_rate_hz, kind)
+        buffer_ms = self.buffer_ms or buffer.remembered(self.output.name)
+        if buffer_ms is not None and not isinstance(self.output, NullOutput):
+            self.output.min_fill_s = buffer_ms / 1000
         return self.output
+
+    def measure(self, sample_rate_hz: int, interrupt: threading.Event) -> None:
+        """Finds the smallest buffer once per device, with silence; ``interrupt`` leaves it for another time."""
+        output = self.open(sample_rate_hz)
+        known = self.buffer_ms or buffer.remembered(output.name)
+        if known is not None or isinstance(output, NullOutput):
+            return
+        found = buffer.measure(output, self._clock, interrupt)
+        if found is not None:
+            buffer.remember(output.name, found)
+            self.open(sample_rate_hz)
 
     def choose(self, device: str | int | None) -> None:
         """Another device; the old one is given back."""

@@ -85,6 +85,8 @@ class TakeSettings:
     branch: str = "conditional"
     """Guidance branches that sliders which add act on, ``conditional`` or ``both``; takes of before it was written
     down acted on both."""
+    nudges: tuple[Frame, ...] = ()
+    """Positions from which on a second was drawn a little hotter, to leave a loop."""
 
     blend: tuple[PromptPart, ...] = ()
     """Several prompts with their weights when the take begins, in the place of ``prompt`` (which stays as its title);

@@ -31,6 +31,7 @@ from drawbar.errors import BadInputError, NotFiniteError
 from drawbar.musicgen.generation.blend import Blend
 from drawbar.musicgen.generation.compiled_frame import CompiledFrame, can_compile
 from drawbar.musicgen.generation.graph import FrameGraph
+from drawbar.musicgen.generation.loops import NUDGE_FRAMES, nudged
 from drawbar.musicgen.generation.sampling import Sampler
 from drawbar.musicgen.interfaces import Hold, SteeringRun
 from drawbar.musicgen.network.cache import Cache
@@ -50,6 +51,8 @@ class GenerationSettings:
     """Frames in all (a prefix included); None is endless."""
     twin: bool = False
     """Also decodes every clip unsteered."""
+    nudges: tuple[int, ...] = ()
+    """Positions from which on a second is drawn a little hotter (see `loops`)."""
 
 
 class Generation:
@@ -106,6 +109,8 @@ class Generation:
         """Entries of frames before this one are forced."""
         self.kept: dict[tuple[int, int], int] = dict(kept or {}) if self.clips == 1 else {}
         """``(codebook, frame)`` -> tokens decided before a rewind from a position that was computed again."""
+        self.nudges = list(settings.nudges)
+        self._temperature = sampler.temperature
         self._still: Interventions | None = None
         self.watch = {
             layer: torch.zeros(self.rows, self.spec.d_model, device=self._device) for layer in watched
@@ -144,10 +149,13 @@ class Generation:
     def _computed(self, position: int, steps: Tensor, cache: Cache) -> Tensor | None:
         """One position -> the tokens it predicts ``[tracks, K]``; None when the logits are not finite."""
         assert self._still is not None
+        hot = any(first <= position < first + NUDGE_FRAMES for first in self.nudges)
+        self._sampler.temperature = nudged(self._temperature) if hot else self._temperature
         places = self._places(position)
         seeds = self.settings.seeds * (2 if self.settings.twin else 1)
         # Clamp and mute read the residual before they change it, as Python code: a captured graph cannot.
-        if self._graphed and not self._still.edit:
+        # A graph on a GPU has its temperature captured.
+        if self._graphed and not self._still.edit and (self._compiled or not hot):
             graph = self._graph(cache)
             graph.steer(self._still.add)
             graph.launch(steps, cache.length, [self._sampler.noise.keys(seed, places) for seed in seeds])

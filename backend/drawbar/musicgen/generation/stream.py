@@ -130,6 +130,12 @@ class Stream:
             for position in [p for p in notes if p >= frame]:
                 del notes[position]
 
+    def nudge(self) -> int:
+        """Draws the next second a little hotter, to leave a loop -> the position it begins at, for a replay."""
+        generation = self._open
+        generation.nudges.append(generation.position)
+        return generation.position
+
     def cancel(self) -> None:
         """Ends the iteration before the next frame; may be called from any thread."""
         self._cancelled.set()

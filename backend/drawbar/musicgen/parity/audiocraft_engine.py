@@ -55,6 +55,7 @@ class ReferenceEngine:
         twin: bool = False,
         blend: Sequence[PromptPart] = (),
         melody: Sequence[int] = (),
+        nudges: Sequence[int] = (),
     ) -> ReferenceStream:
         """One take, frame by frame; see ``Model.stream``. Raises BadInputError and NotSupportedError."""
         if seconds is None:
@@ -69,6 +70,8 @@ class ReferenceEngine:
             )
         if blend:
             raise NotSupportedError("the reference engine blends no prompts: render with --engine drawbar")
+        if nudges:
+            raise NotSupportedError("the reference engine has no nudges: render the take with drawbar's own")
         if prefix is not None:
             raise NotSupportedError(
                 "the reference engine continues no take: render from the beginning instead"

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from drawbar.live.audio_out.buffer import BUFFERS_MS
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.machine import About
 from drawbar_desktop.state.midi import KINDS, TARGETS
@@ -46,6 +47,10 @@ class Manager(Protocol):
 
     def choose_device(self, name: str) -> object:
         """Play through another device."""
+        ...
+
+    def choose_buffer(self, buffer_ms: int) -> object:
+        """Have the output hold so much; 0: as measured."""
         ...
 
     def refresh(self) -> object:
@@ -159,6 +164,19 @@ class SettingsSheet(Sheet):
         column.addLayout(row)
         self._output = label("", "small", wrap=True)
         column.addWidget(self._output)
+        self.buffer = Menu()
+        self.buffer.setAccessibleName("Output buffer")
+        self.buffer.addItem("Auto: the smallest without a drop-out", 0)
+        for size_ms in BUFFERS_MS:
+            self.buffer.addItem(f"{size_ms} ms", size_ms)
+        self.buffer.activated.connect(
+            lambda _: self._manager.choose_buffer(int(self.buffer.currentData() or 0))
+        )
+        transport.buffer_ms.bind(
+            lambda size_ms: self.buffer.setCurrentIndex(max(0, self.buffer.findData(size_ms)))
+        )
+        column.addWidget(label("BUFFER", "caption"))
+        column.addWidget(self.buffer)
         column.addWidget(
             label(
                 "The device keeps its own sample rate; Drawbar resamples. A limiter (\u22121 dB true peak) guards "
@@ -176,7 +194,10 @@ class SettingsSheet(Sheet):
         transport.devices.bind(lambda _: self._fill_devices())
         transport.device.bind(lambda _: self._fill_devices())
         transport.readout.bind(
-            lambda r: self._output.setText(f"Now: {r.output_name or 'opens with the first take'}")
+            lambda r: self._output.setText(
+                f"Now: {r.output_name or 'opens with the first take'}"
+                + (f", {r.buffer_ms} ms in its buffer" if r.buffer_ms else "")
+            )
         )
 
     def _fill_devices(self) -> None:
