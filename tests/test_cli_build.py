@@ -62,15 +62,18 @@ def test_a_file_of_settings(
 
 
 def test_a_corpus_and_options(seen: list[pipeline.BuildSettings], tmp_path: Path) -> None:
+    saes = [str(tmp_path / name) for name in "ab"]
+    for sae in saes:
+        Path(sae).mkdir()
     words = ["build", str(tmp_path), "--model", "small", "--layers", "3,5", "--out", str(tmp_path / "run")]
-    assert cli.main([*words, "--sae", "a", "--sae", "b", "--stream"]) == 0
+    assert cli.main([*words, "--sae", saes[0], "--sae", saes[1], "--stream"]) == 0
     assert cli.main(["build", str(tmp_path / "run"), "--corpus", "composed:3", "--layer", "3"]) == 0
     first, second = seen
     assert (first.corpus, first.model, first.layers, first.sae_files) == (
         str(tmp_path),
         "small",
         (3, 5),
-        ("a", "b"),
+        tuple(saes),
     )
     assert first.residuals == "stream"
     assert (second.corpus, second.out, second.layers) == ("composed:3", tmp_path / "run", (3,))

@@ -30,14 +30,18 @@ Words = Callable[[Path, Path], list[object]]
 """The disk and a folder of things to read -> a command that would write on that disk."""
 
 WRITES: dict[str, Words] = {
+    "bank export-json": lambda disk, given: ["bank", "export-json", given / "bank", disk / "run"],
     "bank install": lambda disk, given: ["bank", "install", given / "b.drawbank"],
     "bank pack": lambda disk, given: ["bank", "pack", "embedded", disk / "old"],
     "bank remove": lambda disk, given: ["bank", "remove", "synthetic-00000000"],
     "bank starter": lambda disk, given: ["bank", "starter", "--out", disk / "run"],
+    "bank table": lambda disk, given: ["bank", "table", disk / "run", "embedded"],
     "bench concepts": lambda disk, given: ["bench", "concepts", "--report", disk / "old"],
     "bench model": lambda disk, given: ["bench", "model", "--report", disk / "old"],
     "bench null": lambda disk, given: ["bench", "null", "--write", disk / "old"],
+    "bench scale": lambda disk, given: ["bench", "scale", "--report", disk / "old"],
     "bench steering-methods": lambda disk, given: ["bench", "steering-methods", "x.py", "--out", disk / "run"],
+    "bench tables": lambda disk, given: ["bench", "tables", "--rows", 1000, "--folder", disk / "run"],
     "bench variants": lambda disk, given: ["bench", "variants", "--out", disk / "run"],
     "blind": lambda disk, given: ["blind", "--session", disk / "session.json"],
     "build": lambda disk, given: ["build", "composed:2", "--out", disk / "run"],

@@ -169,7 +169,7 @@ def test_the_choice_is_remembered_and_a_ban_is_kept(
     monkeypatch.setenv("DRAWBAR_HOME", str(tmp_path))
     monkeypatch.setattr(precision, "_SMALL", 0)
     times = {"float32": 0.05, "int8": 0.03, "int4": 0.02}
-    monkeypatch.setattr(precision, "_step_seconds", lambda _spec, name: times[name])
+    monkeypatch.setattr(precision, "step_seconds", lambda _spec, name: times[name])
     assert precision.choose(copy.deepcopy(decoder), "digest").precision == "int4"
     times["float32"] = 0.001
     assert precision.choose(copy.deepcopy(decoder), "digest").precision == "int4", "the first choice holds"

@@ -11,13 +11,17 @@ def store() -> Iterator[str]:
     moto = pytest.importorskip("moto.server", reason="needs moto's S3 server")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    host, port = server.get_host_and_port()
+    bucket = f"runs-{port}"  # what an earlier module wrote is still in this process
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "testing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         import fsspec
 
-        fsspec.filesystem("s3").mkdir("runs")
-        yield "s3://runs"
+        # It would still know an earlier module's server.
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        fsspec.filesystem("s3").mkdir(bucket)
+        yield f"s3://{bucket}"
     server.stop()

@@ -18,6 +18,7 @@ from drawbar.cli.options import (
     ModelOption,
     PrecisionOption,
     file_to_write,
+    folder_to_write,
 )
 from drawbar.cli.output import line, out_json, progress, say, status, table
 from drawbar.errors import BadInputError
@@ -128,7 +129,12 @@ def bench_search(
 def bench_tables(
     rows: Annotated[int, typer.Option("--rows", min=1000, help="Features, over many banks.")] = 10_000_000,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Keep the table there, or search the one that is there.")
+        Path | None,
+        typer.Option(
+            "--folder",
+            callback=folder_to_write,
+            help="Keep the table there, or search the one that is there.",
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

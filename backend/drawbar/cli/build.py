@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag, folder_to_write
+from drawbar.cli.options import FontOption, JsonFlag, folder_to_write, run_to_write
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.files.json_object import JsonObject
@@ -33,7 +33,9 @@ def build(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", help="The run's folder, or s3://... of an object store; the bank appears in OUT/bank."
+            "--out",
+            callback=run_to_write,
+            help="The run's folder, or s3://... of an object store; the bank appears in OUT/bank.",
         ),
     ] = None,
     config: Annotated[

@@ -229,7 +229,9 @@ def bank_verify(
 @bank_app.command("export-json")
 def bank_export_json(
     bank: Annotated[str, typer.Argument(help="A bank's folder, or the name of an installed one.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write, one file a layer.")],
+    out: Annotated[
+        Path, typer.Argument(callback=folder_to_write, help="The folder to write, one file a layer.")
+    ],
 ) -> None:
     """Write a bank as JSON in the field names of Neuronpedia's exports."""
     from drawbar.bank.neuronpedia import export_neuronpedia

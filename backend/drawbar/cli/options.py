@@ -29,8 +29,15 @@ def file_to_write(path: Path | None) -> Path | None:
     return path
 
 
+def run_to_write(place: str | None) -> str | None:
+    """A run's folder can be written there. An object store (``s3://...``) is tried when it is opened."""
+    if place is not None and "://" not in place:
+        check_folder(Path(place))
+    return place
+
+
 def folder_to_write(path: Path | None) -> Path | None:
-    """The same of a folder."""
+    """A folder can be written there (see ``file_to_write``)."""
     if path is not None:
         check_folder(path)
     return path

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from drawbar.audio_analysis.transcriber import has_transcriber
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.playback import PlaybackController
 from drawbar_desktop.state.beat_grid import Grid
@@ -59,6 +58,8 @@ class TakeActions:
         about = f"{item.settings.prompt or 'no prompt'}   \u00b7   seed {item.settings.seed}"
         shown = history.playing.value == item.id or not self.desk.timeline.title
         loop = (self.desk.timeline.loop.value if shown else None) or item.loop
+        from drawbar.audio_analysis.transcriber import has_transcriber  # brings SciPy, which no start needs
+
         settings = item.settings
         return ExportOffer(
             f"drawbar-{settings.seed}",

@@ -238,7 +238,8 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 def _add(digest: hashlib._Hash, name: str, tensor: Tensor) -> None:
     digest.update(name.encode())
     values: Any = tensor.detach().to("cpu", torch.float32).contiguous().numpy()
-    digest.update(memoryview(values).cast("B"))
+    if values.size:  # a memoryview of nothing cannot be cast
+        digest.update(memoryview(values).cast("B"))
 
 
 def _section(module: nn.Module) -> dict[str, object]:
