@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drawbar.errors import BadInputError
-from drawbar.live import NullOutput
+from drawbar.live import NullOutput, TakeSettings
 from drawbar.live.audio_out import buffer
 from drawbar.live.audio_out.chosen import ChosenOutput
+from drawbar.live.audio_out.ring import Floats
 from drawbar.live.lead import LeadPolicy
 from tests.live.fakes import SteppedClock
 
@@ -39,6 +41,44 @@ class Card(NullOutput):
 def test_the_smallest_buffer_without_a_drop_out_is_found(late_s: float, found: int) -> None:
     clock = HeldUp(late_s)
     assert buffer.measure(NullOutput(clock=clock), clock, threading.Event()) == found
+
+
+class Resampling(NullOutput):
+    """Holds 29 ms that it cannot play yet, as from 32 to 44.1 kHz."""
+
+    held_s = 0.029
+    _written = 0
+
+    def queued(self) -> int:
+        held = 0 if self._finished else min(round(self.held_s * self.sample_rate_hz), self._written)
+        return super().queued() + held
+
+    def write(self, samples: Floats) -> int:
+        self._written += len(samples)
+        return super().write(samples)
+
+
+def test_what_a_resampler_holds_does_not_count_as_filled() -> None:
+    clock = SteppedClock()
+    output = Resampling(clock=clock)
+    assert buffer.measure(output, clock, threading.Event()) == 20
+    assert output.played() > 9 * 32_000
+
+
+def test_a_take_is_played_through_a_resampler_with_the_smallest_buffer(studio: Any) -> None:
+    room = studio()
+    room.output = room.engine._sound.output = Resampling(clock=room.clock)
+    room.output.min_fill_s = 0.02
+    assert room.play(TakeSettings("", seed=4, seconds=1.0)).complete
+
+
+def test_a_device_that_plays_nothing_does_not_count_as_one_without_drop_outs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SteppedClock()
+    output = NullOutput(clock=clock)
+    monkeypatch.setattr(output, "queued", lambda: 32_000)
+    assert buffer.measure(output, clock, threading.Event(), 1.0) == buffer.BUFFERS_MS[-1]
 
 
 def test_a_take_that_begins_ends_the_measurement() -> None:

@@ -307,7 +307,7 @@ class Playback:
 
     def _fill_s(self) -> float:
         """What the output is kept filled with: it cannot be recalled, so no more than this machine needs."""
-        return self.output.min_fill_s + self._context.lead.spare_s
+        return self.output.min_fill_s + self.output.held_s + self._context.lead.spare_s
 
     def _rewind(self) -> int | None:
         """Go back to the first frame that can be redone in time -> it, or None when there is none."""

@@ -53,13 +53,15 @@ def _holds(
     try:
         until = clock.now() + seconds
         while clock.now() < until:
-            while output.queued() < fill_s * rate and output.available() > len(silence) + 64:
+            while (
+                output.queued() < (fill_s + output.held_s) * rate and output.available() > len(silence) + 64
+            ):
                 output.write(silence)
             if output.underruns:
                 return False
             if output.failed or clock.wait(interrupt, FEED_S):
                 return None
-        return True
+        return output.played() > 0
     finally:
         output.stop()
 

@@ -56,6 +56,11 @@ class Output(Protocol):
         """What happened to a device that is gone; empty while it works."""
         ...
 
+    @property
+    def held_s(self) -> float:
+        """What a resampler holds of `queued` and cannot play yet: it comes on top of what is kept filled."""
+        ...
+
     def start(self) -> None:
         """A new take begins; playing starts with the first samples. Raises DeviceError."""
         ...
@@ -97,7 +102,7 @@ class NullOutput:
     """
 
     min_fill_s = 0.06
-    latency_s = 0.0
+    latency_s = held_s = 0.0
     failed = ""
 
     def __init__(

@@ -75,7 +75,7 @@ class PortAudioDevice:
         self._device_rate = int(device_rate_hz or found["default_samplerate"])
         self._channels = min(2, int(found["max_output_channels"]))
         self.name: str = found["name"]
-        self.min_fill_s = 0.05 if self._device_rate == sample_rate_hz else 0.07
+        self.min_fill_s = 0.05
         self._latency = 0.0
         self._begin()
 
@@ -90,6 +90,11 @@ class PortAudioDevice:
     @property
     def latency_s(self) -> float:
         return self._latency
+
+    @property
+    def held_s(self) -> float:
+        resampler = self._resampler
+        return 0.0 if self._finished or resampler is None else float(resampler.delay()) / self._device_rate
 
     def _resampled(self, samples: Floats, last: bool = False) -> Floats:
         """Samples at the model's rate -> as many channels as the device has, at its rate."""
@@ -109,7 +114,7 @@ class PortAudioDevice:
 
     def _waiting(self, frames: int) -> int:
         """Samples that ``frames`` in the ring and what the resampler holds are; notes when the last has left."""
-        held = 0.0 if self._finished or self._resampler is None else float(self._resampler.delay())
+        held = self.held_s * self._device_rate
         waiting = int(min(self._written, round((frames + held) * self.sample_rate_hz / self._device_rate)))
         if self._finished and not waiting and self._empty_since is None:
             self._empty_since = time.monotonic()
