@@ -38,6 +38,7 @@ class Audition:
         self._tokens: NDArray[np.uint16] | None = None
         self._starting = False
         self._example = False
+        self._opened = 0
         self._later: Path | None = None
         self._cancel = threading.Event()
         self._compared: tuple[str, str] | None = None
@@ -205,15 +206,19 @@ class Audition:
             self.open_take(item)
 
     def open_take(self, item: TakeItem, start_s: float = 0.0, gain_db: float = 0.0) -> None:
-        """Show a take on the timeline and play it."""
+        """Show a take on the timeline and play it. Of two that are read at once, the one asked for last is opened."""
         store = self.desk.history.store
         if store is None:
             return
+        self._opened += 1
+        asked = self._opened
 
         def read() -> Opened:
             return (store.audio(item), *store.heat(item))
 
         def opened(found: Opened | None, error: Exception | None) -> None:
+            if asked != self._opened:
+                return
             if found is None:
                 self._links.tell(f"The take cannot be opened: {error}")
                 return
