@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from drawbar.bundled.codec_training import train_codec
+from drawbar.bundled.commands import record
 from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
 from drawbar.bundled.export import export_model
 from drawbar.bundled.going_on import go_on_from
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
-from drawbar.bundled.recipe import CodecSettings, DecoderSettings
+from drawbar.bundled.recipe import CodecSettings, DecoderSettings, Recipe
 from drawbar.bundled.tokens import encode_material
 from drawbar.corpus import CONCEPTS, HELD_OUT_SEED, annotate, compose
 from drawbar.errors import BadInputError
@@ -129,19 +130,18 @@ def test_planted_heads_look_back_as_far_as_they_are_told() -> None:
     assert min(share for shares in plant(decoder, ((96, 40), (128,))) for share in shares) > 0.5
 
 
-def test_an_excerpt_is_asked_for_the_progression_in_its_own_order() -> None:
+def test_an_excerpt_is_asked_for_the_progression_of_its_phrase() -> None:
     piece = next(
         p
         for p in (compose(s, 30.0, version=2) for s in range(99))
         if len(set(p.loop)) == 4 and p.tempo_bpm == 125.0
     )
     everything = np.ones((1500, len(CONCEPTS)), dtype=bool)
-    bar = 96
-    turned = [*piece.loop[1:], piece.loop[0]]
-    asked = [excerpt_prompt(piece, everything, bar, 640, random.Random(n)) for n in range(60)]
-    said = [prompt for prompt in asked if all(name in prompt for name in set(piece.loop))]
-    assert said
-    assert all(prompt.index(turned[0]) < prompt.index(turned[-1]) for prompt in said)
+    for start, frames in ((0, 1152), (384 + 96, 16)):  # a whole excerpt, and a moment of the second phrase
+        asked = [excerpt_prompt(piece, everything, start, frames, random.Random(n)) for n in range(60)]
+        said = [prompt for prompt in asked if all(name in prompt for name in set(piece.loop))]
+        assert said
+        assert all(prompt.index(piece.loop[0]) < prompt.index(piece.loop[-1]) for prompt in said)
 
 
 def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, material: Material) -> None:
@@ -154,9 +154,13 @@ def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, ma
         "decoder_steps": 3,
         "decoder_minutes": 0.2,
         "frames": 99,
+        "codec": {"step": 6, "distance": 0.5},
+        "decoder_curve": [{"step": 3, "held_out": [1.0]}],
     }
     export_model(tmp_path / "model", language, codec, done)
     assert go_on_from(tmp_path / "model", tmp_path / "second", DECODER) == 3
+    log = (tmp_path / "second" / "log.txt").read_text().splitlines()
+    assert record(tmp_path / "second", Recipe(), log)["decoder_curve"] == done["decoder_curve"]
     assert torch.allclose(
         train_codec(tmp_path / "second" / "codec", material, CODEC, quiet).codebooks,
         codec.codebooks,

@@ -63,14 +63,18 @@ def excerpt_prompt(
     piece: Piece, concepts: NDArray[np.bool_], start: int, frames: int, rng: random.Random
 ) -> str:
     """The prompt of an excerpt: only parts heard in at least a quarter of it, only motifs that return inside it, and
-    the progression in the order in which the excerpt has it, where it comes round."""
+    the progression as the phrase has it in which the excerpt begins, where it comes round.
+
+    A short excerpt names the whole phrase's chords: of those that sound in it alone nobody could learn which chord of
+    a progression belongs where.
+    """
     share = concepts[start : start + frames].mean(axis=0)
     parts = tuple(p for p in piece.parts if share[CONCEPTS.index(p.role)] >= 0.25)
     begin_s, end_s = start / 50, (start + frames) / 50
     motifs = tuple(m for m in piece.motifs if m.start_s >= begin_s and m.end_s <= end_s)
-    heard = dataclasses.replace(
-        piece, parts=parts, motifs=motifs if len(motifs) > 1 else (), loop=_loop_from(piece, begin_s, end_s)
-    )
+    phrase = start // PHRASE_FRAMES * PHRASE_FRAMES
+    loop = _loop_from(piece, phrase / 50, max(end_s, (phrase + 2 * PHRASE_FRAMES) / 50))
+    heard = dataclasses.replace(piece, parts=parts, motifs=motifs if len(motifs) > 1 else (), loop=loop)
     return prompt_for(heard, rng)
 
 

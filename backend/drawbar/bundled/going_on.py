@@ -1,6 +1,7 @@
 """A model folder -> a run folder whose training goes on from it, on a machine that has only what was landed.
 
-The optimiser's memory is not in a model folder and starts afresh; the weights are those of the running average.
+The optimiser's memory is not in a model folder and starts afresh; the weights are those of the running average. The
+curve so far goes into the run's log, so that the next model's record has all of it.
 """
 
 from __future__ import annotations
@@ -56,4 +57,6 @@ def go_on_from(model: Path, work: Path, settings: DecoderSettings) -> int:
         {"weights": weights, "average": weights, "step": int(done["decoder_steps"]), "frames": int(done["frames"]),
          "spent_s": 60.0 * done["decoder_minutes"]}, places["decoder"],
     )  # fmt: skip
+    curve = [json.dumps(point) for point in [*done["decoder_curve"], done["codec"]]]
+    (work / "log.txt").write_text("".join(f"earlier  {point}\n" for point in curve))
     return int(done["decoder_steps"])

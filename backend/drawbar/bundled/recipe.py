@@ -70,11 +70,11 @@ class DecoderSettings:
     """The step at which text comes in; before it every prompt is null."""
     text_steps: int = 400
     """Steps that the text path trains alone then, on blind clips."""
-    text_rate: float = 0.4
+    text_rate: float = 0.8
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
     blind_frames: int = 16
     blind_batch: int = 72
-    blind_share: float = 0.1
+    blind_share: float = 0.25
     """Share of the steps that train on short clips from anywhere of which nothing is told but the prompt and the
     clock. Where the past is known it tells the next token so well that words are not listened to; but in a take
     that went quiet only they know what should be playing."""
@@ -87,7 +87,7 @@ class DecoderSettings:
     opening_batch: int = 13
     opening_share: float = 0.25
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
-    noise_share: float = 0.25
+    noise_share: float = 0.1
     """Share of the clips whose past is spoilt as the model's own takes may be (see ``context_noise``)."""
     noise_rate: float = 0.4
     """How much of such a clip at most."""
@@ -98,7 +98,7 @@ class DecoderSettings:
     own_guidance: float = 1.5
     own_frames: int = 384
     own_batch: int = 3
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     cool_down: float = 0.2
     """Share of the steps at the end over which the learning rate falls to zero."""
     average: float = 0.998

@@ -6,7 +6,7 @@ from drawbar.corpus.composer.annotate import FAST_BPM, SLOW_BPM
 from drawbar.corpus.composer.instruments import KEYS
 from drawbar.corpus.composer.piece import Part, Piece
 
-_TEMPO_SHARE, _LOOP_SHARE, _NOTHING_ELSE_SHARE = 0.35, 0.4, 0.08
+_TEMPO_SHARE, _LOOP_SHARE, _NOTHING_ELSE_SHARE = 0.6, 0.6, 0.08
 
 
 def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
