@@ -42,7 +42,7 @@ class Material:
 
 
 def _render_one(folder: Path, seed: int, seconds: float, soundfont: str) -> int:
-    piece = compose(seed=seed, seconds=seconds, version=2)
+    piece = compose(seed=seed, seconds=seconds)
     (folder / f"{seed}.json").write_text(piece.to_json())
     np.save(folder / f"{seed}.concepts.npy", annotate(piece).concepts)
     audio = render_audio(piece, soundfont)

@@ -19,7 +19,7 @@ def main() -> None:
     here = Path(__file__).parent
     index = []
     for seed in SEEDS:
-        piece = compose(seed, SECONDS)
+        piece = compose(seed, SECONDS, version=1)
         name = f"clip{seed}"
         (here / f"{name}.json").write_text(piece.to_json() + "\n")
         annotate(piece).save(here / f"{name}.npz")
