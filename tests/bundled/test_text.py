@@ -56,7 +56,7 @@ def test_no_sign_of_the_rules_is_left_in_a_prompt(saved: Tokenizer) -> None:
         ("Slow piano in A minor, with drums", "slow piano in a minor with drums </s>"),
         ("sad tune in c#", "minor melody in c sharp </s>"),
         ("in B flat minor", "in a sharp minor </s>"),
-        ("Am - F at 94 bpm", "chord_1 root_a quality_min chord_2 root_f quality_maj bpm_94 </s>"),
+        ("Am - F at 94 bpm", "chord_1_of_2 root_a quality_min chord_2_of_2 root_f quality_maj bpm_94 </s>"),
     ],
 )
 def test_the_tokenizer_speaks_the_composers_words(text: str, words: str, saved: Tokenizer) -> None:

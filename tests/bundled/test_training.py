@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from drawbar.bundled.chord_heads import plant as plant_chords
 from drawbar.bundled.codec_training import train_codec
 from drawbar.bundled.commands import record
-from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, train_decoder
+from drawbar.bundled.decoder_training import excerpt_prompt, first_notes, new_language, train_decoder
 from drawbar.bundled.export import export_model
 from drawbar.bundled.going_on import go_on_from
 from drawbar.bundled.lag_heads import plant
@@ -19,6 +20,7 @@ from drawbar.bundled.material import Material
 from drawbar.bundled.recipe import CodecSettings, DecoderSettings, Recipe
 from drawbar.bundled.tokens import encode_material
 from drawbar.corpus import CONCEPTS, HELD_OUT_SEED, annotate, compose
+from drawbar.corpus.composer.prompt_words import PLACES
 from drawbar.errors import BadInputError
 from drawbar.musicgen.codec.bands import BandConfig
 from drawbar.musicgen.network.decoder import Decoder
@@ -29,7 +31,7 @@ CODEC = CodecSettings(
     fit_pieces=3, fit_seconds=1.0, fit_rounds=3, steps=6, batch=2, clip_frames=16, checkpoint_every=3,
 )  # fmt: skip
 DECODER = DecoderSettings(
-    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), clock_periods=(8, 4), text_layers=1,
+    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), clock_periods=(384, 192), text_layers=1,
     context_frames=60, steps=6, text_from=1, text_steps=2, blind_frames=8, blind_batch=4, short_frames=20,
     own_takes=4, own_frames=12, short_batch=2, long_batch=1, opening_frames=10,
     opening_batch=3, warm_up=2, checkpoint_every=3,
@@ -177,3 +179,10 @@ def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, ma
         go_on_from(tmp_path / "model", tmp_path / "second", DECODER)
     with pytest.raises(BadInputError, match="not a model of this recipe"):
         go_on_from(tmp_path / "model", tmp_path / "third", replace(DECODER, d_ff=64))
+
+
+def test_a_planted_head_finds_the_chord_that_is_due() -> None:
+    torch.manual_seed(0)
+    language = new_language(DecoderSettings())
+    places = {language.tokenizer.convert_tokens_to_ids(word): place for word, place in PLACES.items()}
+    assert plant_chords(language.decoder, language.text_encoder, places, 384) > 0.9

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
+from drawbar.bundled import chord_heads
 from drawbar.bundled.context_noise import from_there, gone_wrong
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
@@ -27,6 +28,7 @@ from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
 from drawbar.corpus.composer.chord_names import chord_name
 from drawbar.corpus.composer.loops import PHRASE_FRAMES
+from drawbar.corpus.composer.prompt_words import PLACES
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
@@ -277,7 +279,14 @@ def new_language(settings: DecoderSettings) -> Language:
         plant(decoder, settings.lags)
         books = decoder.embed.weight.view(spec.n_q, spec.card + 1, -1)[:, : spec.card]
         decoder.head.weight.copy_(0.3 * books.reshape(spec.n_q * spec.card, -1))
-    return Language(decoder, make_text_encoder(settings), make_tokenizer())
+    language = Language(decoder, make_text_encoder(settings), make_tokenizer())
+    _plant_chords(language)
+    return language
+
+
+def _plant_chords(language: Language) -> None:
+    places = {language.tokenizer.convert_tokens_to_ids(word): place for word, place in PLACES.items()}
+    chord_heads.plant(language.decoder, language.text_encoder, places, PHRASE_FRAMES)
 
 
 def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
@@ -294,6 +303,7 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         for name, parameter in _text_path(language).items():
             if name in drawn:
                 parameter.copy_(drawn[name])
+    _plant_chords(language)
     parameters = list(_text_path(language).values())
     optimiser = torch.optim.AdamW(
         parameters, lr=s.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True

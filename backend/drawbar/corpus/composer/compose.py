@@ -50,7 +50,9 @@ _CHORD_CENTER = {"low": 50, "middle": 60, "high": 71}
 _LEAD_CENTER = {"low": 62, "middle": 72, "high": 83}
 
 
-def compose(seed: int, seconds: float = 30.0, casting: Casting | None = None, version: int | None = None) -> Piece:
+def compose(
+    seed: int, seconds: float = 30.0, casting: Casting | None = None, version: int | None = None
+) -> Piece:
     """Return the piece of `seed`, `seconds` long; the same on every platform and in every process.
 
     A `casting` says which roles play, and who writes the lead, where the seed should not decide; such a piece is

@@ -13,7 +13,9 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from drawbar.corpus.composer.chord_names import QUALITY_SPELLINGS, ROOT_SPELLINGS, SIMPLIFIED, SLASH_BASS
 from drawbar.corpus.composer.instruments import KEYS
 from drawbar.corpus.composer.prompt_words import (
+    LONGEST_LOOP,
     PLACE_WORDS,
+    PLACES,
     PROMPT_WORDS,
     QUALITY_WORDS,
     ROOT_WORDS,
@@ -94,7 +96,11 @@ def _chords() -> _Rules:
     for lost, quality, spellings in SIMPLIFIED:
         found.append((f"{_QUALITY}{_qualities(spellings)}", f"{QUALITY_WORDS[quality]} {lost} "))
     # Each rule changes the first sign that is left.
-    found += [(rf"\A[^{_CHORD}]*\K{_CHORD}", f" {word}") for word in PLACE_WORDS]
+    found += [(rf"\A[^{_CHORD}]*\K{_CHORD}", f" chord_{place} ") for place in range(1, LONGEST_LOOP + 1)]
+    # How many there are is known once the last one is counted.
+    for word, (place, count) in sorted(PLACES.items(), key=lambda item: -item[1][1]):
+        last = rf"(?=.*\bchord_{count}\b)" if place < count else ""
+        found.append((rf"\bchord_{place}\b{last}", word))
     return [*found, (f"[{_CHORD}{_QUALITY}]", " ")]
 
 

@@ -29,7 +29,13 @@ def tempo_word(bpm: float) -> str:
 
 # Words that nobody types, made by the rules alone. One run of word characters each, so that no tokenizer splits them.
 TEMPO_WORDS: tuple[str, ...] = tuple(map(tempo_word, TEMPI_BPM))
-PLACE_WORDS: tuple[str, ...] = tuple(f"chord_{n}" for n in range(1, LONGEST_LOOP + 1))
+PLACES: dict[str, tuple[int, int]] = {
+    f"chord_{place}_of_{count}": (place, count)
+    for count in range(1, LONGEST_LOOP + 1)
+    for place in range(1, count + 1)
+}
+"""Which chord of how many: together they say when it sounds, because the chords of a list share the phrase evenly."""
+PLACE_WORDS: tuple[str, ...] = tuple(PLACES)
 ROOT_WORDS: tuple[str, ...] = tuple("root_" + key.replace(" ", "_") for key in KEYS)
 QUALITY_WORDS: dict[str, str] = {quality: f"quality_{quality}" for quality in QUALITY_SPELLINGS}
 
