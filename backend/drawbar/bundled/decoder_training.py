@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
-from drawbar.bundled import chord_heads
+from drawbar.bundled.chord_heads import ChordHeads
 from drawbar.bundled.context_noise import from_there, gone_wrong
 from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
@@ -280,13 +280,15 @@ def new_language(settings: DecoderSettings) -> Language:
         books = decoder.embed.weight.view(spec.n_q, spec.card + 1, -1)[:, : spec.card]
         decoder.head.weight.copy_(0.3 * books.reshape(spec.n_q * spec.card, -1))
     language = Language(decoder, make_text_encoder(settings), make_tokenizer())
-    _plant_chords(language)
+    chord_heads(language).plant()
     return language
 
 
-def _plant_chords(language: Language) -> None:
-    places = {language.tokenizer.convert_tokens_to_ids(word): place for word, place in PLACES.items()}
-    chord_heads.plant(language.decoder, language.text_encoder, places, PHRASE_FRAMES)
+def chord_heads(language: Language) -> ChordHeads:
+    """The heads that find the chord which a prompt asks for now, as they are in ``language``."""
+    number = language.tokenizer.convert_tokens_to_ids
+    places = {number(word): place for word, place in PLACES.items()}
+    return ChordHeads(language.decoder, language.text_encoder, places, PHRASE_FRAMES)
 
 
 def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
@@ -303,7 +305,8 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         for name, parameter in _text_path(language).items():
             if name in drawn:
                 parameter.copy_(drawn[name])
-    _plant_chords(language)
+    chords = chord_heads(language)
+    chords.plant()
     parameters = list(_text_path(language).values())
     optimiser = torch.optim.AdamW(
         parameters, lr=s.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -317,6 +320,7 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
+        chords.hold()
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
         if (step + 1) % 50 == 0:
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
@@ -394,6 +398,7 @@ def train_decoder(
             optimiser.load_state_dict(saved["optimiser"])
         else:  # made from a landed model
             warm_from = first
+    chords = chord_heads(language)
     weights = torch.tensor(settings.book_weights)
     began = time.monotonic() - spent_s
     recent: Tensor | None = None
@@ -425,6 +430,7 @@ def train_decoder(
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimiser.step()
+        chords.hold()
         seen += batch.shape[0] * batch.shape[2]
         decay = min(settings.average, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
