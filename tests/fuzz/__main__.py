@@ -32,7 +32,7 @@ def main() -> int:
     from tests.fuzz.guard import Finding, run
     from tests.fuzz.results import add, findings, table, write_table
     from tests.fuzz.specimens import write_specimens
-    from tests.fuzz.targets import TARGETS
+    from tests.fuzz.targets import TARGETS, warm_up
 
     chosen = [t for t in TARGETS if not options.only or t.__name__ in options.only.split(",")]
     counts: dict[str, Counter[str]] = {target.__name__: Counter() for target in chosen}
@@ -41,6 +41,7 @@ def main() -> int:
         home = Path(folder, "whole")
         home.mkdir()
         write_specimens(home)
+        warm_up(home)
         for first in range(options.first, options.first + options.inputs, BATCH):
             for target in chosen:
                 if time.monotonic() - begun > options.seconds:

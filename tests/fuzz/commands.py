@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,41 @@ FILES = (
     "bank", "b.drawbank", "sae", "hf", "hf/config.json", "takes", "a.wav", "run.json", "run.toml", "own.csv",
     "people.csv", "bank/bank.sqlite",
 )  # fmt: skip
-LONG = {"bench", "prove", "study", "compose", "verify", "evidence", "survivors", "doctor"}
-"""Whose right use takes minutes; they get a first word that ends early, or ``--plan`` where they have it."""
-ALWAYS = {
+NOBODY = ["--model", "nobody/nothing"]
+ENDINGS: dict[str, list[str]] = {
     "render": ["--seconds", "0.2"],
-    "build": ["--plan"],
-    "prove": ["--plan"],
     "compose": ["--pieces", "0"],
     "blind": ["--trials", "0"],
-}
+    "verify": ["--frames", "0"],
+    "report evidence": NOBODY,
+    "study manifest": ["--composed", "0"],
+    "study score": ["--pieces", "0"],
+    "study positive": ["--tracks", "0"],
+    "study null": ["--tracks", "0"],
+    "bench search": ["--features", "20"],
+    "bench tables": ["--rows", "50"],
+    "bench scale": ["--pieces", "0"],
+    "bench sae": ["--width", "8", "--features", "16", "--k", "2", "--batch", "8", "--steps", "1", "--rounds", "1"],
+    "bench score": ["--features", "8", "--layers", "1", "--k", "1", "--clips", "1"],
+    "bench decoder": ["--shape", "none"],
+    "bench null": ["--runs", "0"],
+    "bench synth-sae": ["--features", "8", "--width", "8", "--d-sae", "8", "--k", "1", "--steps", "1"],
+}  # fmt: skip
+"""What a command is told at last whose right use takes minutes; others get ``--plan``, or a model that there is not."""
 
 
-def leaves() -> list[tuple[list[str], Any]]:
+def ending(words: str, leaf: Any) -> list[str]:
+    """Words that make the command end soon, behind any other words."""
+    options = {name for part in leaf.params for name in part.opts}
+    if words in ENDINGS:
+        return ENDINGS[words]
+    if "--plan" in options:
+        return ["--plan"]
+    return NOBODY if words.startswith(("bench", "sliders")) and "--model" in options else []
+
+
+@cache
+def all_commands() -> list[tuple[list[str], Any]]:
     """Every command and the words that lead to it."""
     found: list[tuple[list[str], Any]] = []
 
@@ -44,10 +68,7 @@ def leaves() -> list[tuple[list[str], Any]]:
             found.append((words, at))
 
     walk(typer.main.get_command(cli.app), [])
-    return [leaf for leaf in found if not LONG & set(leaf[0]) or set(leaf[0]) & ALWAYS.keys()]
-
-
-_LEAVES: list[tuple[list[str], Any]] = []
+    return found
 
 
 def command(draw: random.Random, home: Path, place: Path) -> None:
@@ -59,8 +80,7 @@ def command(draw: random.Random, home: Path, place: Path) -> None:
             shutil.copytree(source, place / name)
         elif not (place / name).exists():
             shutil.copy(source, place / name)
-    _LEAVES.extend(leaves() if not _LEAVES else ())
-    words, leaf = draw.choice(_LEAVES)
+    words, leaf = draw.choice(all_commands())
     line = list(words)
 
     def value() -> str:
@@ -73,7 +93,7 @@ def command(draw: random.Random, home: Path, place: Path) -> None:
             line.append(draw.choice(part.opts))
             if not getattr(part, "is_flag", False) or draw.random() < 0.1:
                 line.append(value())
-    line += ALWAYS.get(words[0], [])
+    line += ending(" ".join(words), leaf)
     with (
         contextlib.chdir(place),
         open(os.devnull, "w") as nothing,

@@ -45,7 +45,13 @@ def _once(draw: random.Random, whole: Any) -> Any:
         for _ in range(draw.choice((70, 300))):
             whole = [whole]
         return whole
-    return draw.choice(ODD)
+    like = _kind(whole)
+    return draw.choice([odd for odd in ODD if _kind(odd) == like] if draw.random() < 0.5 else ODD)
+
+
+def _kind(value: Any) -> str:
+    """Half of the values keep it: what has the wrong type is refused by the schema and goes no further."""
+    return "number" if type(value) in (int, float) else type(value).__name__
 
 
 def data(draw: random.Random, whole: bytes) -> bytes:

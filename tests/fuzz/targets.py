@@ -26,32 +26,20 @@ from drawbar_desktop.state.midi import MidiMap
 from drawbar_desktop.state.recording import leftovers, recovered_take
 from drawbar_desktop.state.takes import TakeStore
 from tests.fuzz import mutate
-from tests.fuzz.commands import command
+from tests.fuzz.commands import all_commands, command
+from tests.fuzz.files import bytes_file, json_file, linked
 from tests.fuzz.guard import Target
-
-
-def json_file(draw: random.Random, source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if draw.random() < 0.3:
-        target.write_bytes(mutate.data(draw, source.read_bytes()))
-    else:
-        target.write_text(json.dumps(mutate.value(draw, json.loads(source.read_text()))))
-
-
-def bytes_file(draw: random.Random, source: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(mutate.data(draw, source.read_bytes()))
-    return target
-
-
-def linked(source: Path, place: Path, *, but: tuple[str, ...] = ()) -> None:
-    """A folder whose files are the specimen's own, apart from those that are written anew."""
-    place.mkdir(parents=True)
-    for path in source.iterdir():
-        if path.is_dir():
-            linked(path, place / path.name, but=tuple(n.partition("/")[2] for n in but if "/" in n))
-        elif path.name not in but:
-            (place / path.name).symlink_to(path)
+from tests.fuzz.own_files import (
+    adapter,
+    blind_session,
+    corpus,
+    direction,
+    endpoint,
+    feature_table,
+    measured,
+    osc,
+    study_file,
+)
 
 
 def sae(draw: random.Random, home: Path, place: Path) -> None:
@@ -161,6 +149,14 @@ def _play(draw: random.Random, folder: Path) -> None:
     with model.stream("slow piano", seed=1, seconds=0.04) as stream:
         for _ in stream:
             pass
+
+
+def warm_up(home: Path) -> None:
+    """Whole models are played once: what that imports and compiles, every worker that is forked afterwards has."""
+    draw = random.Random(0)
+    for layout in ("hf", "audiocraft"):
+        _play(draw, home / layout)
+    all_commands()
 
 
 def take(draw: random.Random, home: Path, place: Path) -> None:
@@ -353,5 +349,6 @@ def midi(draw: random.Random, home: Path, place: Path) -> None:
 
 TARGETS: tuple[Target, ...] = (
     sae, hugging_face, audiocraft, own_codec, take, recording, bundle, bank, bank_rows, query, sound, run_file, table,
-    settings, preset, midi, command,
+    settings, preset, midi, command, adapter, direction, feature_table, blind_session, study_file, corpus, measured,
+    endpoint, osc,
 )  # fmt: skip

@@ -22,6 +22,7 @@ from drawbar.bank.licences import normal_licence
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 
 _RATE_HZ = 16_000  # what such models listen at
 _PROMPT = 2
@@ -236,7 +237,7 @@ class Listener:
 
 def _cached(place: Path) -> JsonObject | None:
     try:
-        known = json.loads(place.read_text(encoding="utf-8"))
+        known = json_value(place.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return known if isinstance(known, dict) else None

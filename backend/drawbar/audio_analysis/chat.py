@@ -18,7 +18,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from drawbar.errors import BadInputError, DrawbarError
-from drawbar.files.reading import shortened
+from drawbar.files.reading import json_value, shortened
 
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _MAX_ANSWER = 4 << 20
@@ -119,7 +119,7 @@ def ask(
         sent()
         pause = min(2.0**attempt, 30.0)
         try:
-            return check(json.loads(_content(_post(settings, body, key))))
+            return check(json_value(_content(_post(settings, body, key))))
         except urllib.error.HTTPError as error:
             why = _hidden(f"{error.code} {_said(error)}", key)
             if error.code not in _RETRIED:
@@ -148,7 +148,7 @@ def _post(settings: ChatSettings, body: Mapping[str, object], key: str) -> Any:
         text = answer.read(_MAX_ANSWER + 1)
     if len(text) > _MAX_ANSWER:
         raise ValueError(f"more than {_MAX_ANSWER >> 20} MiB")
-    return json.loads(text)
+    return json_value(text)
 
 
 def _content(answer: Any) -> str:

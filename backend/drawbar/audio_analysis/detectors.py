@@ -20,6 +20,7 @@ from torch import Tensor
 from drawbar.audio_analysis.detector_network import MEL_HOP, MEL_N_FFT, N_MELS, STEP_FRAMES, DetectorNet
 from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ, log_mel
 from drawbar.errors import BadInputError, CheckpointError
+from drawbar.files.reading import json_value
 
 STEP_RATE_HZ = 50 / STEP_FRAMES
 _FORMAT = 1
@@ -134,7 +135,7 @@ class Detectors:
         """
         folder = Path(folder)
         try:
-            about = json.loads((folder / "detectors.json").read_text(encoding="utf-8"))
+            about = json_value((folder / "detectors.json").read_text(encoding="utf-8"))
             if about["format"] != _FORMAT:
                 raise ValueError(f"format {about['format']}, this version reads {_FORMAT}")
             reports = {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 
 ESSENTIA_DSP = (
     "dissonance",  # sensory roughness of the spectral peaks
@@ -133,7 +134,7 @@ class EssentiaTags:
     @staticmethod
     def _read(path: Path) -> JsonObject:
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
+            about = json_value(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadInputError(f"{path} is not a model's description ({error}); fetch it again") from error
         return about if isinstance(about, dict) else {}

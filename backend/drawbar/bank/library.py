@@ -66,7 +66,9 @@ def installed_banks(root: Path | None = None) -> list[Installed]:
 
 
 def find_bank(name: str | Path, root: Path | None = None) -> Path:
-    """A folder with a bank, or the name of an installed one -> its folder. Raises BankError."""
+    """``"embedded"``, a folder with a bank, or the name of an installed one -> its folder. Raises BankError."""
+    if str(name) == "embedded":
+        return paths.embedded_bank_dir()
     if (Path(name) / DATABASE).is_file():
         return Path(name)
     root = paths.installed_banks_dir() if root is None else root
@@ -79,7 +81,7 @@ def find_bank(name: str | Path, root: Path | None = None) -> Path:
 
 def open_bank(name: str | Path = "embedded", root: Path | None = None) -> Bank:
     """``"embedded"``, a folder with a bank, or the name of an installed one -> the bank. Raises BankError."""
-    return Bank.open(paths.embedded_bank_dir() if name == "embedded" else find_bank(name, root))
+    return Bank.open(find_bank(name, root))
 
 
 def folder_name(info_name: str, fingerprint: str) -> str:

@@ -5,7 +5,6 @@ SAEs are chosen on one half of the pieces, AUROCs are reported on the other.
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from drawbar.corpus import CONCEPTS
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Rows, Sampling, Tokens, composed_tokens, sample_rows
 from drawbar.sae import SAE, SaeSettings, load_sae
@@ -211,7 +211,7 @@ def _name(folder: Path) -> str:
 
 def _recorded(folder: Path) -> JsonMapping:
     """The settings in an SAE folder's metadata; none for files of others."""
-    config = json.loads((folder / "cfg.json").read_text(encoding="utf-8"))
+    config = json_value((folder / "cfg.json").read_text(encoding="utf-8"))
     found = config.get("metadata", {}).get("drawbar", {}).get("settings", {})
     return found if isinstance(found, dict) else {}
 

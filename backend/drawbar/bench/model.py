@@ -5,7 +5,6 @@ held against the composed pieces by measures and detectors that have never seen 
 composed pieces themselves is the ceiling, shuffled prompts and progressions are the chance level.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from drawbar.bench.clips import Composed, Progress, composed_clips, load_detecto
 from drawbar.bench.model_music import FAULTS, PIECE_S, PROMPT_SEED, SETS, Compared, gather, music
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model
 from drawbar.paths import embedded_model_dir
 
@@ -158,7 +158,7 @@ def unigram_nats(tokens: Sequence[NDArray[np.int64]], card: int) -> NDArray[np.f
 def training_record(folder: Path | None = None) -> JsonObject | None:
     """What ``training.json`` beside the model says about how long and on what it was trained."""
     try:
-        record = json.loads(((folder or embedded_model_dir()) / "training.json").read_text(encoding="utf-8"))
+        record = json_value(((folder or embedded_model_dir()) / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) else {"record": record}

@@ -19,6 +19,7 @@ from drawbar.bench.clips import Progress
 from drawbar.bench.saelens_worker import __file__ as _WORKER
 from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 from drawbar.sae import SaeSettings
 from drawbar.sae.step import Training
 
@@ -187,7 +188,7 @@ class _Theirs:
         assert self._process.stdout is not None
         while line := self._process.stdout.readline():
             if line.startswith("{"):
-                found: JsonObject = json.loads(line)
+                found: JsonObject = json_value(line)
                 return found
         self._errors.seek(0)
         last = self._errors.read().strip().splitlines()[-1:] or ["it said nothing"]

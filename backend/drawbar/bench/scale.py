@@ -4,7 +4,6 @@ Plain runs and runs on workers alternate, every process has one thread, and the 
 simulation is given what one worker measured, and must say what two and four need.
 """
 
-import json
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ import torch
 
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
+from drawbar.files.reading import json_value
 from drawbar.pipeline.build import Run
 from drawbar.pipeline.cluster.crew import WORKERS
 from drawbar.pipeline.cluster.session import session
@@ -78,7 +78,7 @@ def timed(settings: BuildSettings, workers: int, progress: ProgressCallback | No
     parts: dict[str, list[float]] = {}
     log = settings.out / WORKERS
     for line in log.read_text("utf-8").splitlines() if log.is_file() else ():
-        row: JsonObject = json.loads(line)
+        row: JsonObject = json_value(line)
         stage = next(s for s, name in SHARED.items() if row["stage"].startswith(name))
         parts.setdefault(stage, []).append(float(row["seconds"]))
     shutil.rmtree(settings.out)

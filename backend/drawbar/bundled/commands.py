@@ -7,7 +7,6 @@ The stage ``next`` writes the model as it stands to assets/next instead, so that
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import time
 from dataclasses import replace
@@ -22,6 +21,7 @@ from drawbar.bundled.going_on import go_on_from
 from drawbar.bundled.material import Material, render_material
 from drawbar.bundled.recipe import Recipe, recipe_dict
 from drawbar.bundled.tokens import encode_material
+from drawbar.files.reading import json_value
 from drawbar.paths import assets_dir
 
 STAGES = ("material", "codec", "tokens", "decoder", "model", "detectors", "bank")
@@ -48,7 +48,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
 
     def last(name: str) -> dict[str, object]:
         found = [
-            json.loads(line[line.index("{") :]) for line in log_lines if f'"{name}"' in line and "{" in line
+            json_value(line[line.index("{") :]) for line in log_lines if f'"{name}"' in line and "{" in line
         ]
         return found[-1] if found else {}
 
@@ -58,7 +58,7 @@ def record(folder: Path, recipe: Recipe, log_lines: list[str]) -> dict[str, obje
     for line in log_lines:
         if '"held_out"' not in line:
             continue
-        point = json.loads(line[line.index("{") :])
+        point = json_value(line[line.index("{") :])
         # A run that went on from a checkpoint, or began anew, replaces what stood behind it.
         curve = [before for before in curve if int(str(before["step"])) < point["step"]] + [point]
     return {

@@ -6,7 +6,6 @@ curve so far goes into the run's log, so that the next model's record has all of
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from drawbar.bundled.decoder_training import new_language
 from drawbar.bundled.recipe import DecoderSettings
 from drawbar.errors import BadInputError
+from drawbar.files.reading import json_value
 from drawbar.musicgen import load_model
 from drawbar.musicgen.codec.bands import BandCodec
 
@@ -43,7 +43,7 @@ def go_on_from(model: Path, work: Path, settings: DecoderSettings) -> int:
         if name.startswith("text_encoder.")
     }
     language.text_encoder.load_state_dict(tensors, strict=False)
-    done = json.loads((model / "training.json").read_text())
+    done = json_value((model / "training.json").read_text())
     weights = language.modules().state_dict()
     for place in places.values():
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_json
 from drawbar.files.destination import check_folder
 from drawbar.files.lock import folder_lock
+from drawbar.files.reading import json_value
 
 if TYPE_CHECKING:
     from drawbar.bank import Bank
@@ -140,9 +141,8 @@ def bench_steering_methods(
 
 def _folder(bank: str) -> Path:
     from drawbar.bank import find_bank
-    from drawbar.paths import embedded_bank_dir
 
-    return embedded_bank_dir() if bank in ("", "embedded") else find_bank(bank)
+    return find_bank(bank or "embedded")
 
 
 def _open(folder: Path) -> "Bank":
@@ -217,7 +217,7 @@ def _preregister(out: Path, contest: "Contest", confirming: dict[str, object], b
     )
     path = out / "preregistration.json"
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(path.read_text(encoding="utf-8"))
         if found.pop("digest", "") != digest_of(facts) or found != facts:
             raise BadInputError(
                 f"{out} was preregistered with other settings: use those, or another folder with --out"

@@ -21,9 +21,8 @@ def bank_of(where: str, edits: Path | None = None) -> "Bank":
     ``edits`` is the folder of the user's own labels, stars and hidden features, where it is not the usual one.
     """
     from drawbar.bank import Bank, find_bank
-    from drawbar.paths import embedded_bank_dir
 
-    return Bank.open(embedded_bank_dir() if where in ("", "embedded") else find_bank(where), edits=edits)
+    return Bank.open(find_bank(where or "embedded"), edits=edits)
 
 
 def report_evidence(

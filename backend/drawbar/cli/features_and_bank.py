@@ -147,7 +147,7 @@ def _movement(temporal: dict[str, object]) -> str:
 @bank_app.command("table")
 def bank_table(
     out: Annotated[Path, typer.Argument(callback=folder_to_write, help="The folder to write.")],
-    banks: Annotated[list[str], typer.Argument(help="Folders of banks, or names of installed ones.")],
+    banks: Annotated[list[str], typer.Argument(help="embedded, banks' folders, or installed banks' names.")],
 ) -> None:
     """Put the features of many banks into one table of Parquet files, for drawbar features search --table."""
     from drawbar.bank import find_bank
@@ -161,7 +161,7 @@ def bank_table(
 
 @bank_app.command("pack")
 def bank_pack(
-    bank: Annotated[str, typer.Argument(help="A bank's folder, or the name of an installed one.")],
+    bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")],
     out: Annotated[Path, typer.Argument(callback=file_to_write, help="The .drawbank file to write.")],
     as_json: JsonFlag = False,
 ) -> None:
@@ -210,7 +210,9 @@ def bank_install(
 
 @bank_app.command("verify")
 def bank_verify(
-    bank: Annotated[str, typer.Argument(help="A folder, an installed bank or a .drawbank file.")],
+    bank: Annotated[
+        str, typer.Argument(help="embedded, a folder, an installed bank's name, or a .drawbank file.")
+    ],
 ) -> None:
     """Read every byte of a bank and check schema, rows, digests and shapes; exit code 1 if something is wrong."""
     import tempfile
@@ -228,7 +230,7 @@ def bank_verify(
 
 @bank_app.command("export-json")
 def bank_export_json(
-    bank: Annotated[str, typer.Argument(help="A bank's folder, or the name of an installed one.")],
+    bank: Annotated[str, typer.Argument(help="embedded, a bank's folder, or an installed bank's name.")],
     out: Annotated[
         Path, typer.Argument(callback=folder_to_write, help="The folder to write, one file a layer.")
     ],

@@ -72,7 +72,6 @@ def prove(
     from drawbar.evidence.experiment.readback import readback
     from drawbar.evidence.experiment.to_study import Stages, amendments, evidence_of, judge
     from drawbar.musicgen import load_model
-    from drawbar.paths import embedded_bank_dir
 
     given: dict[str, object] = read_config(config)
     if features:
@@ -82,10 +81,10 @@ def prove(
     if model is not None:
         given["model"] = model
     if again:
-        _judge_again(embedded_bank_dir() if bank == "embedded" else find_bank(bank), amendment, as_json)
+        _judge_again(find_bank(bank), amendment, as_json)
         return
     settings = settings_from(ProveSettings, given)
-    folder = embedded_bank_dir() if bank == "embedded" else find_bank(bank)
+    folder = find_bank(bank)
     if not plan:
         check_folder(folder)  # the verdicts are written into the bank, hours from now
         context.with_resource(folder_lock(out, "proving sliders"))

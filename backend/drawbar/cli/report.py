@@ -86,14 +86,11 @@ def _figures(found: JsonObject | None) -> tuple[object, ...]:
 def _layers(where: str, what: str) -> JsonObject:
     """{layer: figures} from a bank's description, or from the bank inside a run."""
     from drawbar.bank import Bank, find_bank
-    from drawbar.paths import embedded_bank_dir
 
-    if not where:
-        folder = embedded_bank_dir()
-    elif (Path(where) / "bank").is_dir():
+    if where and (Path(where) / "bank").is_dir():
         folder = Path(where) / "bank"
     else:
-        folder = _unfinished(where) or find_bank(where)
+        folder = (_unfinished(where) if where else None) or find_bank(where or "embedded")
     with Bank.open(folder) as bank:
         found = {name: layer[what] for name, layer in bank.info.quality.get("layers", {}).items()}
         name, rows = bank.info.name, bank.search(limit=bank.count() + 1)

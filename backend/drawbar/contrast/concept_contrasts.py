@@ -28,6 +28,7 @@ from drawbar.contrast.contrast import (
 from drawbar.corpus import CONCEPTS, DEFAULT_SOUNDFONT, HELD_OUT_SEED
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model
 from drawbar.residuals.composed import SCOPES, Tokens, common_concepts, composed_tokens, rows_of
 from drawbar.residuals.probes import dense_probe
@@ -306,7 +307,7 @@ def _save(path: Path, found: Sequence[ConceptContrast]) -> None:
 
 def _load(path: Path) -> list[ConceptContrast]:
     with safe_open(path, framework="numpy") as file:
-        rows, vectors = json.loads(file.metadata()["rows"]), file.get_tensor("vectors")
+        rows, vectors = json_value(file.metadata()["rows"]), file.get_tensor("vectors")
         normals = file.get_tensor("normals")
     return [
         ConceptContrast(vector=vector, normal=normal, **row)

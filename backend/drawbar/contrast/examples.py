@@ -3,7 +3,6 @@
 Every layer is compared on files that were left out; each file counts once. It knows nothing of the window.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from drawbar.contrast.contrast import Contrast, ContrastSettings, contrasts
 from drawbar.corpus import sound_files_in
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model
 from drawbar.steering.own import OwnDirection
 
@@ -73,7 +73,7 @@ def sound_files(words: Sequence[str | Path]) -> list[Path]:
 def _sound_of(path: Path) -> Path:
     """The sound that a take's JSON describes."""
     try:
-        beside = path.parent / Path(str(json.loads(path.read_text(encoding="utf-8"))["audio"])).name
+        beside = path.parent / Path(str(json_value(path.read_text(encoding="utf-8"))["audio"])).name
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{path}: not the JSON of a take ({error}); name its sound file") from error
     if not beside.is_file():

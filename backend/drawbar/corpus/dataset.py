@@ -15,6 +15,7 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
 from drawbar.files.destination import check_folder
 from drawbar.files.lock import folder_lock
+from drawbar.files.reading import json_value, typed_json
 
 MANIFEST = "manifest.jsonl"
 _SETTINGS = "corpus.json"
@@ -94,13 +95,13 @@ def read_manifest(folder: str | Path) -> list[ManifestRow]:
     path = Path(folder) / MANIFEST
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [ManifestRow(**json.loads(line)) for line in lines if line.strip()]
+        return [typed_json(ManifestRow, line) for line in lines if line.strip()]
     except OSError as error:
         raise BadInputError(
             f"{folder} has no {MANIFEST}, so it is no finished corpus; "
             f"write one with `drawbar compose {folder}`"
         ) from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise BadInputError(f"{path} is damaged ({error}); run the same `drawbar compose` again") from error
 
 
@@ -111,7 +112,7 @@ def _claim(folder: Path, settings: dict[str, object]) -> None:
     path = folder / _SETTINGS
     if path.exists():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json_value(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadInputError(f"{path} is damaged ({error}); choose an empty folder") from error
         if found != settings:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from drawbar.errors import BadInputError
+from drawbar.files.reading import typed_json
 
 WHY_SEALED = (
     "packed so that nobody reads the key by accident before the end; it is here because a session that is taken up "
@@ -39,6 +40,11 @@ class Hidden:
     amount: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Key:
+    key: tuple[Hidden, ...]
+
+
 def seal(key: Sequence[Hidden]) -> tuple[str, str]:
     """A key -> sealed text and commitment."""
     content = {"salt": secrets.token_hex(16), "key": [asdict(hidden) for hidden in key]}
@@ -52,9 +58,8 @@ def open_seal(sealed: str, commitment: str) -> tuple[Hidden, ...]:
         packed = base64.b64decode(sealed.encode(), validate=True)
         if hashlib.sha256(packed).hexdigest() != commitment:
             raise BadInputError("the sealed key was changed after the session began: start a new session")
-        rows = json.loads(zlib.decompressobj().decompress(packed, 16 << 20))["key"]
-        return tuple(Hidden(**(row | {"sources": tuple(row["sources"])})) for row in rows)
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        return typed_json(_Key, zlib.decompressobj().decompress(packed, 16 << 20)).key
+    except (ValueError, zlib.error) as error:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"the sealed key cannot be read ({error}): start a new session") from error

@@ -6,20 +6,34 @@ can be taken up again. Knows no terminal, no window and no model.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
 from drawbar.files.json_object import JsonMapping, JsonObject
-from drawbar.files.reading import json_value, read_text
+from drawbar.files.reading import read_text, shortened, typed_json
 from drawbar.listening_test.key import WHY_SEALED, Hidden, open_seal, seal
 from drawbar.listening_test.plan import BlindSettings, Trial, plan_trials
 from drawbar.listening_test.results import Answer, Tally, chosen_instead, tally, to_csv
 
 _MAX_BYTES = 16 << 20
 _KIND = "drawbar blind listening test"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What stands in a session's file."""
+
+    kind: str
+    about: JsonObject
+    settings: BlindSettings
+    trials: tuple[Trial, ...]
+    sealed: str
+    commitment: str
+    answers: tuple[Answer, ...]
+    finished: bool
 
 
 class BlindSession:
@@ -73,23 +87,20 @@ class BlindSession:
     def load(cls, path: Path, bank: Bank | None = None) -> "BlindSession":
         """Take a session up. Raises BadInputError for another file, a changed key, or another bank's session."""
         try:
-            found = json_value(read_text(path, _MAX_BYTES))
-            if found["kind"] != _KIND:
-                raise ValueError(f"it is {found['kind']!r}")
-            settings: JsonObject = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in found["settings"].items()
-            }
+            found = typed_json(_Stored, read_text(path, _MAX_BYTES))
+            if found.kind != _KIND:
+                raise ValueError(f"it is {shortened(found.kind)}")
             session = cls(
                 path,
-                found["about"],
-                BlindSettings(**settings),
-                [Trial(**trial) for trial in found["trials"]],
-                found["sealed"],
-                found["commitment"],
-                [Answer(**answer) for answer in found["answers"]],
-                bool(found["finished"]),
+                found.about,
+                found.settings,
+                found.trials,
+                found.sealed,
+                found.commitment,
+                found.answers,
+                found.finished,
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             if isinstance(error, BadInputError):
                 raise
             raise BadInputError(f"{path} is not a session of a blind test ({error})") from error

@@ -1,6 +1,5 @@
 """Settings -> a bank: every stage in order, each resumed, skipped or run as its manifest says."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from drawbar.files.atomic_write import write_json
 from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
+from drawbar.files.reading import json_value
 from drawbar.pipeline.cluster.session import session
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
@@ -162,7 +162,7 @@ class Run:
             concepts=[
                 row
                 for stage in labels
-                for row in json.loads((stage.folder / "concepts.json").read_text("utf-8"))
+                for row in json_value((stage.folder / "concepts.json").read_text("utf-8"))
             ],
             failed=self.store.failed,
         )

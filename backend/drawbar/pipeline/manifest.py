@@ -19,6 +19,7 @@ from typing import Literal
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import clear_temporary, write_json
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 
 MANIFEST = "manifest.json"
 KEY = "key.json"
@@ -150,7 +151,7 @@ class Stage:
 
     def _read(self, name: str) -> JsonObject:
         try:
-            value = json.loads((self.folder / name).read_text(encoding="utf-8"))
+            value = json_value((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return value if isinstance(value, dict) else {}

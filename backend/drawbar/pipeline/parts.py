@@ -4,7 +4,6 @@ A part is one or two files of a stage that depend on few files of earlier ones. 
 another process or machine can make the same part from the same settings. Knows nothing of who that is.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drawbar.files.atomic_write import write_json
+from drawbar.files.reading import json_value
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.inputs.tracks import Source
@@ -198,5 +198,5 @@ def left_out(folder: Path) -> list[str]:
 
 def _journal(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / SKIPPED
-    found: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    found: dict[str, dict[str, str]] = json_value(path.read_text("utf-8")) if path.is_file() else {}
     return found

@@ -137,7 +137,7 @@ class DeviceAndModelSettings:
         if kind == "strip":
             ids = list(desk.rack.ids())
             place = int(name)
-            if place >= len(ids):
+            if not 0 <= place < len(ids):
                 return
             kind, name = "amount", ids[place]
         if kind == "amount" and name in desk.rack:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from drawbar.files.reading import shortened
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.services.osc import PORT, OscIn, OscServer, OscValue
 from drawbar_desktop.state.midi import Move
@@ -66,7 +67,7 @@ class OscControl:
             elif kind in self._handlers and message.values:
                 self._handlers[kind](name, message.values[0])
         except (ValueError, OverflowError) as error:
-            self._links.tell(f"OSC {message.address}: {error}")
+            self._links.tell(f"OSC {shortened(message.address)}: {shortened(str(error), 200)}")
 
     def _move(self, target: str, value: OscValue) -> None:
         self._carry_out(Move(target, position=min(1.0, max(0.0, float(value)))))

@@ -8,6 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from drawbar.files.reading import json_value
+
 WAIT_MS = 2_000
 MOST_BYTES = 1 << 16
 
@@ -55,7 +57,7 @@ class FirstWindow(QObject):
                 socket.abort()
             return
         try:
-            file = json.loads(bytes(socket.readLine().data())).get("file")
+            file = json_value(bytes(socket.readLine().data())).get("file")
         except (ValueError, AttributeError):
             socket.abort()
             return

@@ -1,6 +1,7 @@
 """OSC datagrams -> messages for whoever polls, and answers to who asked; loopback only unless told otherwise."""
 
 import logging
+import math
 import queue
 import socket
 import threading
@@ -101,8 +102,6 @@ class OscServer:
     _thread_ends = False
 
     def _listen(self, listening: socket.socket) -> None:
-        from pythonosc.osc_packet import OscPacket, ParseError
-
         self._thread_ends = False
         while True:
             data, sender = listening.recvfrom(65_536)
@@ -111,13 +110,29 @@ class OscServer:
                     return
                 continue
             try:
-                timed = OscPacket(data).messages
-            except (ParseError, ValueError, IndexError):
-                log.info("not OSC: %d bytes from %s", len(data), sender)
+                found = messages_of(data, sender)
+            except ValueError as error:
+                log.info("%d bytes from %s are not taken: %s", len(data), sender, error)
                 continue
-            for one in timed:
-                values = tuple(v for v in one.message.params if isinstance(v, float | int | str | bool))
+            for one in found:
                 try:
-                    self._queue.put_nowait(OscIn(one.message.address, values, sender))
+                    self._queue.put_nowait(one)
                 except queue.Full:
                     break
+
+
+def messages_of(data: bytes, sender: Sender) -> list[OscIn]:
+    """A datagram from anyone -> its messages. Raises ValueError for what is no OSC, and numbers that are not finite."""
+    from pythonosc.osc_packet import OscPacket
+
+    try:
+        timed = OscPacket(data).messages
+    except Exception as error:  # whatever its parser stumbles over: the thread has to go on listening
+        raise ValueError(f"no OSC ({type(error).__name__})") from error
+    found = []
+    for one in timed:
+        values = tuple(v for v in one.message.params if isinstance(v, float | int | str | bool))
+        if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+            raise ValueError("a number that is not finite")
+        found.append(OscIn(one.message.address, values, sender))
+    return found

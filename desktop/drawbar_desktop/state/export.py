@@ -10,6 +10,7 @@ import soundfile
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.live.audio_out.channels import mixed
 from drawbar.live.takes import soundfiles
 from drawbar.live.takes.finishing import DEPTHS, dithered, resampled, seamless, whole_bars
@@ -88,7 +89,7 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
     path = choice.path.with_suffix(f".{choice.ending}")
     gain = 10.0 ** (gain_db / 20) if choice.with_gain else 1.0
     sidecar = item.path.with_suffix(".json").read_text(encoding="utf-8")
-    record = json.loads(sidecar)
+    record = json_value(sidecar)
     if item.grid is not None:
         record["grid"] = list(item.grid)
     comment = {k: v for k, v in record.items() if k not in ("tokens", "audio")}

@@ -1,13 +1,13 @@
 """Folders and names -> entries of the model and bank managers: what it is, how much memory, what stands in the way."""
 
 import contextlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drawbar.files.reading import json_value
 from drawbar.paths import embedded_bank_dir, embedded_model_dir
 
 OVERHEAD = 1.35
@@ -124,5 +124,5 @@ def _bank(folder: Path, here: Path | None, *, embedded: bool = False) -> BankEnt
     words = str(folder)
     if manifest.is_file():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            words = f"{json.loads(manifest.read_text())['name']}   {folder}"
+            words = f"{json_value(manifest.read_text())['name']}   {folder}"
     return BankEntry(title, folder, words, open=here == folder.resolve(), embedded=embedded)

@@ -4,16 +4,16 @@ Every part answers alone, with its best rows only; their order among parts is th
 (stars, hidden features, shelves) belongs to a bank and is not here. Memory does not grow with the table.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from drawbar.bank.kinds import KINDS
 from drawbar.bank.listing import SHELVES
@@ -21,8 +21,9 @@ from drawbar.bank.records import FeatureRow, Page
 from drawbar.bank.search import Filters, Query
 from drawbar.bank.tables.columns import TABLE, order_keys, part_files, require_arrow
 from drawbar.bank.tensors import Array
-from drawbar.bank.words import Wanted, key_of, wanted
-from drawbar.errors import BadInputError, BankError
+from drawbar.bank.words import Wanted, clean_text, key_of, wanted
+from drawbar.errors import BadInputError, BankError, DrawbarError
+from drawbar.files.reading import read_text, shortened, typed_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _FALLING = {"density": "density", "strength": "p99"}
 """Sort -> the column that falls."""
+
+_MAX_BYTES = 1 << 20
 
 Mask = NDArray[np.bool_]
 Places = NDArray[np.int64]
@@ -42,19 +45,26 @@ class BankRow(FeatureRow):
     bank: str = ""
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What the file beside the parts says."""
+
+    rows: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...]
+
+
 class FeatureTables:
     """A folder that :class:`TableWriter` wrote. Raises BankError for one that it did not."""
 
     def __init__(self, folder: Path, *, threads: int = 4) -> None:
         require_arrow()
         try:
-            self.rows: list[int] = json.loads((folder / TABLE).read_text("utf-8"))["rows"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.rows = typed_json(_Parts, read_text(folder / TABLE, _MAX_BYTES)).rows
+        except (OSError, ValueError) as error:
             raise BankError(
                 f"{folder} holds no feature table ({error}): make one with drawbar bank table"
             ) from error
         self._parts = [_Part(*part_files(folder, number), rows) for number, rows in enumerate(self.rows)]
-        self._threads = threads
+        self._folder, self._threads = folder, threads
 
     def search(
         self, text: str = "", *, limit: int = 100, offset: int = 0, **filters: Unpack[Filters]
@@ -72,11 +82,21 @@ class FeatureTables:
                 f"shelf {query.shelf!r}: a table over banks has {', '.join(SHELVES)}; open the bank itself"
             )
         most = max(offset, 0) + max(limit, 0)
-        with ThreadPoolExecutor(self._threads) as pool:
-            answers = list(pool.map(lambda part: part.best(query, most), self._parts))
-        total = sum(count for count, _ in answers)
-        rows = _ranked([rows for _, rows in answers if rows is not None], query, most)
-        return Page([_row(row) for row in rows[max(offset, 0) :]], total)
+        import pyarrow as pa
+
+        try:
+            with ThreadPoolExecutor(self._threads) as pool:
+                answers = list(pool.map(lambda part: part.best(query, most), self._parts))
+            total = sum(count for count, _ in answers)
+            rows = _ranked([rows for _, rows in answers if rows is not None], query, most)
+            return Page([_row(row) for row in rows[max(offset, 0) :]], total)
+        except DrawbarError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise BankError(
+                f"the feature table {self._folder} is damaged ({shortened(str(error), 200)}): "
+                "make it again with drawbar bank table"
+            ) from error
 
 
 def _ranked(parts: "Sequence[pa.Table]", query: Query, most: int) -> list[dict[str, object]]:
@@ -101,23 +121,23 @@ def _ranked(parts: "Sequence[pa.Table]", query: Query, most: int) -> list[dict[s
 
 
 def _row(row: dict[str, object]) -> BankRow:
-    label, verdict, score = str(row["label"]), str(row["verdict"]), row["score"]
+    label, verdict, score = clean_text(str(row["label"])), clean_text(str(row["verdict"])), row["score"]
     consistency, tags = row["consistency"], row["tags"]
     return BankRow(
         id=f"{row['layer']}/{row['index']}",
         layer=int(str(row["layer"])),
         index=int(str(row["index"])),
         label=label,
-        label_author=str(row["author"]),
+        label_author=clean_text(str(row["author"])),
         label_score=score if isinstance(score, float) else None,
         density=float(str(row["density"])),
         p99=float(str(row["p99"])),
         shelf="proven" if verdict == "proven" else "named" if label else "unnamed",
         starred=False,
         verdict=verdict,
-        tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
+        tags=tuple(clean_text(str(tag)) for tag in tags) if isinstance(tags, list) else (),
         consistency=consistency if isinstance(consistency, float) else None,
-        bank=str(row["bank"]),
+        bank=clean_text(str(row["bank"])),
     )
 
 
@@ -131,7 +151,10 @@ class _Part:
     def _features(self) -> "pq.ParquetFile":
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(self._features_path, memory_map=True)
+        file = pq.ParquetFile(self._features_path, memory_map=True)
+        if file.metadata.num_rows != self._rows:
+            raise ValueError(f"{self._features_path.name} has not the {self._rows} rows that are listed")
+        return file
 
     @cached_property
     def _words(self) -> "tuple[list[str], list[str], pq.ParquetFile]":
@@ -146,6 +169,7 @@ class _Part:
 
     def best(self, query: Query, most: int) -> "tuple[int, pa.Table | None]":
         """How many rows match, and the first ``most`` of them in the query's order."""
+        _ = self._features  # its rows are counted before memory is taken for them
         mask = self._match(query)
         places = np.flatnonzero(mask) if mask is not None else np.arange(self._rows)
         if query.fold and len(places):

@@ -1,6 +1,5 @@
 """Rows of features, of banks or made up -> a folder of Parquet parts; groups of alike features stay together."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from drawbar.bank.tables.columns import GROUP_ROWS, TABLE, part_files, require_a
 from drawbar.bank.words import words_of
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic, write_json
+from drawbar.files.reading import json_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +145,7 @@ def _columns(
     )
     for name, values in zip(names, columns, strict=False):
         yield name, list(values)
-    tags = [json.loads(str(value)) for value in columns[10]]
+    tags = [json_value(str(value)) for value in columns[10]]
     yield "tags", list(tags)
     yield "authors", [sorted(set(str(value or "").split("\n")) - {""}) for value in columns[11]]
     texts = (f"{text or ''} {' '.join(own)}" for text, own in zip(columns[12], tags, strict=True))

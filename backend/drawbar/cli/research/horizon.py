@@ -142,11 +142,10 @@ def _labels(run: Path) -> dict[str, str]:
     """What the bank calls its features, where it can be opened."""
     from drawbar.bank import Bank, find_bank
     from drawbar.errors import BankError
-    from drawbar.paths import embedded_bank_dir
 
     place = read_config(run / "settings.json").get("bank") or ""
     try:
-        with Bank.open(find_bank(Path(place)) if place else embedded_bank_dir()) as bank:
+        with Bank.open(find_bank(place or "embedded")) as bank:
             return {row.id: row.label for row in bank.search(limit=bank.count() + 1) if row.label}
     except BankError as error:
         say(f"the page has no labels: {error}")

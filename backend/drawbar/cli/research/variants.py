@@ -35,13 +35,12 @@ def bench_variants(
 ) -> None:
     """Layers, branches, bursts, decay, a monitor; choice by output; stacking rules: each beside the plain slider."""
     from drawbar.bank import find_bank
-    from drawbar.paths import embedded_bank_dir
     from drawbar.research.variants import report as bench
     from drawbar.research.variants.playing import cost_of
     from drawbar.research.variants.settings import VariantSettings
 
     settings = VariantSettings(model=model, sliders=sliders, pairs=pairs, seconds=seconds)
-    path = embedded_bank_dir() if bank is None else find_bank(bank)
+    path = find_bank(bank or "embedded")
     if plan:
         clips, each = cost_of(path, out, settings)
         table(("stage", "clips"), [*clips.items(), ("all", sum(clips.values()))])

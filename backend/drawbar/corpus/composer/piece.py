@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 
 _FORMAT = 1
 
@@ -103,7 +104,7 @@ class Piece:
     def from_json(cls, text: str) -> "Piece":
         """Read what `to_json` wrote; raises BadInputError when it is something else."""
         try:
-            data: JsonObject = json.loads(text)
+            data: JsonObject = json_value(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("unknown format number")
             data["loop"] = tuple(data.get("loop", ()))

@@ -21,6 +21,7 @@ from drawbar.evidence.experiment.judges import barred, second_measure, target_me
 from drawbar.evidence.experiment.trials import Source, digest_of
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 
 PROMPTS = (
     "piano in a minor with bass",
@@ -186,7 +187,7 @@ class Preregistration:
     def read(cls, path: Path) -> "Preregistration":
         """Raises BadInputError for a file that was changed after it was written."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json_value(path.read_text(encoding="utf-8"))
             digest = found.pop("digest")
             if digest_of(found) != digest:
                 raise BadInputError(

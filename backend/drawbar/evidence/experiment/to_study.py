@@ -26,6 +26,7 @@ from drawbar.evidence.statistics.responses import Pool, Responses
 from drawbar.evidence.statistics.settings import GuardLimits, StatisticsSettings
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def assemble(run: Run, played: Stages, selection: Selection, wall_s: float) -> S
 def amendments(folder: Path, said: str = "") -> list[str]:
     """What was changed after the preregistration, in the run's folder, oldest first; ``said`` is added to it."""
     path = folder / "amendments.json"
-    found: list[str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    found: list[str] = json_value(path.read_text(encoding="utf-8")) if path.is_file() else []
     if said.strip() and said.strip() not in found:
         found.append(said.strip())
         write_json(path, found)

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from drawbar.bank.tensors import Array
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 
 Floats = NDArray[np.float32]
 
@@ -179,7 +180,7 @@ class Trials:
         for block in self.plan.blocks():
             values, about = self._read(block, "values")
             if found is None:
-                measures = tuple(json.loads(about["measures"]))
+                measures = tuple(json_value(about["measures"]))
                 shape = (len(self.plan.conditions), len(self.plan.pairs), len(measures))
                 found = np.full(shape, np.nan, np.float32)
             for row, (condition, pair) in enumerate(block.cells):

@@ -26,6 +26,7 @@ from drawbar.evidence.experiment.trials import Pair, digest_of
 from drawbar.evidence.methods.method import Steer
 from drawbar.evidence.statistics.responses import Responses
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model
 from drawbar.musicgen.codec.interface import mono
 
@@ -212,7 +213,7 @@ class Stage:
     def _read(self, path: Path, pairs: tuple[Pair, ...], amounts: tuple[float, ...]) -> Played | None:
         try:
             with safe_open(path, framework="numpy") as file:
-                names = tuple(json.loads((file.metadata() or {})["measures"]))
+                names = tuple(json_value((file.metadata() or {})["measures"]))
                 values: Floats = file.get_tensor("values")
         except (OSError, SafetensorError, KeyError, ValueError):
             return None

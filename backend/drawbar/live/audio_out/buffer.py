@@ -5,12 +5,13 @@ What an output holds cannot be recalled, so less of it makes sliders faster. Kno
 
 from __future__ import annotations
 
-import json
 import threading
+from pathlib import Path
 
 import numpy as np
 
 from drawbar.errors import BadInputError
+from drawbar.files.remembered import keep, recall
 from drawbar.live.audio_out.output import Output
 from drawbar.live.clock import Clock
 from drawbar.paths import user_dir
@@ -68,25 +69,14 @@ def _holds(
 
 def remembered(device: str) -> int | None:
     """What was measured for a device before; None if nothing was."""
-    found = _memory().get(device)
-    return found if isinstance(found, int) and BUFFERS_MS[0] <= found <= BUFFERS_MS[-1] else None
+    found = recall(_file(), dict[str, int]).get(device)
+    return found if found is not None and BUFFERS_MS[0] <= found <= BUFFERS_MS[-1] else None
 
 
 def remember(device: str, buffer_ms: int) -> None:
     """Keeps it for the next start; where nothing can be kept it is measured again."""
-    file = user_dir() / "buffers.json"
-    part = file.with_suffix(".partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({**_memory(), device: buffer_ms}, indent=1), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        return
+    keep(_file(), {**recall(_file(), dict[str, int]), device: buffer_ms})
 
 
-def _memory() -> dict[str, object]:
-    try:
-        found = json.loads((user_dir() / "buffers.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _file() -> Path:
+    return user_dir() / "buffers.json"

@@ -8,21 +8,20 @@ forbids what changes a model too much. Knows no other file.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import platform
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from drawbar.errors import BadInputError
-from drawbar.files.json_object import JsonObject
+from drawbar.files.remembered import keep, recall
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.network.step import Stepper, TextMemory
@@ -45,6 +44,16 @@ _SAME_AT_ANY_DEPTH = ("kv4", "kv8")
 """What a small model remembers in, the fastest first."""
 _ROOM = 0.6
 """Share of a frame's time that the decoder may take; the rest is the codec's, the output's and the window's."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered of one model on this machine."""
+
+    chosen: str = ""
+    step_ms: dict[str, float] = field(default_factory=dict)
+    forbidden: dict[str, str] = field(default_factory=dict)
+    """Precisions that must not be chosen, and why."""
 
 
 def precisions(spec: ModelSpec, device: torch.device) -> list[str]:
@@ -90,7 +99,7 @@ def choose(decoder: Decoder, digest: str) -> Stepper:
         # Half precision has shown logits that are not finite; bfloat16 has float32's range.
         name = "float32" if _weights(spec) < _SMALL else "bfloat16"
         return make_stepper(decoder, name)
-    allowed = [name for name in precisions(spec, device) if name not in _forbidden(digest)]
+    allowed = [name for name in precisions(spec, device) if name not in _known(digest).forbidden]
     if device.type != "cpu" or _weights(spec) < _SMALL:
         return make_stepper(
             decoder, next((name for name in _SAME_AT_ANY_DEPTH if name in allowed), "float32")
@@ -99,20 +108,21 @@ def choose(decoder: Decoder, digest: str) -> Stepper:
     allowed = [name for name in allowed if name not in _SAME_AT_ANY_DEPTH]
     if len(allowed) == 1:
         return make_stepper(decoder, "float32")
-    known = _memory().get(_key(digest), {}).get("chosen")
-    if known not in allowed:
+    known = _known(digest)
+    if known.chosen not in allowed:
         budget_s = _ROOM / spec.frame_rate_hz
         times = {name: step_seconds(spec, name) for name in allowed}
         fitting = [name for name in allowed if times[name] <= budget_s]
-        known = fitting[0] if fitting else min(times, key=lambda name: times[name])
-        _remember(digest, {"chosen": known, "step_ms": {n: round(1e3 * t, 2) for n, t in times.items()}})
-    return make_stepper(decoder, known)
+        chosen = fitting[0] if fitting else min(times, key=lambda name: times[name])
+        known = replace(known, chosen=chosen, step_ms={n: round(1e3 * t, 2) for n, t in times.items()})
+        _remember(digest, known)
+    return make_stepper(decoder, known.chosen)
 
 
 def step_seconds(spec: ModelSpec, precision: str, layers: int = 6, device: str = "cpu") -> float:
     """The time of a step with guidance, from a few layers of random weights of the same sizes."""
     layers = min(layers, spec.n_layers)
-    decoder = Decoder(dataclasses.replace(spec, n_layers=layers)).eval().to(device)
+    decoder = Decoder(replace(spec, n_layers=layers)).eval().to(device)
     stepper = make_stepper(decoder, precision)
     cache = stepper.cache(2, 32)
     steps = torch.zeros(2, spec.n_q, 1, dtype=torch.long, device=device)
@@ -174,16 +184,12 @@ def compare(
 
 def forbid(digest: str, precision: str, why: str | None) -> None:
     """Remembers that a model must not run in a precision on this machine; ``why`` None allows it again."""
-    bans = dict(_memory().get(_key(digest), {}).get("forbidden", {}))
+    known = _known(digest)
+    bans = dict(known.forbidden)
     bans.pop(precision, None)
     if why is not None:
         bans[precision] = why
-    _remember(digest, {"forbidden": bans})
-
-
-def _forbidden(digest: str) -> dict[str, str]:
-    found: dict[str, str] = _memory().get(_key(digest), {}).get("forbidden", {})
-    return found
+    _remember(digest, replace(known, forbidden=bans))
 
 
 def _weights(spec: ModelSpec) -> int:
@@ -194,22 +200,14 @@ def _key(digest: str) -> str:
     return f"{digest} {platform.processor() or platform.machine()} {torch.get_num_threads()}"
 
 
-def _memory() -> JsonObject:
-    try:
-        found = json.loads((user_dir() / "precision.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _file() -> Path:
+    return user_dir() / "precision.json"
 
 
-def _remember(digest: str, entry: dict[str, object]) -> None:
-    file = user_dir() / "precision.json"
-    known = _memory()
-    known[_key(digest)] = {**known.get(_key(digest), {}), **entry}
-    part = file.with_suffix(".partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        part.replace(file)
-    except OSError:
-        return  # a choice that cannot be kept is made again
+def _known(digest: str) -> Known:
+    return recall(_file(), dict[str, Known]).get(_key(digest), Known())
+
+
+def _remember(digest: str, known: Known) -> None:
+    values = {**recall(_file(), dict[str, Known]), _key(digest): known}
+    keep(_file(), {key: asdict(value) for key, value in values.items()})

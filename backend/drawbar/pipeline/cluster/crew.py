@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drawbar.files.reading import json_value
 from drawbar.pipeline.cluster.poison import check_budget, leave_out
 from drawbar.pipeline.cluster.storage import open_storage
 from drawbar.pipeline.cluster.trainers import at_node, trained
@@ -119,7 +120,7 @@ def room(threads: int) -> int:
 
 def _one(row: dict[str, object], order: Order) -> dict[str, object]:
     """A row of Ray Data -> what became of its part."""
-    skip: list[str] = json.loads(str(row["skip"]))
+    skip: list[str] = json_value(str(row["skip"]))
     return dict(vars(at_node(make(order, int(str(row["part"])), skip, _silent))))
 
 

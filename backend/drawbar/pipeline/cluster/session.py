@@ -1,10 +1,10 @@
 """Settings -> where a build runs: a crew in force while it does; stages published where the run lies elsewhere."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from drawbar.files.reading import json_value
 from drawbar.pipeline.cluster.address import parse
 from drawbar.pipeline.cluster.connection import connected
 from drawbar.pipeline.cluster.crew import RayCrew, room
@@ -36,6 +36,6 @@ def _publish(storage: Storage, run: Path) -> None:
     """Every stage that is finished here, and what it is for; then what the driver notes."""
     for manifest in sorted(run.glob("**/" + MANIFEST)):
         stage = str(manifest.parent.relative_to(run))
-        outputs = json.loads(manifest.read_text("utf-8")).get("outputs", {})
+        outputs = json_value(manifest.read_text("utf-8")).get("outputs", {})
         storage.finish(run, stage, sorted(outputs), product="bank" if stage == "bank-work" else "")
     storage.publish(run, [name for name in ("settings.json", "result.json") if (run / name).is_file()])

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 
 from drawbar.errors import BadInputError, CheckpointError, DiskError, MissingDependencyError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.paths import user_dir
 from drawbar.pipeline.manifest import KEY, MANIFEST
 
@@ -155,7 +156,7 @@ class Storage:
         self.fetch(folder, names)
         for name in names:
             if name.endswith(f"/{PUBLISHED}"):
-                listing: Mapping[str, str] = json.loads((folder / name).read_text("utf-8"))
+                listing: Mapping[str, str] = json_value((folder / name).read_text("utf-8"))
                 stale = [file for file, digest in listing.items() if sha256(folder / file) != digest]
                 for file in stale:  # of an earlier run on this machine
                     (folder / file).unlink()

@@ -1,6 +1,5 @@
 """Excerpts -> shards of codec tokens with truth and names, and one view of them as numbered clips."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 from drawbar.pipeline.inputs.tracks import Excerpt, Track
 from drawbar.residuals import Clip, ShardSet, write_shard
 
@@ -79,7 +79,7 @@ class ClipStore:
         self.clips: list[ClipInfo] = []
         self.failed: list[tuple[str, str]] = []
         for path in self._shards.paths:
-            listing: JsonObject = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            listing: JsonObject = json_value(path.with_suffix(".json").read_text(encoding="utf-8"))
             self.failed += [(name, reason) for name, reason in listing["failed"]]
             self.clips += [ClipInfo(**{**row, "tags": tuple(row["tags"])}) for row in listing["clips"]]
         self.frames: list[int] = self._shards.frames

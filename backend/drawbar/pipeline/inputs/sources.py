@@ -4,7 +4,6 @@ Composed music (``composed:N``, rendered on the fly, or a folder that ``drawbar 
 plays itself (``self:N``), a folder of recordings, or a table that lists them. A track is held out whole or not at all.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from drawbar.corpus import (
 from drawbar.corpus.audio import stream_audio
 from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 from drawbar.pipeline.inputs.own_takes import OwnTakes
 from drawbar.pipeline.inputs.recorded import Recorded
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track, file_key, split_of
@@ -106,7 +106,7 @@ class _ComposedFolder:
         self._folder = folder
         lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
         try:
-            self._rows: list[JsonObject] = [json.loads(line) for line in lines if line.strip()]
+            self._rows: list[JsonObject] = [json_value(line) for line in lines if line.strip()]
             self.tracks = [
                 Track(
                     str(r["id"]),

@@ -1,6 +1,5 @@
 """Everything that the stages found out -> the bank's folder, complete or not there at all."""
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -36,6 +35,7 @@ from drawbar.features.storage import load_profile
 from drawbar.features.survivors import rates_of, survivors
 from drawbar.features.temporal import described, kinds_of
 from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import json_value
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
 from drawbar.pipeline.manifest import Stage
@@ -71,7 +71,7 @@ class _Layer:
         self.sae: SAE = load_sae(stages.sae.folder)
         self.profile: Profile = load_profile(stages.profile.folder / "profile.safetensors")
         self.alive = np.flatnonzero(self.profile.fired >= min_firings)
-        self.labels: list[JsonObject] = json.loads((stages.labels.folder / "labels.json").read_text("utf-8"))
+        self.labels: list[JsonObject] = json_value((stages.labels.folder / "labels.json").read_text("utf-8"))
         figures = load_file(stages.labels.folder / "figures.safetensors")
         none = torch.full((len(self.profile.fired),), torch.nan)
         self.correlations = figures.get("r", none[:, None][:, :0]).numpy()

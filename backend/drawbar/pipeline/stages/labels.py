@@ -3,7 +3,6 @@
 Each labeller is a part of its own: a killed stage repeats at most the part that it was in.
 """
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ from drawbar.features.labellers.sound_windows import Describer
 from drawbar.features.pairs import PairSource, ShardPairs, window_means
 from drawbar.features.storage import load_profile
 from drawbar.files.atomic_write import write_json
+from drawbar.files.reading import json_value
 from drawbar.musicgen.codec.interface import mono
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
@@ -131,8 +131,8 @@ def _combine(stage: Stage, parts: Sequence[Stage]) -> None:
     columns: list[str] = []
     related: list[Tensor] = []
     for part in parts:
-        rows += json.loads((part.folder / "labels.json").read_text("utf-8"))
-        tables = json.loads((part.folder / "tables.json").read_text("utf-8"))
+        rows += json_value((part.folder / "labels.json").read_text("utf-8"))
+        tables = json_value((part.folder / "tables.json").read_text("utf-8"))
         concepts += tables.get("concepts", [])
         found = load_file(part.folder / "figures.safetensors")
         if "r" in found:

@@ -18,6 +18,7 @@ from drawbar.features.labellers.interface import SoundWindows
 from drawbar.features.labellers.registry import LabelSettings, make_describers
 from drawbar.features.labellers.sound_windows import Describer
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.musicgen.codec.interface import mono
 from drawbar.pipeline.inputs.clips import ClipStore
 from drawbar.pipeline.interfaces import BuildModel
@@ -109,7 +110,7 @@ class Listen:
 
 def _columns(path: Path) -> list[str]:
     with safe_open(path, "pt") as file:
-        found: list[str] = json.loads(file.metadata()["columns"])
+        found: list[str] = json_value(file.metadata()["columns"])
     return found
 
 

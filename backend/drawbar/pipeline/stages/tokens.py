@@ -1,6 +1,5 @@
 """Tracks -> codec tokens, in shards of whole tracks."""
 
-import json
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from drawbar.errors import AudioFileError, BadInputError
 from drawbar.files.atomic_write import write_json
+from drawbar.files.reading import json_value
 from drawbar.pipeline.inputs.clips import write_tokens
 from drawbar.pipeline.inputs.own_takes import OwnTakes
 from drawbar.pipeline.inputs.tracks import Excerpt, Source, Track
@@ -58,7 +58,7 @@ def tokens_stage(
         make_parts(maker, bench, wave, report, before=seen)
         for number in wave:
             files = bench.paths(maker.files(number))
-            listing = json.loads(files[1].read_text(encoding="utf-8"))
+            listing = json_value(files[1].read_text(encoding="utf-8"))
             clips, seen = clips + len(listing["clips"]), maker.groups[number].stop
             unreadable += listing["failed"]
             used |= {row["track"] for row in listing["clips"]}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping, JsonObject
+from drawbar.files.reading import json_value
 from drawbar.research.horizon.events import Event, Track, Window
 from drawbar.research.horizon.schema import faults
 
@@ -82,7 +83,7 @@ def proposed(track: Track, event: Event) -> Annotation:
 
 def read_row(row: JsonMapping, place: str) -> Annotation:
     """A row of a file. Raises BadInputError with the place and every fault."""
-    wrong = faults(dict(row), _schema())
+    wrong = faults(row, _schema())
     if wrong:
         raise BadInputError(f"{place}: {'; '.join(wrong)}; correct the row or write the file again")
     values = {key: value for key, value in row.items() if key != "format"}
@@ -94,5 +95,5 @@ def read_row(row: JsonMapping, place: str) -> Annotation:
 
 @cache
 def _schema() -> JsonObject:
-    loaded: JsonObject = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    loaded: JsonObject = json_value(SCHEMA_FILE.read_text(encoding="utf-8"))
     return loaded

@@ -7,14 +7,14 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
-from drawbar.files.json_object import JsonObject
+from drawbar.files.reading import typed_json
 
 SPLITS = ("train", "valid", "test")
 """70, 15 and 15 of a hundred tracks, by the hash of the track's id alone."""
@@ -115,7 +115,7 @@ def split_of(track: str) -> str:
 
 def load_tracks(path: Path) -> tuple[Track, ...]:
     """The tracks of a file. Raises BadInputError for a damaged row or two equal ids."""
-    tracks = _read(path, _track)
+    tracks = _read(path, Track)
     seen: set[str] = set()
     for track in tracks:
         if track.id in seen:
@@ -135,7 +135,7 @@ def load_events(path: Path, *, verified_only: bool = True) -> tuple[Event, ...]:
     Raises:
         BadInputError: no such file, or a damaged row.
     """
-    return tuple(event for event in _read(path, _event) if event.verified or not verified_only)
+    return tuple(event for event in _read(path, Event) if event.verified or not verified_only)
 
 
 def save_events(path: Path, events: Iterable[Event]) -> None:
@@ -143,17 +143,7 @@ def save_events(path: Path, events: Iterable[Event]) -> None:
     _write(path, events)
 
 
-def _track(row: JsonObject) -> Track:
-    piece = row.pop("piece", None)
-    return Track(**row, piece=PieceSettings(**piece) if piece else None)
-
-
-def _event(row: JsonObject) -> Event:
-    motif, recurrence = Window(**row.pop("motif")), Window(**row.pop("recurrence"))
-    return Event(**row, motif=motif, recurrence=recurrence)
-
-
-def _read(path: Path, build: Callable[[JsonObject], _Row]) -> tuple[_Row, ...]:
+def _read(path: Path, kind: type[_Row]) -> tuple[_Row, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -165,8 +155,8 @@ def _read(path: Path, build: Callable[[JsonObject], _Row]) -> tuple[_Row, ...]:
         if not text.strip():
             continue
         try:
-            rows.append(build(json.loads(text)))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            rows.append(typed_json(kind, text))
+        except ValueError as error:
             raise BadInputError(
                 f"{path}, line {number}: {error}; correct the row or write the file again"
             ) from error

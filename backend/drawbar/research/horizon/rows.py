@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from drawbar.bank.tensors import Array
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import atomic
+from drawbar.files.reading import json_value
 from drawbar.research.horizon.events import Event
 from drawbar.research.horizon.folds import Ints
 from drawbar.research.horizon.horizons import Bools, Floats, Horizon, Reals, check_labels
@@ -89,8 +90,8 @@ class Rows:
             with safe_open(path, framework="numpy") as file:
                 about = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            names = tuple(json.loads(about["names"]))
-            horizons = tuple(Horizon(*pair) for pair in json.loads(about["horizons"]))
+            names = tuple(json_value(about["names"]))
+            horizons = tuple(Horizon(*pair) for pair in json_value(about["horizons"]))
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise BadInputError(f"{path} is no table of positions ({error}); run the study again") from error
         return cls(

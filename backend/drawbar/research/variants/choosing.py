@@ -17,6 +17,7 @@ from drawbar.evidence.experiment.preregistration import Candidate
 from drawbar.evidence.experiment.trials import Trials, digest_of
 from drawbar.evidence.statistics.slopes import take_sd
 from drawbar.files.atomic_write import write_text
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model, load_model
 from drawbar.research.variants.output import best_by, output_effects, typical_tokens
 from drawbar.research.variants.settings import TWIN, Choice, Combo, VariantSettings
@@ -73,7 +74,7 @@ def _kept(path: Path, asked: str) -> Choice | None:
     """Read from the file also when it was just chosen: the order of everything that follows is the file's."""
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json_value(path.read_text(encoding="utf-8"))
     if found.pop("asked") != asked:
         return None
     combos = tuple(Combo(tuple(c["ids"]), bool(c["alike"])) for c in found.pop("combos"))

@@ -1,12 +1,12 @@
 """A finished study's folder -> its page, in one file. Raises for a study that is not finished."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_text
+from drawbar.files.reading import json_value
 from drawbar.research.horizon.page import page
 from drawbar.research.horizon.study.run import STAGES
 
@@ -43,7 +43,7 @@ def gathered(run: Path) -> dict[str, object]:
 
 def _json(path: Path, run: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInputError(
             f"{run} holds no finished study ({path.name} of {path.parent.name} is missing or damaged): run "

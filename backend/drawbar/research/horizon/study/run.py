@@ -3,7 +3,6 @@
 A stage whose inputs, settings or version changed is run anew, others are left alone (see ``manifest``).
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -17,8 +16,8 @@ from drawbar.errors import BadInputError
 from drawbar.files.atomic_write import write_json
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
+from drawbar.files.reading import json_value
 from drawbar.musicgen import Model, load_model
-from drawbar.paths import embedded_bank_dir
 from drawbar.pipeline.manifest import Stage
 from drawbar.pipeline.progress import ProgressCallback, Reporter
 from drawbar.research.horizon.composed_truth import returns
@@ -87,7 +86,7 @@ class HorizonRun:
     ) -> None:
         self.settings, self.progress = settings, progress
         self.model = load_model(settings.model) if model is None else model
-        place = find_bank(Path(settings.bank)) if settings.bank else embedded_bank_dir()
+        place = find_bank(settings.bank or "embedded")
         self.bank = Bank.open(place) if bank is None else bank
         check_site(self.bank, self.model)
         self.layers = tuple(settings.layers or self.bank.info.layers)
@@ -122,7 +121,7 @@ class HorizonRun:
         return Rows.load(self.done["positions"].folder / "rows.safetensors")
 
     def _read(self, stage: str, name: str) -> JsonObject:
-        found: JsonObject = json.loads((self.done[stage].folder / name).read_text(encoding="utf-8"))
+        found: JsonObject = json_value((self.done[stage].folder / name).read_text(encoding="utf-8"))
         return found
 
     def _stage(self, name: str, version: int, **key: object) -> Stage:
@@ -308,7 +307,7 @@ class HorizonRun:
             return stage
         probes = self._read("probes", "probes.json")
         acted = {one["id"]: one for one in self._read("interventions", "interventions.json")["features"]}
-        examples: list[JsonObject] = json.loads(
+        examples: list[JsonObject] = json_value(
             (self.done["interventions"].folder / "examples.json").read_text("utf-8")
         )
         gated = []
