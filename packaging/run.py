@@ -304,6 +304,7 @@ def test(pytest_arguments: "list[str]") -> int:
     checks.append(("tests", [str(PYTHON), "-m", "pytest", *(IN_PARALLEL if whole else pytest_arguments)]))
     if whole:
         checks.append(("first command", [str(PYTHON), str(HERE / "bare.py")]))
+        checks.append(("known weaknesses", [sys.executable, str(HERE / "audit.py")]))
     results = []
     for name, command in checks:
         say(f"{name}: {shlex.join([Path(command[0]).name, *command[1:]])}")

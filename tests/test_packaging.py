@@ -211,3 +211,36 @@ def test_every_backend_package_has_its_place_in_the_layers() -> None:
         f"drawbar.{path.parent.name}" for path in (ROOT / "backend" / "drawbar").glob("*/__init__.py")
     }
     assert packages <= placed, f"name them in [tool.importlinter]: {sorted(packages - placed)}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands for pip-audit")
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (None, 0, "not looked at: pip-audit is not installed"),
+        ("", 0, "not looked at: no network"),
+        ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', 0, "1 packages looked at"),
+        (
+            '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "X-1", "fix_versions": ["2"]}]}]}',
+            1,
+            "a 1: X-1: fixed in 2",
+        ),
+    ],
+)
+def test_known_weaknesses_are_looked_up_where_that_is_possible(
+    tmp_path: Path, answer: str | None, code: int, said: str
+) -> None:
+    if answer is not None:
+        program = tmp_path / "pip-audit"
+        write = f"printf '%s' '{answer}' > \"$8\"" if answer else "echo no network >&2; exit 1"
+        program.write_text(f"#!/bin/sh\n{write}\n")
+        program.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "packaging" / "audit.py")],
+        env={"PATH": f"{tmp_path}:/bin:/usr/bin" if answer is not None else str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,28 @@ def test_a_number_of_a_table_is_shortened_in_the_message(tmp_path: Path) -> None
     with pytest.raises(BadInputError) as raised:
         read_people(path)
     assert len(str(raised.value)) < 600
+
+
+ROWS = {
+    f"backend/drawbar/bank/{n}.py"
+    for n in ("concept_sliders", "duplicates", "evidence", "listing", "reading", "search")
+}
+"""Read rows of a bank, whose JSON `table_checks` has read within the same limits when the bank was opened."""
+OTHERS = {
+    "backend/drawbar/files/reading.py",
+    "backend/drawbar/native_packages.py",
+    "backend/drawbar/bench/saelens_worker.py",
+}
+"""The helper itself, and what runs where pydantic is not installed."""
+
+
+def test_json_from_a_file_or_a_network_is_read_within_limits() -> None:
+    root = Path(__file__).parents[1]
+    reading = re.compile(r"json\.loads?\((?!\s*json\.dumps)")
+    found = {
+        path.relative_to(root).as_posix()
+        for part in ("backend", "desktop")
+        for path in (root / part).rglob("*.py")
+        if reading.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == ROWS | OTHERS, "use drawbar.files.reading: json_value or typed_json"

@@ -77,3 +77,14 @@ def test_a_report_shows_what_the_build_measured(home: Path, capsys: pytest.Captu
     shown = capsys.readouterr().out
     assert "0.970" in shown
     assert "too few" in shown
+
+
+def test_the_embedded_bank_is_called_by_its_name_everywhere(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAWBAR_ASSETS", str(home / "assets"))
+    synthetic_bank(home / "assets" / "bank", features=30).close()
+    assert main(["bank", "verify", "embedded"]) == 0
+    assert main(["bank", "pack", "embedded", str(home / "b.drawbank")]) == 0
+    assert main(["bank", "export-json", "embedded", str(home / "json")]) == 0
+    assert main(["bank", "verify", str(home / "b.drawbank")]) == 0

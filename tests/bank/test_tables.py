@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from drawbar.bank import Bank
-from drawbar.bank.search import Filters
+from drawbar.bank.search import Filters, Query
 from drawbar.errors import BadInputError, BankError
 from drawbar.paths import embedded_bank_dir
 
 pytest.importorskip("pyarrow", reason="feature tables need the extra: cluster")
 
 from drawbar.bank.tables import FeatureTables, TableWriter, add_bank
+from drawbar.bank.tables.columns import TABLE
 
 QUERIES: list[tuple[str, Filters]] = [
     ("", {}),
@@ -78,3 +79,19 @@ def test_what_no_table_has_is_said(tmp_path: Path, tables: FeatureTables) -> Non
         tables.search("", shelf="starred")
     with pytest.raises(BankError, match="drawbar bank table"):
         FeatureTables(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "too many rows", "deep"])
+def test_a_damaged_table_is_named(bank: Bank, tmp_path: Path, damage: str) -> None:
+    with TableWriter(tmp_path / "table") as writer:
+        add_bank(writer, embedded_bank_dir(), "embedded")
+    listing = tmp_path / "table" / TABLE
+    if damage == "cut off":
+        part = next((tmp_path / "table").glob("features-*.parquet"))
+        part.write_bytes(part.read_bytes()[:5000])
+    elif damage == "too many rows":
+        listing.write_text('{"version": 1, "rows": [2000000000]}')
+    else:
+        listing.write_text("[" * 100_000)
+    with pytest.raises(BankError, match="feature table"):
+        FeatureTables(tmp_path / "table").find(Query("drums"))

@@ -15,6 +15,7 @@ from drawbar.bank.links import id_of, link_of
 from drawbar.live.takes.take import load_settings
 from drawbar.prompts import PromptPart, weight_id
 from drawbar_desktop.app import App
+from drawbar_desktop.services.osc import messages_of
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.export import export_take
 from drawbar_desktop.state.modulation import FOLLOW, Modulator
@@ -265,3 +266,32 @@ def test_a_feature_is_found_again_by_its_id_and_link(app: App) -> None:
     app.library.selected.set(None)
     app.window.browser.search.setText(link)
     assert app.library.selected.value == id
+
+
+def test_odd_osc_moves_nothing(app: App) -> None:
+    builder = pytest.importorskip("pythonosc.osc_message_builder", reason="python-osc is not installed")
+    told: list[str] = []
+    app.desk.notices.told.connect(told.append)
+    app.rack_actions.add_best()
+    before = [strip.amount for strip in app.rack.strips]
+
+    def datagram(address: str, value: object) -> bytes:
+        message = builder.OscMessageBuilder(address)
+        message.add_arg(value)
+        data: bytes = message.build().dgram
+        return data
+
+    for address in (
+        "/drawbar/slider/0",
+        "/drawbar/slider/-9",
+        "/drawbar/slider/99",
+        "/drawbar/" + "x" * 3000,
+    ):
+        for one in messages_of(datagram(address, 1.0), ("127.0.0.1", 9)):
+            app.osc._one(one)
+    with pytest.raises(ValueError, match="not finite"):
+        messages_of(datagram("/drawbar/slider/1", float("nan")), ("127.0.0.1", 9))
+    with pytest.raises(ValueError, match="no OSC"):
+        messages_of(b"#bundle\0" + b"\xff" * 20, ("127.0.0.1", 9))
+    assert [strip.amount for strip in app.rack.strips] == before
+    assert all(len(words) < 400 for words in told)

@@ -12,6 +12,7 @@ import pytest
 from drawbar.errors import InUseError
 from drawbar.files.atomic_write import atomic, put_back, put_back_all, replace_folder, write_json
 from drawbar.files.lock import LOCK_NAME, Lock, folder_lock
+from drawbar.files.remembered import keep, recall
 from drawbar.files.scratch import ScratchFolder, clear_abandoned
 
 HOLD = """
@@ -141,3 +142,12 @@ def test_putting_back_waits_for_whoever_replaces(tmp_path: Path) -> None:
     lock.release()
     put_back(tmp_path / "bank")
     assert (tmp_path / "bank" / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "[" * 100_000, '{"a": "b"}', '{"a": ' + "9" * 400 + "}"])
+def test_what_was_measured_is_measured_again_where_its_file_is_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert recall(tmp_path / "a.json", dict[str, int]) == {}
+    keep(tmp_path / "a.json", {"a": 1})
+    assert recall(tmp_path / "a.json", dict[str, int]) == {"a": 1}
+    keep(tmp_path / "a.json" / "below a file", {"a": 1})

@@ -1,6 +1,7 @@
 """A draw -> a command line of real words, specimens and nonsense, run in this process by its own front door."""
 
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -71,15 +72,19 @@ def all_commands() -> list[tuple[list[str], Any]]:
     return found
 
 
-def command(draw: random.Random, home: Path, place: Path) -> None:
-    """What a command raises is a fault, and so is an exit code that it does not have; 1 and 2 are refusals."""
+def lay_out(home: Path, place: Path) -> None:
+    """Copies of the specimens: a command may be told to write over what it was given."""
     place.mkdir(parents=True)
-    for name in FILES:  # copies: a command may be told to write over what it was given
+    for name in FILES:
         source = home / name
         if source.is_dir():
             shutil.copytree(source, place / name)
         elif not (place / name).exists():
             shutil.copy(source, place / name)
+
+
+def random_line(draw: random.Random, place: Path) -> list[str]:
+    """Any command with any words, most of them wrong, that ends soon."""
     words, leaf = draw.choice(all_commands())
     line = list(words)
 
@@ -93,14 +98,21 @@ def command(draw: random.Random, home: Path, place: Path) -> None:
             line.append(draw.choice(part.opts))
             if not getattr(part, "is_flag", False) or draw.random() < 0.1:
                 line.append(value())
-    line += ending(" ".join(words), leaf)
+    return line + ending(" ".join(words), leaf)
+
+
+def command(draw: random.Random, home: Path, place: Path) -> None:
+    """What a command raises is a fault, and so is an exit code that it does not have; 1 and 2 are refusals."""
+    lay_out(home, place)
+    line = random_line(draw, place)
     with (
         contextlib.chdir(place),
         open(os.devnull, "w") as nothing,
         contextlib.redirect_stdout(nothing),
-        contextlib.redirect_stderr(nothing),
+        contextlib.redirect_stderr(io.StringIO()) as said,
     ):
         code = cli.main(line)
     assert code in (0, 1, 2), f"exit code {code} of {line!r}"[:500]
     if code:
-        raise BadInputError(f"exit code {code}")
+        last = said.getvalue().strip().rpartition("\n")[2] if code == 1 else ""
+        raise BadInputError(last or f"exit code {code}")

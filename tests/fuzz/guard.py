@@ -119,6 +119,31 @@ def _worker(target: Target, seeds: list[int], home: Path, root: Path) -> tuple[i
 
 
 def _work(target: Target, seeds: list[int], home: Path, root: Path, shared: mmap.mmap, writing: int) -> None:
+    root.mkdir(parents=True)
+    (root / "tmp").mkdir()
+    tempfile.tempdir = str(root / "tmp")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    outside = writes_outside(root)
+    refused = 0
+    with open(writing, "w", encoding="utf-8") as pipe:
+        for done, seed in enumerate(seeds):
+            shared[:] = _NOW.pack(seed, done, refused, time.monotonic())
+            os.environ["DRAWBAR_HOME"] = os.environ["HOME"] = str(root / str(seed) / "home")
+            found = attempt(target, seed, home, root / str(seed))
+            if outside:
+                found = Finding(target.__name__, seed, "outside", "; ".join(outside[:3]))
+                outside.clear()
+            refused += found == "refused"
+            if isinstance(found, Finding):
+                pipe.write(json.dumps(asdict(found)) + "\n")
+                pipe.flush()
+        shared[:] = _NOW.pack(seeds[-1], len(seeds), refused, time.monotonic())
+
+
+def writes_outside(root: Path) -> list[str]:
+    """From now on every change that this process makes outside ``root`` is added to the list."""
     outside: list[str] = []
     own = os.path.realpath(root)
 
@@ -139,27 +164,8 @@ def _work(target: Target, seeds: list[int], home: Path, root: Path, shared: mmap
             if not _allowed(name, own):
                 outside.append(f"{event} {name}")
 
-    root.mkdir(parents=True)
-    (root / "tmp").mkdir()
-    tempfile.tempdir = str(root / "tmp")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
     sys.addaudithook(audit)
-    refused = 0
-    with open(writing, "w", encoding="utf-8") as pipe:
-        for done, seed in enumerate(seeds):
-            shared[:] = _NOW.pack(seed, done, refused, time.monotonic())
-            os.environ["DRAWBAR_HOME"] = os.environ["HOME"] = str(root / str(seed) / "home")
-            found = attempt(target, seed, home, root / str(seed))
-            if outside:
-                found = Finding(target.__name__, seed, "outside", "; ".join(outside[:3]))
-                outside.clear()
-            refused += found == "refused"
-            if isinstance(found, Finding):
-                pipe.write(json.dumps(asdict(found)) + "\n")
-                pipe.flush()
-        shared[:] = _NOW.pack(seeds[-1], len(seeds), refused, time.monotonic())
+    return outside
 
 
 def _allowed(path: str, own: str) -> bool:

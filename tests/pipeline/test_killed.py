@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from drawbar.pipeline import build
+from drawbar.pipeline.build import STAGES
 from tests.pipeline.fakes import FakeModel
 from tests.pipeline.test_build import settings, tones
 
@@ -39,9 +40,9 @@ def rows(run: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("how", "deaths"), [("anywhere", 5), ("stages", 2 * len(STAGES))])
 def test_a_build_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
-    tmp_path: Path, seed: int
+    tmp_path: Path, how: str, deaths: int
 ) -> None:
     music = tones(tmp_path / "music")
     threads = torch.get_num_threads()
@@ -51,14 +52,14 @@ def test_a_build_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     finally:
         torch.set_num_threads(threads)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.pipeline.killed", str(music), str(tmp_path / "killed"), str(seed)],
+        [sys.executable, "-m", "tests.pipeline.killed", str(music), str(tmp_path / "killed"), "1", how],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert int(done.stdout) >= 5
+    assert int(done.stdout) >= deaths
     wanted, found = tensors(tmp_path / "whole"), tensors(tmp_path / "killed")
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if wanted[name] != found[name]] == []
