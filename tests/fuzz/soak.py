@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from drawbar import cli
@@ -125,18 +126,8 @@ class Soak:
 
     def _direction(self) -> Command:
         name = self.new_name()
-        sounds = ["a.wav", "a2.wav", "b.wav", "b2.wav"]
-        words = [
-            "direction",
-            "from-examples",
-            *sounds[:2],
-            "--unlike",
-            sounds[2],
-            "--unlike",
-            sounds[3],
-            "--name",
-            name,
-        ]
+        unlike = [word for n in range(3) for word in ("--unlike", f"tone{n}.wav")]
+        words = ["direction", "from-examples", *(f"noise{n}.wav" for n in range(3)), *unlike, "--name", name]
         return Command([*words, "--model", "hf", "--layer", "1"], lambda: self.directions.add(name))
 
     def _forget(self) -> Command:
@@ -254,8 +245,10 @@ def soak(root: Path, specimens: Path, seed: int, *, steps: int = sys.maxsize, se
     running = Soak(root, draw)
     lay_out(specimens, running.place)
     lay_out(specimens, root / "odd")  # what is nonsense may write over everything there
-    for name in ("a2.wav", "b.wav", "b2.wav"):
-        shutil.copy(specimens / "a.wav", running.place / name)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 32_000))
+    for n in range(3):
+        soundfile.write(running.place / f"noise{n}.wav", noise[n], 32_000)
+        soundfile.write(running.place / f"tone{n}.wav", np.sin(np.arange(32_000) * (0.03 + 0.01 * n)), 32_000)
     until = time.monotonic() + seconds
     for _ in range(steps):
         if time.monotonic() > until:

@@ -7,6 +7,7 @@ for. An input that fails is named by its seed.
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from drawbar.errors import BadInputError
 from tests.fuzz.commands import command
 from tests.fuzz.guard import Finding, Target, attempt, run
 from tests.fuzz.results import add, write_table
+from tests.fuzz.soak import soak
 from tests.fuzz.specimens import write_specimens
 from tests.fuzz.targets import TARGETS, audiocraft, bank_rows, hugging_face, query
 
@@ -88,6 +90,19 @@ def test_the_watchdog_sees_what_it_is_for(tmp_path: Path, monkeypatch: pytest.Mo
         (0, "uncaught"), (1, "hang"), (2, "died"), (3, "outside"), (4, "long"), (5, "control"),
     ]  # fmt: skip
     assert found[6:] == ["refused", "used"]
+
+
+@watched
+def test_random_commands_lose_nothing(
+    whole: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    monkeypatch.setenv("DRAWBAR_HOME", str(root / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(root))
+    done = soak(root, whole, seed=1, steps=3000 if request.config.getoption("--long") else 30)
+    assert not done.findings, "\n".join(done.findings)
+    assert len(done.counts) > 5
 
 
 def test_the_document_names_tests_that_there_are() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag, folder_to_write, run_to_write
+from drawbar.cli.options import FontOption, JsonFlag, device_here, folder_to_write, run_to_write
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.files.json_object import JsonObject
@@ -70,7 +70,9 @@ def build(
         bool, typer.Option("--stream", help="Keep no residuals on disk; compute them while training.")
     ] = False,
     soundfont: FontOption = None,
-    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", callback=device_here, help="cpu, cuda, mps.")
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option("--on", help="Workers on Ray: local-ray[:N], HOST:PORT, ray://HOST:PORT."),

@@ -12,7 +12,18 @@ ModelOption = Annotated[str, typer.Option("--model", help="embedded, a folder, o
 BankOption = Annotated[
     Path | None, typer.Option("--bank", help="A folder or an installed bank; else the embedded one.")
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps.")]
+
+
+def device_here(name: str | None) -> str | None:
+    """Refused before the work where there is no such device; for `cpu` nothing is loaded. Raises DeviceError."""
+    if name not in (None, "cpu"):
+        from drawbar.musicgen.checkpoint import memory_needed
+
+        memory_needed.device_here(str(name))
+    return name
+
+
+DeviceOption = Annotated[str, typer.Option("--device", callback=device_here, help="cpu, cuda, cuda:1, mps.")]
 PrecisionOption = Annotated[
     str,
     typer.Option(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from drawbar.errors import BadInputError, DeviceError
+from drawbar.errors import BadInputError
 from drawbar.files.reading import shortened
-from drawbar.musicgen.checkpoint.memory_needed import check_room, device_of, give_back
+from drawbar.musicgen.checkpoint.memory_needed import check_room, device_here, give_back
 from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.encodec import EncodecCodec
@@ -63,9 +63,7 @@ def load_model(
     NotSupportedError for style variants, other families and for a precision that cannot run here, DeviceError for
     a device that is not there or too small.
     """
-    place = device_of(device)
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(f"device {device!r} is not available here: use device='cpu'")
+    place = device_here(device)
     folder, label = resolve(name, progress)
 
     wanted = "float32" if precision == "auto" else precision

@@ -173,6 +173,15 @@ def device_of(name: torch.device | str) -> torch.device:
         raise DeviceError(f"{shortened(str(name))} is no device: use cpu, cuda, cuda:1 or mps") from error
 
 
+def device_here(name: torch.device | str) -> torch.device:
+    """A device that this machine has. Raises DeviceError."""
+    place = device_of(name)
+    found = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (place.index or 0) >= found.get(place.type, 0):
+        raise DeviceError(f"device {shortened(str(name))!r} is not available here: use device='cpu'")
+    return place
+
+
 def free_bytes(device: torch.device | str) -> int | None:
     """Memory that can be had on a device now, in bytes; None where it cannot be known."""
     place = device_of(device)

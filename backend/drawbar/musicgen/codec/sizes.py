@@ -42,7 +42,9 @@ def _check(name: str, value: object) -> None:
             raise ValueError(f"{name} has {len(value)} entries")
         for item in value:
             _check(name, item)
-    elif isinstance(value, int) and not 0 <= value <= _MOST.get(name, _LARGEST):
-        raise ValueError(f"{name} is {shortened(value)}; at most {_MOST.get(name, _LARGEST)} can be")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        least, most = int(name != "edges_hz"), _MOST.get(name, _LARGEST)
+        if not least <= value <= most:
+            raise ValueError(f"{name} is {shortened(value)}; {least} to {most} can be")
     elif isinstance(value, float) and not (math.isfinite(value) and 0 <= value <= 1e6):
         raise ValueError(f"{name} is {value}")
