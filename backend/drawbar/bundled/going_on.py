@@ -6,6 +6,7 @@ curve so far goes into the run's log, so that the next model's record has all of
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
