@@ -169,7 +169,12 @@ class Oscillators(nn.Module):
             steps += [octave + n / per_octave for n in range(octaves * per_octave)]
             octave += octaves
         hz = config.lowest_hz * 2.0 ** torch.tensor(steps, dtype=torch.float64)
-        hz = hz[hz < (below_hz or config.sample_rate_hz / 2)]
+        highest = below_hz or config.sample_rate_hz / 2
+        hz = hz[hz < highest]
+        if not len(hz):
+            raise BadInputError(
+                f"no oscillator from {config.lowest_hz} Hz lies below {highest} Hz: copy the folder again"
+            )
         self.hz = hz
         """Their frequencies, ascending."""
         self.count = len(hz)
