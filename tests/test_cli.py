@@ -21,7 +21,7 @@ from drawbar.cli import features_and_bank as banks
 from drawbar.cli import output as shared
 from drawbar.cli import render_and_doctor as playing
 from drawbar.cli.settings_file import settings_from
-from drawbar.errors import BadInputError, DeviceError
+from drawbar.errors import BadInputError
 from drawbar.native_packages import PACKAGES, Failure
 from drawbar.pipeline import BuildSettings
 
@@ -215,17 +215,16 @@ def test_an_unknown_feature_gets_the_nearest_matches(run: Run, played: Played, b
     assert played.saved == []
 
 
-def test_a_broken_device_is_told_without_a_traceback(
-    run: Run, played: Played, monkeypatch: pytest.MonkeyPatch
+def test_a_device_that_is_not_there_is_refused_before_anything_is_loaded(
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
-        raise DeviceError("cuda:7 is not there; use --device cpu")
-
-    monkeypatch.setattr(playing, "load", broken)
-    monkeypatch.setattr(playing, "open_bank", lambda _: None)
-    code, _, err = run("render", "piano", "--device", "cuda:7")
-    assert code == 1
-    assert err.strip().endswith("drawbar: cuda:7 is not there; use --device cpu")
+    monkeypatch.setattr(playing, "load", lambda *_: pytest.fail("loaded"))
+    for name in ("cuda:97", "no device", "meta"):
+        code, _, err = run("render", "piano", "--device", name)
+        assert code == 1
+        assert err.count("\n") == 1
+        assert name in err
+        assert "cpu" in err
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(
