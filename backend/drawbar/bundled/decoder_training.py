@@ -28,7 +28,7 @@ from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
 from drawbar.corpus.composer.chord_names import chord_name
 from drawbar.corpus.composer.loops import PHRASE_FRAMES
-from drawbar.corpus.composer.prompt_words import PLACES
+from drawbar.corpus.composer.prompt_words import PLACES, QUALITY_WORDS, ROOT_WORDS
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
@@ -288,7 +288,8 @@ def chord_heads(language: Language) -> ChordHeads:
     """The heads that find the chord which a prompt asks for now, as they are in ``language``."""
     number = language.tokenizer.convert_tokens_to_ids
     places = {number(word): place for word, place in PLACES.items()}
-    return ChordHeads(language.decoder, language.text_encoder, places, PHRASE_FRAMES)
+    roots, qualities = ([number(word) for word in words] for words in (ROOT_WORDS, QUALITY_WORDS.values()))
+    return ChordHeads(language.decoder, language.text_encoder, places, roots, qualities, PHRASE_FRAMES)
 
 
 def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
