@@ -15,6 +15,7 @@ from drawbar.live.takes.take import Take
 from drawbar_desktop.app import App
 from drawbar_desktop.controllers.variations import opening, seeds
 from drawbar_desktop.services.model_loading import vocabulary
+from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.presets import Preset, contrasting
 from drawbar_desktop.style.theme import DARK, LIGHT, apply_theme
 from drawbar_desktop.widgets.common.verdicts import tick_of
@@ -98,6 +99,18 @@ def test_four_variations_share_the_opening_and_one_is_kept(qtbot: Any, app: App,
     assert made == [(seed, opening(take, 50.0).shape[1]) for seed in seeds(take.settings.seed)]
     banner = app.window.banner
     assert banner.words == "Four variations: which one?"
+    bar = app.window.transport
+    title, keep, _ = bar.vary_menu()[2]  # type: ignore[misc]
+    assert title == "Keep the first 2 bars"
+    keep()
+    assert title.removeprefix("Keep ") in bar.vary.toolTip()
+    app.timeline.grid.set(Grid(240.0, 0.1))
+    made.clear()
+    app.actions.vary()
+    wait(qtbot, app, lambda: app.desk.history.total == 9)
+    assert {frames for _, frames in made} == {min(round(50 * 2.1), take.tokens.shape[1] - 50)}
+    app.desk.note_settings()
+    assert app.desk.settings["kept_bars"] == 2
     banner.answer(2)
     wait(qtbot, app, lambda: banner.words == "Four variations: which one?")
     chosen = app.desk.history.selected.value
@@ -127,10 +140,16 @@ def test_play_something_brings_a_prompt_proven_sliders_inside_their_range_and_mu
     assert plays(engine)[0].twin
 
 
-def test_an_empty_rack_is_not_computed_twice(app: App, engine: FakeEngine) -> None:
+def test_bypass_is_prepared_for_an_empty_rack_too_and_says_what_it_does_without(
+    app: App, engine: FakeEngine
+) -> None:
+    """Its twin costs nothing before the first move: tests/steering."""
     app.new_take()
-    assert app.transport.twin.value
-    assert not plays(engine)[0].twin
+    assert plays(engine)[0].twin
+    switch = app.window.transport.bypass
+    assert "same take" in switch.toolTip()
+    app.transport.twin.set(False)
+    assert "from here on" in switch.toolTip()
 
 
 def test_no_factory_preset_leaves_the_usable_range_or_holds_a_harmful_slider(

@@ -1,17 +1,23 @@
 """What studios expect of the window: prompts blended live, sync, OSC, movement."""
 
+import json
 import shlex
 import socket
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from drawbar.bank.kinds import kind_of
 from drawbar.bank.links import id_of, link_of
+from drawbar.errors import MissingDependencyError
 from drawbar.live.takes.take import load_settings
 from drawbar.prompts import PromptPart, weight_id
 from drawbar_desktop.app import App
@@ -19,6 +25,8 @@ from drawbar_desktop.services.osc import messages_of
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.export import export_take
 from drawbar_desktop.state.modulation import FOLLOW, Modulator
+from drawbar_desktop.style.theme import P
+from drawbar_desktop.widgets.timeline.row_signs import kind_color
 from tests.desktop.fake_midi import FakeMidi
 from tests.desktop.fakes import FakeEngine
 
@@ -203,8 +211,51 @@ def test_the_pad_moves_two_sliders_or_blends_four_settings(app: App) -> None:
     card.hide()
 
 
+def test_the_pad_and_what_moves_by_itself_are_undone_and_remembered(app: App) -> None:
+    app.rack_actions.add_best()
+    first, second, *_ = app.rack.ids()
+    desk, card = app.desk, app.window.rack.movement_card
+    desk.modulation.set(first, Modulator("saw", 0.4, 1.0))
+    desk.modulation.set(first, None)
+    app.undo.undo()
+    assert desk.modulation.all == {first: Modulator("saw", 0.4, 1.0)}
+    desk.pad.choose("x", second)
+    app.undo.undo()
+    assert desk.pad.x.value == ""
+    app.undo.redo()
+    assert desk.pad.x.value == second
+    depth, stood = app.undo.depth, app.rack.strip(second).amount
+    QTest.mousePress(card.field, Qt.MouseButton.LeftButton, pos=QPoint(20, 75))
+    QTest.mouseMove(card.field, QPoint(120, 75))
+    QTest.mouseRelease(card.field, Qt.MouseButton.LeftButton, pos=QPoint(149, 75))
+    assert app.undo.depth == depth + 1
+    moved = app.rack.strip(second).amount
+    app.undo.undo()
+    assert app.rack.strip(second).amount == stood != moved
+    app.undo.redo()
+    desk.pad.fill(1)
+    desk.modulation.tick(0.9, 0.0, Grid())
+    desk.note_settings()
+    stored = json.loads(json.dumps([desk.settings["movement"], desk.settings["pad"]]))
+    amounts = {strip.id: strip.amount for strip in app.rack.strips}
+    desk.modulation.set(first, None)
+    desk.pad.clear()
+    desk.pad.choose("x", "")
+    for broken in ([{"id": first}], ["x"], [{**stored[0][0], "shape": "wobble"}]):
+        desk.modulation.restore(broken)
+    desk.pad.restore({"x": 3})
+    assert not desk.modulation.all
+    desk.modulation.restore(stored[0])
+    desk.pad.restore(stored[1])
+    assert desk.modulation.all == {first: Modulator("saw", 0.4, 1.0)}
+    assert desk.pad.x.value == second
+    assert desk.pad.corners.value[1] == amounts
+    desk.modulation.rest()
+    assert app.rack.strip(first).amount == 0  # not where the saw had it
+
+
 def test_a_take_is_exported_as_a_studio_wants_it(
-    app: App, engine: FakeEngine, tmp_path: Path, qtbot: Any
+    app: App, engine: FakeEngine, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app.timeline.grid.set(Grid(120.0, 0.5))
     app.transport.prompt.set("slow piano")
@@ -249,12 +300,56 @@ def test_a_take_is_exported_as_a_studio_wants_it(
     rows = heat.read_text(encoding="utf-8").splitlines()
     assert rows[0].startswith("time_s,")
     assert len(rows[0].split(",")) == len(rows[-1].split(",")) > 2
+    monkeypatch.setattr("drawbar_desktop.state.export.find_spec", lambda _: None)
+    sheet.table.setCurrentIndex(sheet.table.findData("parquet"))
+    choice = replace(sheet.choice(), path=tmp_path / "two.wav")
+    with pytest.raises(MissingDependencyError, match=r"pip install 'drawbar\[cluster\]', or choose CSV"):
+        export_take(app.desk.history.store, item, choice)  # type: ignore[arg-type]
+    assert not (tmp_path / "two.wav").exists()
+    monkeypatch.undo()
+    if find_spec("pyarrow") is not None:
+        from pyarrow.parquet import read_table
+
+        table = read_table(export_take(app.desk.history.store, item, choice)[-2])  # type: ignore[arg-type]
+        assert table.column_names == rows[0].split(",")
+        assert table.num_rows == len(rows) - 1
     sheet.command.click()
     words = shlex.split(QApplication.clipboard().text())
     assert words[:5] == ["drawbar", "render", "slow piano", "--seed", str(item.settings.seed)]
     assert f"{next(iter(app.rack.ids()))}=+0.5" in words
     assert load_settings(written[0]) == item.settings
     sheet.dismiss()
+
+
+def test_two_features_are_seen_side_by_side(app: App) -> None:
+    one, other, third = (app.library.row(place).id for place in (0, 6, 1))  # type: ignore[union-attr]
+    for id in (other, one):
+        app.library.selected.set(id)
+    assert app.library.bank is not None
+    menu = app.window.inspector.compare_menu(app.library.bank.feature(one))
+    title, call, *_ = menu[0]  # type: ignore[misc]
+    assert title.endswith(other)
+    call()
+    sheet = app.window.comparison
+    assert sheet.isVisible()
+    assert [page.title() for page in sheet.pages] == [app.actions.title_of(id) for id in (one, other)]
+    same = one.split("/")[0] == other.split("/")[0]
+    assert ("Cosine of their directions: +1" if same else "different spaces") in sheet.alike.text()
+    app.library.selected.set(third)
+    assert sheet.pages[0].title() == app.actions.title_of(one)
+    sheet.dismiss()
+
+
+def test_lanes_and_rows_have_the_sign_and_colour_of_their_kind(app: App) -> None:
+    app.rack_actions.add_best()
+    lane = app.window.timeline.lane
+    for strip in app.rack.strips:
+        app.library.selected.set(strip.id)
+        assert lane.id == strip.id
+        kind = kind_of(strip.feature.label)
+        assert lane.kind == kind
+        assert lane.line.opts["pen"].color() == QColor(kind_color(kind) if kind else P.cool)
+        assert lane.signs.rows == [(kind, 0.0)]
 
 
 def test_a_feature_is_found_again_by_its_id_and_link(app: App) -> None:

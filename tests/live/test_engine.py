@@ -154,6 +154,38 @@ def test_bypass_switches_to_the_unsteered_twin_and_back(studio: Any, model: Any,
     np.testing.assert_allclose(take.twin_audio, plain.audio, atol=1e-3)
 
 
+def test_a_take_that_is_steered_in_the_middle_has_its_twin_from_there_on(
+    studio: Any, model: Any, bank: Any
+) -> None:
+    room = studio()
+    settings = TakeSettings("", seed=4, seconds=2.0, amounts={"1/2": 0.0}, twin=True)
+    room.model.at_frame = {
+        40: lambda: room.engine.set_amount("1/2", 4.0),
+        60: lambda: room.engine.set_bypass(True),
+    }
+    take = room.play(settings)
+    plain = render(model, bank, TakeSettings("", seed=4, seconds=2.0))
+    assert take.twin_audio is not None
+    np.testing.assert_allclose(take.twin_audio, plain.audio, atol=1e-3)
+    (on, _), *_ = take.bypass
+    heard = room.engine.trace.audio()
+    np.testing.assert_allclose(heard[on + 320 :], plain.audio[on + 320 :], atol=1e-3)
+    assert not np.allclose(take.audio, plain.audio, atol=1e-3)
+    assert len(take.twin_audio) == len(take.audio)
+    np.testing.assert_allclose(take.audio, decoded(model, take.tokens), atol=1e-4)
+    again = render(model, bank, settings, Automation.from_json(take.automation))
+    np.testing.assert_array_equal(again.tokens, take.tokens)
+    assert again.twin_audio is not None
+    np.testing.assert_allclose(again.twin_audio, take.twin_audio, atol=1e-5)
+
+
+def test_a_take_that_is_never_steered_has_no_twin_of_its_own(studio: Any) -> None:
+    room = studio()
+    take = room.play(TakeSettings("", seed=4, seconds=1.0, amounts={"1/2": 0.0}, twin=True))
+    assert take.twin_audio is None
+    np.testing.assert_array_equal(room.engine.trace.twin(), take.audio)
+
+
 def test_bypass_without_a_twin_lets_go_of_the_sliders(studio: Any) -> None:
     room = studio(rollback=False)
     room.model.at_frame = {40: lambda: room.engine.set_bypass(True)}

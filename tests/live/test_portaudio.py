@@ -21,6 +21,7 @@ from drawbar.errors import DeviceError, MissingDependencyError
 from drawbar.live import NullOutput, audio_out, list_devices, open_output
 from drawbar.live.audio_out.portaudio import WARM_S
 from drawbar.live.audio_out.ring import Floats
+from drawbar.live.audio_out.rtmixer import RtmixerOutput
 from drawbar.live.audio_out.sounddevice import BLOCK_S, SoundDeviceOutput
 
 pytestmark = pytest.mark.xdist_group("display and sound server")
@@ -261,6 +262,52 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Card:
     return found
 
 
+def test_a_stream_that_does_not_start_is_never_touched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PortAudio would cancel a thread that it has joined, whoever has its number now."""
+    touched: list[str] = []
+
+    class Mixer(Card):
+        fails, actions = 1, ()
+
+        def start(self) -> None:
+            if Mixer.fails:
+                Mixer.fails -= 1
+                self.abort = self.stop = self.close = lambda *_, **__: touched.append("ended")  # type: ignore[method-assign]
+                raise RuntimeError("Wait timed out")
+            super().start()
+
+    made: list[Mixer] = []
+
+    def make(**_: object) -> Mixer:
+        made.append(Mixer())
+        return made[-1]
+
+    library = SimpleNamespace(Mixer=make, RingBuffer=Ringed)
+    device = {"index": 0, "name": "card", "default_samplerate": 32_000.0, "max_output_channels": 2}
+    sounds = SimpleNamespace(query_devices=lambda *_: device, PortAudioError=RuntimeError)
+    monkeypatch.setattr("drawbar.live.audio_out.portaudio._sounddevice", lambda: sounds)
+    monkeypatch.setitem(sys.modules, "rtmixer", library)
+    output = RtmixerOutput()
+    output.start()
+    assert [card.stopped for card in made] == [True, False]
+    output.stop()
+    Mixer.fails = 2
+    with pytest.raises(DeviceError, match="card does not start: Wait timed out"):
+        output.start()
+    output.start()
+    output.close()
+    assert [card.ends for card in made] == [[], ["cut"], [], [], ["cut"]]
+    assert not touched
+
+
+class Ringed:
+    """A ring that nothing is written to."""
+
+    write_available = read_available = 0
+
+    def __init__(self, *_: int) -> None: ...
+
+
 def sound_out(output: SoundDeviceOutput, seconds: float) -> None:
     """Write a sound and wait until it has left the queue."""
     output.start()
@@ -329,6 +376,46 @@ def test_without_portaudio_the_null_output_says_what_to_install(monkeypatch: pyt
     assert list_devices() == []
     with pytest.raises(MissingDependencyError):
         open_output(kind="rtmixer")
+
+
+def test_two_threads_that_find_no_portaudio_at_once_are_both_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The second waits for the first one's import, which fails: it was given half a module."""
+    half = (
+        "import sys\nstage = sys.stage\nstage.reached.set()\nstage.go.wait(60)\nraise OSError('no library')\n"
+    )
+    (tmp_path / "sounddevice.py").write_text(half)
+    stage = SimpleNamespace(reached=threading.Event(), go=threading.Event())
+    monkeypatch.setattr(sys, "stage", stage, raising=False)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            told.extend(list_devices() or ["none"])
+        except Exception as error:
+            told.append(repr(error))
+
+    first, second = (threading.Thread(target=ask) for _ in range(2))
+    first.start()
+    assert stage.reached.wait(60)
+    second.start()
+    while not _inside(second, "_sounddevice"):
+        pass
+    stage.go.set()
+    for one in (first, second):
+        one.join(60)
+    assert told == ["none", "none"]
+
+
+def _inside(thread: threading.Thread, function: str) -> bool:
+    """Whether a thread is in a function, or in what that calls."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code.co_name != function:
+        frame = frame.f_back
+    return frame is not None or not thread.is_alive()
 
 
 def test_an_unknown_device_falls_back_and_is_named() -> None:

@@ -48,14 +48,15 @@ def mixer() -> Mixer:
 
 
 def generation(
-    stepper: Stepper, sampler: Sampler, *, plain: bool, guidance: float | None, twin: bool, frames: int, clips: int = 1
+    stepper: Stepper, sampler: Sampler, *, plain: bool, guidance: float | None, twin: bool, frames: int, clips: int = 1,
+    steering: Mixer | None = None,
 ) -> Generation:  # fmt: skip
     settings = GenerationSettings(tuple(range(11, 11 + clips)), guidance, frames, twin)
     rows = clips * (1 if guidance is None else 2) * (2 if twin else 1)
     states = torch.randn(1, 4, SPEC.text_dim, generator=torch.Generator().manual_seed(1))
     mask = torch.tensor([[True, True, True, False], [False] * 4] * rows)[:rows]
     text = stepper.text(states.repeat(rows, 1, 1), mask)
-    run = mixer().start(None, guidance)
+    run = (steering or mixer()).start(None, guidance)
     graphed = False if plain else None
     return Generation(stepper, text, sampler, settings, [run], watched=[1], graphed=graphed)
 
@@ -93,6 +94,26 @@ def test_past_the_window_and_back_again_the_same_tokens_come() -> None:
     assert torch.equal(tokens(made, 70), plain)
     made.rewind(40)
     assert torch.equal(tokens(made, 70), plain)
+
+
+@pytest.mark.parametrize("precision", ["float32", "kv4"])
+def test_twins_that_go_apart_past_a_window_are_those_of_the_plain_step_and_of_a_take_without(
+    precision: str,
+) -> None:
+    stepper, sampler = make_stepper(decoder(), precision), Sampler(SPEC.card, 1.0, 10)
+    made: dict[str, Tensor] = {}
+    for name, plain, twin in (("plain", True, True), ("fast", False, True), ("alone", False, False)):
+        sliders = mixer()
+        sliders.set("1/0", 0.0)
+        one = generation(stepper, sampler, plain=plain, guidance=3.0, twin=twin, frames=70, steering=sliders)
+        tokens(one, 30)
+        assert one.rows == 2
+        if twin:
+            sliders.set("1/0", 30.0)
+        made[name] = tokens(one, 70)
+    assert torch.equal(made["plain"], made["fast"])
+    assert torch.equal(made["fast"][1:], made["alone"])
+    assert not torch.equal(made["fast"][:1], made["alone"])
 
 
 def test_rows_do_not_depend_on_how_many_there_are() -> None:

@@ -131,6 +131,53 @@ def test_rewinding_and_moving_changes_what_follows_and_nothing_before(tiny: Mode
     assert [frame.amounts["1/5"] for frame in frames[9:14]] == pytest.approx([0, 2 / 3, 4 / 3, 2, 2])
 
 
+@pytest.mark.parametrize("moved_at", [0, 2, 14, 60])
+def test_the_twin_costs_nothing_before_the_first_move_and_is_the_unsteered_take_after_it(
+    tiny: Model, moved_at: int
+) -> None:
+    """Also where the window has slid (at 67), and the take replays from its automation to every token of both."""
+    mixer, length = Mixer([direction(scale=8.0)], spec=tiny.spec), max(24, moved_at + 30)
+    before, _ = play(tiny.stream(PROMPT, seed=3), length)
+    frames = []
+    with tiny.stream(PROMPT, seed=3, steering=mixer, twin=True) as stream:
+        for index in range(length):
+            if index == moved_at:
+                mixer.set("1/5", 2.0)
+            frames.append(next(stream))
+            assert stream._generation is not None
+            assert stream._generation.rows == (4 if frames[-1].apart else 2)
+        recorded = stream.recorded
+    assert [frame.apart for frame in frames[: moved_at + 1]] == [False] * moved_at + [True]
+    for index, frame in enumerate(frames):
+        assert index >= moved_at or torch.equal(frame.tokens, before[:, index])
+        assert frame.twin_tokens is not None
+        assert torch.equal(frame.twin_tokens, before[:, index])
+    assert recorded is not None
+    with tiny.stream(PROMPT, seed=3, steering=mixer, automation=recorded, twin=True) as stream:
+        for one in frames:
+            again = next(stream)
+            assert again.twin_tokens is not None
+            assert one.twin_tokens is not None
+            assert torch.equal(one.tokens, again.tokens)
+            assert torch.equal(one.twin_tokens, again.twin_tokens)
+
+
+def test_a_first_move_that_is_taken_back_leaves_one_stream(tiny: Model) -> None:
+    mixer = Mixer([direction(scale=8.0)], spec=tiny.spec)
+    before, _ = play(tiny.stream(PROMPT, seed=3), 30)
+    with tiny.stream(PROMPT, seed=3, steering=mixer, twin=True) as stream:
+        frames = [next(stream) for _ in range(10)]
+        mixer.set("1/5", 2.0)
+        assert [next(stream) for _ in range(6)][-1].apart
+        mixer.set("1/5", 0.0)
+        stream.rewind(8)
+        frames = frames[:8] + [next(stream) for _ in range(22)]
+        assert not any(frame.apart for frame in frames)
+        assert stream._generation is not None
+        assert stream._generation.rows == 2
+    assert torch.equal(torch.stack([frame.tokens for frame in frames], dim=-1), before)
+
+
 def test_each_position_keeps_its_own_amounts_when_the_window_slides(tiny: Model) -> None:
     mixer = Mixer([direction(scale=6.0)], spec=tiny.spec)
 

@@ -31,7 +31,7 @@ def _translated(error: BaseException) -> DrawbarError:
     text = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _says(error, *_OUT_OF_MEMORY):
         return DeviceError(
-            f"memory ran out ({text}): close other programs, switch the bypass twin off, or load a smaller model"
+            f"memory ran out ({text}): close other programs, switch Prepare Bypass off, or load a smaller model"
         )
     if isinstance(error, torch.AcceleratorError) or _says(error, "CUDA error"):
         return DeviceError(

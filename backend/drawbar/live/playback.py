@@ -18,6 +18,7 @@ from drawbar.live.audio_out.channels import from_codec, scaled
 from drawbar.live.audio_out.output import Output
 from drawbar.live.bypass import Bypass
 from drawbar.live.context import PlayContext
+from drawbar.live.decoding import Decoding, Sounds
 from drawbar.live.rollback import Block, Pending
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.musicgen.generation.loops import repeated
@@ -58,8 +59,9 @@ class Playback:
         """Samples at which what was decided again follows what stood; benchmarks look for clicks there."""
         self.moves: list[tuple[float, int]] = []
         """When (clock) a move was taken over, and the first frame that it can change; benchmarks read it."""
-        self._batch = 2 if settings.twin else 1
-        self._codec = context.model.codec.stream(self._batch)
+        self._decoding = Decoding(context.model.codec)
+        self._apart = False
+        """Whether the twin ever was something else than the take."""
         self._stream = context.model.stream(
             settings.prompt,
             seed=settings.seed,
@@ -130,7 +132,7 @@ class Playback:
         trace, model = self._context.trace, self._context.model
         if not trace.samples:
             return None
-        twin = trace.twin() if self.settings.twin else None
+        twin = trace.twin() if self._apart else None
         frames = -(-trace.samples // model.spec.samples_per_frame) + model.codec.look_ahead
         return Take(
             audio=trace.steered(),
@@ -186,10 +188,9 @@ class Playback:
         for frame, tokens in enumerate(np.asarray(self._prefix).T):
             if self._context.interrupt.is_set():
                 return
-            both = torch.from_numpy(np.repeat(tokens.astype(np.int64)[None], self._batch, 0))
-            audio = self._codec.push(both[..., None])
+            audio = self._decoding.push(torch.from_numpy(tokens.astype(np.int64)))
             with self._context.lock:
-                twin = tokens.astype(np.uint16) if self._batch > 1 else None
+                twin = tokens.astype(np.uint16) if self.settings.twin else None
                 self._context.trace.put_frame(frame, tokens.astype(np.uint16), twin, None)
                 self._add(frame, audio, None)
                 self._next_frame = frame + 1
@@ -237,22 +238,19 @@ class Playback:
         frame = next(self._stream, None)
         if frame is None:
             return None
-        tokens = (
-            frame.tokens[None]
-            if frame.twin_tokens is None
-            else torch.stack([frame.tokens, frame.twin_tokens])
-        )
         # A take that is made first is never gone back in, and its codec's states would fill the memory.
-        before = None if self._held and not context.status.paused else self._codec.snapshot()
-        audio = self._codec.push(tokens[..., None])
+        before = None if self._held and not context.status.paused else self._decoding.snapshot()
+        twin = frame.twin_tokens
+        apart = twin is not None and frame.apart
+        self._apart |= apart
+        audio = self._decoding.push(frame.tokens, twin if apart else None)
         observed = frame.observed.get(context.sliders.observer.name)
-        numbers = tokens.to("cpu", torch.int32).numpy().astype(np.uint16)
         # Model and codec have run without the lock: the feeder must never wait for a frame to be computed.
         with context.lock:
             context.trace.put_frame(
                 frame.index,
-                numbers[0],
-                numbers[1] if len(numbers) > 1 else None,
+                _numbers(frame.tokens),
+                None if twin is None else _numbers(twin),
                 None if observed is None else observed.numpy(),
             )
             self._add(frame.index, audio, before)
@@ -263,13 +261,15 @@ class Playback:
         context.lead.note(done - began)
         return done
 
-    def _add(self, frame: int, audio: torch.Tensor, before: object) -> None:
-        parts = audio.to("cpu", torch.float32).numpy()
-        twin = from_codec(parts[1]) if len(parts) > 1 else None
-        self.pending.add(Block(frame, from_codec(parts[0]), twin, before))
+    def _add(self, frame: int, audio: Sounds, before: object) -> None:
+        take, twin = (None if part is None else from_codec(part.float().cpu().numpy()) for part in audio)
+        assert take is not None
+        if twin is None and self.settings.twin:
+            twin = take
+        self.pending.add(Block(frame, take, twin, before))
 
     def _push_flush(self) -> None:
-        self._add(self._next_frame, self._codec.flush(), None)
+        self._add(self._next_frame, self._decoding.flush(), None)
 
     def _ahead_s(self) -> float:
         """How much is ready and not yet played."""
@@ -323,7 +323,7 @@ class Playback:
             self._next_frame = frame
             self.splices.append(self._handed + self.pending.samples)
         # From here on the feeder only finds blocks of before `frame`; codec and stream are the worker's own.
-        self._codec.restore(state)
+        self._decoding.restore(state)
         self._stream.rewind(frame)
         self.rewinds.append(frame)
         self._rewound_at = context.clock.now()
@@ -435,3 +435,7 @@ class Playback:
                 self.output.write(context.monitor.process(scaled(heard, fade)))
             self.pending.clear()
             self._complete = False
+
+
+def _numbers(tokens: torch.Tensor) -> NDArray[np.uint16]:
+    return tokens.to("cpu", torch.int32).numpy().astype(np.uint16)

@@ -6,7 +6,7 @@ Knows nothing of devices or threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from drawbar.errors import BadInputError, CancelledError
 from drawbar.live.audio_out.channels import from_codec
+from drawbar.live.audio_out.ring import Floats
+from drawbar.live.decoding import Decoding, Sounds
 from drawbar.live.interfaces import RenderModel
 from drawbar.live.takes.take import Take, TakeSettings, stored
 from drawbar.live.threads import as_when_playing
@@ -57,8 +59,8 @@ def _render(
     assert settings.seconds is not None
     total = max(1, round(settings.seconds * model.spec.frame_rate_hz))
     mixer = _mixer(model, bank, settings, automation)
-    codec = model.codec.stream(2 if settings.twin else 1)
-    audio: list[Future[torch.Tensor]] = []
+    decoding = Decoding(model.codec)
+    audio: list[Future[Sounds]] = []
     tokens: list[torch.Tensor] = []
     # The codec is a frame behind the decoder, on a core of its own: both compute without the interpreter's lock.
     threads = torch.get_num_threads()
@@ -81,36 +83,37 @@ def _render(
         ) as stream,
     ):
         for column in () if prefix is None else torch.from_numpy(prefix.astype(np.int64)).T:
-            audio.append(second.submit(codec.push, column.expand(2 if settings.twin else 1, -1)[..., None]))
+            audio.append(second.submit(decoding.push, column))
             tokens.append(column)
         for frame in stream:
             if cancel is not None and cancel.is_set():
                 second.shutdown(cancel_futures=True)
                 raise CancelledError(f"rendering was cancelled after {frame.index} of {total} frames")
-            both = (
-                frame.tokens[None]
-                if frame.twin_tokens is None
-                else torch.stack([frame.tokens, frame.twin_tokens])
-            )
-            audio.append(second.submit(codec.push, both[..., None]))
+            twin = frame.twin_tokens if frame.apart else None
+            audio.append(second.submit(decoding.push, frame.tokens, twin))
             tokens.append(frame.tokens)
             if progress is not None:
                 progress(frame.index + 1, total)
         recorded = stream.recorded
-    sound = torch.cat([*(part.result().cpu() for part in audio), codec.flush().cpu()], dim=2).float().numpy()
+    sounds = [*(part.result() for part in audio), decoding.flush()]
+    apart = any(twin is not None for _, twin in sounds)
     return Take(
-        audio=from_codec(sound[0]),
+        audio=_joined([take for take, _ in sounds]),
         sample_rate_hz=int(model.spec.sample_rate_hz),
         tokens=torch.stack(tokens, dim=1).to(torch.int32).numpy().astype(np.uint16),
         settings=settings,
         automation=stored(recorded),
         bank=bank.info.name if bank is not None else "",
         site=model.fingerprint,
-        twin_audio=from_codec(sound[1]) if settings.twin else None,
+        twin_audio=_joined([take if twin is None else twin for take, twin in sounds]) if apart else None,
         engine=str(getattr(model, "engine", "drawbar")),
         precision=str(getattr(model, "precision", "float32")),
         prefix_frames=0 if prefix is None else int(prefix.shape[1]),
     )
+
+
+def _joined(parts: Sequence[torch.Tensor]) -> Floats:
+    return from_codec(torch.cat([part.float().cpu() for part in parts], dim=1).numpy())
 
 
 def _mixer(

@@ -128,8 +128,7 @@ class PlaybackController:
             amounts=desk.rack.effective() if amounts is None else dict(amounts),
             modes=desk.rack.modes() if amounts is None else {},
             blend=desk.blending.of(transport.prompt.value),
-            twin=transport.twin.value
-            and len(desk.rack) > 0,  # without sliders it would be the same music twice
+            twin=transport.twin.value,
         )
         recalled = self.recalled
         exact = recalled is not None and recalled.fingerprint == fingerprint

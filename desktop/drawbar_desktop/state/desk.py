@@ -41,8 +41,8 @@ class Desk:
         self.lanes = Lanes(self.undo)
         self.transport = Transport()
         self.blending = Blending()
-        self.pad = Pad(self.rack)
-        self.modulation = Modulation(self.rack)
+        self.pad = Pad(self.rack, self.undo)
+        self.modulation = Modulation(self.rack, self.undo)
         self.quantiser = Quantiser()
         self.tap, self.clock_in = Tap(), ClockIn()
         self.library = Library()
@@ -77,6 +77,7 @@ class Desk:
         transport.temperature.set(settings["temperature"])
         transport.top_k.set(settings["top_k"])
         transport.twin.set(settings["twin"])
+        transport.kept_bars.set(settings["kept_bars"])
         transport.gain_db.set(settings["gain_db"])
         transport.device.set(settings["device"])
         transport.buffer_ms.set(settings["buffer_ms"])
@@ -91,6 +92,8 @@ class Desk:
         if strips:
             self.rack.restore("last session", strips, undoable=False)
             self.macros.restore(macros_from(self.settings["macros"]))
+            self.modulation.restore(self.settings["movement"])
+            self.pad.restore(self.settings["pad"])
         return missing
 
     def note_settings(self) -> None:
@@ -107,6 +110,7 @@ class Desk:
         settings.set("temperature", transport.temperature.value)
         settings.set("top_k", transport.top_k.value)
         settings.set("twin", transport.twin.value)
+        settings.set("kept_bars", transport.kept_bars.value)
         settings.set("gain_db", transport.gain_db.value)
         settings.set("device", transport.device.value)
         settings.set("buffer_ms", transport.buffer_ms.value)
@@ -117,3 +121,5 @@ class Desk:
         if self.library.bank is not None:
             settings.set("rack", strips_to(self.rack.strips))
             settings.set("macros", macros_to(self.macros.all))
+            settings.set("movement", self.modulation.to_values())
+            settings.set("pad", self.pad.to_values())

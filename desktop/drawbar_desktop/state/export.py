@@ -2,13 +2,15 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from drawbar.errors import BadInputError
+from drawbar.errors import BadInputError, MissingDependencyError
 from drawbar.files.atomic_write import atomic
 from drawbar.files.reading import json_value
 from drawbar.live.audio_out.channels import mixed
@@ -16,7 +18,9 @@ from drawbar.live.takes import soundfiles
 from drawbar.live.takes.finishing import DEPTHS, dithered, resampled, seamless, whole_bars
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.takes import Floats, TakeItem, TakeStore
+from drawbar_desktop.state.transport import PREPARE_BYPASS
 
+TABLES = {"csv": "CSV", "parquet": "Parquet"}
 FORMATS = {"wav": "WAV", "flac": "FLAC", "ogg": "Ogg Vorbis, small"}
 
 
@@ -61,6 +65,8 @@ class ExportChoice:
     """The notes that are heard in it, as a MIDI file."""
     heat: bool = False
     """The activations of the heat-map, as a table."""
+    table: str = "csv"
+    """One of `TABLES`: that table's format."""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -68,7 +74,7 @@ class ExportChoice:
         sound = self.path.with_suffix(f".{self.ending}")
         stem = (sound.with_name(f"{sound.stem}-bypassed{sound.suffix}"),) if self.bypassed else ()
         notes = (sound.with_suffix(".mid"),) if self.notes else ()
-        heat = (sound.with_suffix(".csv"),) if self.heat else ()
+        heat = (sound.with_suffix(f".{self.table}"),) if self.heat else ()
         return (sound, *stem, *notes, *heat, sound.with_suffix(".json"))
 
     def numbered(self) -> "ExportChoice":
@@ -86,6 +92,7 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
         raise BadInputError(f"format {choice.ending!r}: use one of {', '.join(FORMATS)}")
     if choice.ending == "flac" and choice.depth == "32":
         raise BadInputError("FLAC holds no 32-bit floating point: choose 24 bit, or WAV")
+    heat = _heat_of(store, item, choice.table) if choice.heat else None
     path = choice.path.with_suffix(f".{choice.ending}")
     gain = 10.0 ** (gain_db / 20) if choice.with_gain else 1.0
     sidecar = item.path.with_suffix(".json").read_text(encoding="utf-8")
@@ -100,7 +107,9 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
     for suffix, twin in stems:
         target = path.with_name(f"{path.stem}{suffix}{path.suffix}")
         if twin and not item.has_twin:
-            raise BadInputError("this take has no bypassed twin: switch on “Bypass ready” and play it again")
+            raise BadInputError(
+                f"this take has no bypassed stem: switch on “{PREPARE_BYPASS}”, move a slider and play it again"
+            )
         audio = _finished(store.audio(item, twin=twin) * np.float32(gain), own_hz, choice, item.settings.seed)
         text = json.dumps(
             {**comment, "stem": "bypassed" if twin else "steered"}, sort_keys=True, separators=(",", ":")
@@ -113,8 +122,8 @@ def export_take(store: TakeStore, item: TakeItem, choice: ExportChoice, gain_db:
         written.append(target)
     if choice.notes:
         written.append(_write_notes(path.with_suffix(".mid"), _part(store.audio(item), own_hz, choice), item))
-    if choice.heat:
-        written.append(_write_heat(path.with_suffix(".csv"), store, item))
+    if heat is not None:
+        written.append(_write_heat(path.with_suffix(f".{choice.table}"), *heat))
     beside = path.with_suffix(".json")
     with atomic(beside) as temporary:
         text = json.dumps({**record, "audio": path.name}, indent=1, sort_keys=True) + "\n"
@@ -146,17 +155,35 @@ def _write_notes(path: Path, audio: Floats, item: TakeItem) -> Path:
     return path
 
 
-def _write_heat(path: Path, store: TakeStore, item: TakeItem) -> Path:
-    """A row a frame: its time, then every feature's activation in units of its 99th percentile."""
+def _heat_of(store: TakeStore, item: TakeItem, table: str) -> tuple[Floats, Sequence[str], Floats]:
+    """Times, ids and activations ``[R, T]``, once it is known that they can be written."""
+    if table not in TABLES:
+        raise BadInputError(f"table format {table!r}: use one of {', '.join(TABLES)}")
+    if table == "parquet" and find_spec("pyarrow") is None:
+        raise MissingDependencyError(
+            "a Parquet table needs pyarrow: pip install 'drawbar[cluster]', or choose CSV"
+        )
     ids, heat = store.heat(item)
     if not ids:
         raise BadInputError("this take kept no heat-map: export it without the table")
-    frame_s = item.seconds / heat.shape[1]
+    return np.arange(heat.shape[1], dtype=np.float32) * (item.seconds / heat.shape[1]), ids, heat
+
+
+def _write_heat(path: Path, times_s: Floats, ids: Sequence[str], heat: Floats) -> Path:
+    """A row a frame: its time, then every feature's activation in units of its 99th percentile."""
+    if path.suffix == ".parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        columns = {"time_s": times_s, **dict(zip(ids, np.asarray(heat, np.float32), strict=True))}
+        with atomic(path) as temporary:
+            pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
+        return path
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         table = csv.writer(out)
         table.writerow(["time_s", *ids])
-        for frame, column in enumerate(heat.T):
-            table.writerow([f"{frame * frame_s:.3f}", *(f"{value:.2f}" for value in column)])
+        for time_s, column in zip(times_s, heat.T, strict=True):
+            table.writerow([f"{time_s:.3f}", *(f"{value:.2f}" for value in column)])
     return path
 
 

@@ -1,13 +1,19 @@
 """Time, tempo and the sound's level -> sliders that move by themselves: low-frequency oscillators and followers."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated
 
+from pydantic import Field
+
+from drawbar.files.reading import typed
+from drawbar.live.controls import MAX_AMOUNT
 from drawbar_desktop.state.beat_grid import Grid
 from drawbar_desktop.state.observable import Event
-from drawbar_desktop.state.rack import Rack
+from drawbar_desktop.state.rack import Rack, feature_title
 from drawbar_desktop.state.taper import clamp_amount
+from drawbar_desktop.state.undo import Step, UndoStack
 
 
 def _triangle(phase: float) -> float:
@@ -39,11 +45,23 @@ class Modulator:
     synced: bool = False
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A modulator as the settings keep it."""
+
+    id: str
+    middle: Annotated[float, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+    shape: str
+    depth: Annotated[float, Field(ge=-4, le=4)]
+    rate: Annotated[float, Field(ge=0.01, le=8)]
+    synced: bool
+
+
 class Modulation:
     """By slider; the middle is where the slider stood when it began, and where it goes back to."""
 
-    def __init__(self, rack: Rack) -> None:
-        self._rack = rack
+    def __init__(self, rack: Rack, undo: UndoStack) -> None:
+        self._rack, self._undo = rack, undo
         self._on: dict[str, Modulator] = {}
         self._middle: dict[str, float] = {}
         self.changed: Event[[]] = Event()
@@ -55,7 +73,19 @@ class Modulation:
         return dict(self._on)
 
     def set(self, id: str, modulator: Modulator | None) -> None:
-        """Begin, change or (None) end."""
+        """Begin, change or (None) end: one undo step."""
+        before = self._on.get(id)
+        self._change(id, modulator)
+        if self._on.get(id) != before:
+            title = feature_title(self._rack.strip(id).feature) if id in self._rack else id
+            self._undo.push(
+                Step(
+                    f"movement of {title}", lambda: self._change(id, before), lambda: self._change(id, modulator),
+                    f"movement {id}",
+                )
+            )  # fmt: skip
+
+    def _change(self, id: str, modulator: Modulator | None) -> None:
         if modulator is None:
             if self._on.pop(id, None) is not None:
                 self._put(id, self._middle.pop(id, 0.0))
@@ -67,6 +97,26 @@ class Modulation:
     def change(self, id: str, **fields: object) -> None:
         if id in self._on:
             self.set(id, replace(self._on[id], **fields))  # type: ignore[arg-type]
+
+    def to_values(self) -> list[dict[str, object]]:
+        """For the settings: each with its slider and the middle, which the slider itself may have left."""
+        return [
+            {"id": id, "middle": self._middle[id], **asdict(one)}
+            for id, one in self._on.items()
+            if id in self._rack
+        ]
+
+    def restore(self, values: Sequence[object]) -> None:
+        """What `to_values` gave, on sliders that are in the rack; anything else is left out."""
+        for value in values:
+            try:
+                stored = typed(_Stored, value)
+            except ValueError:
+                continue
+            known = stored.shape in SHAPES or stored.shape == FOLLOW
+            if known and stored.id in self._rack:
+                self._middle[stored.id] = clamp_amount(stored.middle)
+                self._change(stored.id, Modulator(stored.shape, stored.depth, stored.rate, stored.synced))
 
     def tick(self, time_s: float, level_db: float, grid: Grid) -> None:
         """While something sounds, 30 times a second: where the sliders stand now."""

@@ -1,15 +1,25 @@
 """A point in a square -> two sliders, or four settings of the rack blended by their distance to its corners."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Annotated, TypeVar
 
+from pydantic import Field
+
+from drawbar.files.reading import typed
+from drawbar.live.controls import MAX_AMOUNT
 from drawbar_desktop.state.observable import Event, Value
 from drawbar_desktop.state.rack import Rack
 from drawbar_desktop.state.taper import clamp_amount
+from drawbar_desktop.state.undo import Step, UndoStack
 
 CORNERS = ("bottom left", "bottom right", "top left", "top right")
 SPAN = (-1.5, 1.5)
 """From edge to edge for a slider without a usable range."""
+T = TypeVar("T")
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Amount = Annotated[float, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+_Corner = dict[str, _Amount] | None
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,22 @@ class Point:
         return (1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A pad as the settings keep it."""
+
+    x: str
+    y: str
+    at: tuple[_Share, _Share]
+    corners: tuple[_Corner, _Corner, _Corner, _Corner]
+
+
 class Pad:
     """Either two sliders (x and y) or four corners; corners go first where at least two are filled."""
 
-    def __init__(self, rack: Rack) -> None:
-        self._rack = rack
+    def __init__(self, rack: Rack, undo: UndoStack) -> None:
+        self._rack, self._undo = rack, undo
+        self._began: tuple[Point, dict[str, float]] | None = None
         self.point: Value[Point] = Value(Point())
         self.x: Value[str] = Value("")
         self.y: Value[str] = Value("")
@@ -43,11 +64,61 @@ class Pad:
         """The rack as it stands becomes a corner."""
         corners = list(self.corners.value)
         corners[corner] = {strip.id: strip.amount for strip in self._rack.strips}
-        self.corners.set(tuple(corners))
+        self._step(f"corner {CORNERS[corner]}", self.corners, tuple(corners))
 
     def clear(self) -> None:
         """Two sliders again."""
-        self.corners.set((None,) * 4)
+        self._step("empty the corners", self.corners, (None,) * 4)
+
+    def choose(self, axis: str, id: str) -> None:
+        """The slider of ``x`` or ``y``; empty for none."""
+        self._step(f"the pad's {axis.upper()}", self.x if axis == "x" else self.y, id)
+
+    def _step(self, words: str, value: Value[T], after: T) -> None:
+        before = value.value
+        if value.set(after):
+
+            def put(chosen: T) -> None:
+                value.set(chosen)
+
+            self._undo.push(Step(words, lambda: put(before), lambda: put(after)))
+
+    def begin_gesture(self) -> None:
+        """A hand takes the point; `end_gesture` makes one undo step of what it did."""
+        strips = {strip.id: strip.amount for strip in self._rack.strips}
+        self._began = self.point.value, strips
+
+    def end_gesture(self) -> None:
+        """The hand lets go."""
+        if self._began is None:
+            return
+        (before, amounts), self._began = self._began, None
+        after = self.point.value
+        if after == before:
+            return
+
+        def back() -> None:
+            self.point.set(before)
+            for id, amount in amounts.items():
+                self._rack.follow(id, amount, record=True)
+
+        self._undo.push(Step("XY pad", back, lambda: self.move(after.x, after.y)))
+
+    def to_values(self) -> dict[str, object]:
+        """For the settings."""
+        corners = [None if corner is None else dict(corner) for corner in self.corners.value]
+        return {"x": self.x.value, "y": self.y.value, "at": [*astuple(self.point.value)], "corners": corners}
+
+    def restore(self, values: Mapping[str, object]) -> None:
+        """What `to_values` gave, whole or not at all; no slider moves."""
+        try:
+            stored = typed(_Stored, values)
+        except ValueError:
+            return
+        self.x.set(stored.x)
+        self.y.set(stored.y)
+        self.point.set(Point(*stored.at))
+        self.corners.set(stored.corners)
 
     @property
     def blends(self) -> bool:

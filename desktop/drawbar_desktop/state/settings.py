@@ -9,6 +9,7 @@ from drawbar.live.takes.finishing import DEPTHS, RATES_HZ
 from drawbar_desktop.state.json_files import read_json, update_json
 from drawbar_desktop.state.observable import Event
 from drawbar_desktop.state.quantise import STEPS
+from drawbar_desktop.state.transport import KEPT_BARS
 
 THEMES = ("dark", "light")
 SCALES = (100, 125, 150, 175, 200)
@@ -28,6 +29,9 @@ DEFAULTS: dict[str, Any] = {
     "temperature": 1.0,
     "top_k": 250,
     "twin": True,
+    "kept_bars": 0,
+    "movement": [],
+    "pad": {},
     "match_loudness": True,
     "level_match_ab": True,
     "rack": [],
@@ -70,6 +74,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "export_rate_hz": lambda v: v in RATES_HZ,
     "export_depth": lambda v: v in DEPTHS,
     "osc_port": lambda v: 1 <= v <= 65_535,
+    "kept_bars": lambda v: v in KEPT_BARS,
     "quantise": lambda v: v in STEPS,
     "beats_per_bar": lambda v: 1 <= v <= 16,
 }

@@ -9,8 +9,11 @@ from drawbar_desktop.state.interfaces import SnapshotLike
 from drawbar_desktop.state.observable import Event, Value
 
 LENGTHS_S: tuple[float | None, ...] = (8.0, 15.0, 30.0, 60.0, 120.0, 300.0, None)
+KEPT_BARS = (0, 1, 2, 4, 8)
 SEED_MAX = 2**31 - 1
 PROMPTS_KEPT = 30
+PREPARE_BYPASS = "Prepare Bypass"
+"""What the switch is called that makes `Transport.twin`; Bypass is the one that is heard."""
 BUSY = frozenset({"loading", "warming", "playing", "finishing"})
 UnknownWords = Callable[[str], Sequence[str]]
 Clock = Callable[[], float]
@@ -27,6 +30,11 @@ class Readout:
     message: str = ""
     output_name: str = ""
     buffer_ms: int = 0
+
+
+def kept_title(bars: int) -> str:
+    """What variations keep, as the menu says it."""
+    return "the opening" if not bars else "the first bar" if bars == 1 else f"the first {bars} bars"
 
 
 def format_time(seconds: float) -> str:
@@ -87,7 +95,9 @@ class Transport:
         self.melody: Value[tuple[int, ...]] = Value(())
         """Pitch classes that the next takes of a melody model follow; none without one."""
         self.twin = Value(True)
-        """Prepare the unsteered twin, so that bypass can be switched while playing; it costs speed."""
+        """Make the unsteered twin too, so that Bypass can be switched while playing; a first move costs speed."""
+        self.kept_bars = Value(0)
+        """How near variations are: the first bars that they keep, one of `KEPT_BARS`; 0 for the opening."""
         self.match_loudness = Value(True)
         """Bypass and A/B are compared equally loud."""
         self.bypass = Value(False)

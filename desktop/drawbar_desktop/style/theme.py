@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QPalette,
     QPen,
     QPixmap,
+    QPixmapCache,
 )
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
@@ -281,12 +282,18 @@ class _ThemeIcon(QIconEngine):
         )
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        """The same as a picture."""
+        """The same as a picture, drawn once: a button asks for it whenever it is painted."""
         result = QPixmap(size)
+        key = (
+            f"drawbar {self._name} {[*map(now, self._colors)]} {size.width()} {size.height()} {mode} {state}"
+        )
+        if QPixmapCache.find(key, result):
+            return result
         result.fill(Qt.GlobalColor.transparent)
         painter = QPainter(result)
         self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
         painter.end()
+        QPixmapCache.insert(key, result)
         return result
 
 

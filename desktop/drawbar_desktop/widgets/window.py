@@ -31,6 +31,7 @@ from drawbar_desktop.widgets.common.sheet import Sheet
 from drawbar_desktop.widgets.panels import Panels
 from drawbar_desktop.widgets.rack.rack_view import RackView
 from drawbar_desktop.widgets.sheets.blind_test_sheet import BlindTestSheet, Listener
+from drawbar_desktop.widgets.sheets.comparison_sheet import ComparisonSheet
 from drawbar_desktop.widgets.sheets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.sheets.export_sheet import ExportSheet
 from drawbar_desktop.widgets.sheets.making_sheet import Maker, MakingSheet
@@ -63,6 +64,7 @@ class MainWindow(QMainWindow):
             make_slider=lambda: self.making.open(),
             open_audio=self._open_audio,
             fold=lambda name: self.panels.toggle(name),
+            compare_features=lambda one, other: self.comparison.compare(one, other),
         )
         """With what the window itself answers: its cards."""
         self._desk = desk
@@ -108,6 +110,7 @@ class MainWindow(QMainWindow):
         self.export = ExportSheet(root, desk.settings, actions.write_export)
         self.blind = BlindTestSheet(root, listener, self._dialogs)
         self.making = MakingSheet(root, maker, self._dialogs)
+        self.comparison = ComparisonSheet(root, desk, actions)
         self.welcome = WelcomeSheet(root, actions.play_something, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
         desk.timeline.changed.connect(self._fill_timeline)
@@ -186,7 +189,8 @@ class MainWindow(QMainWindow):
     def sheets(self) -> tuple[Sheet, ...]:
         """Every card that can cover the window."""
         return (
-            self.settings, self.errors, self.export, self.welcome, self.blind, self.making, self.overlay,
+            self.settings, self.errors, self.export, self.welcome, self.blind, self.making, self.comparison,
+            self.overlay,
         )  # fmt: skip
 
     def _show_tab(self, index: int) -> None:

@@ -6,6 +6,7 @@ waits. PortAudio is imported when a player is opened, never before.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -27,10 +28,16 @@ RESERVE = 4096
 """Frames of the device's ring that `available` keeps free: the resampler hands its output out in lumps."""
 
 
+_IMPORTING = threading.Lock()
+
+
 def _sounddevice() -> Any:
     """The module, or MissingDependencyError that says what to install."""
     try:
-        import sounddevice
+        # Where the library is missing, an import fails; a thread that waited for another's import to end is then
+        # given the module as far as that came.
+        with _IMPORTING:
+            import sounddevice
     except OSError as error:
         raise MissingDependencyError(
             f"the PortAudio library is missing ({error}): apt install libportaudio2 (Debian, Ubuntu), "

@@ -65,14 +65,27 @@ class RtmixerOutput(PortAudioDevice):
             self._begin()
             self._empty()
             self.failed = ""
-            if self._stream is None:
-                self._stream = self._opened()
-            try:
-                self._stream.start()
-            except self._sd.PortAudioError as error:
-                raise DeviceError(f"{self.name} does not start: {error}") from error
+            self._start()
             self._fresh = False
             self._warm_at = self._stream.time + WARM_S
+
+    def _start(self) -> None:
+        """A stream that does not start is left alone, and another is tried once.
+
+        PortAudio gives its thread a second to begin, which a busy machine may not keep. It then cancels and joins
+        that thread, still calls the stream running, and cancels and joins the same thread again when the stream is
+        aborted or closed: by then its number may be a new thread's. One of ours died so, with the interpreter's lock.
+        """
+        for last in (False, True):
+            stream, self._stream = self._stream or self._opened(), None
+            try:
+                stream.start()
+            except self._sd.PortAudioError as error:
+                if last:
+                    raise DeviceError(f"{self.name} does not start: {error}") from error
+            else:
+                self._stream = stream
+                return
 
     def available(self) -> int:
         return self._in_samples(self._ring.write_available - RESERVE)

@@ -76,7 +76,7 @@ class TakeSettings:
     amounts: dict[str, float] = field(default_factory=dict)
     """Feature id -> amount when the take begins."""
     twin: bool = False
-    """Generate the unsteered stream of the same seed in the same step, for bypass."""
+    """Generate the unsteered stream of the same seed in the same step, for bypass, from the first steered frame on."""
     modes: dict[str, str] = field(default_factory=dict)
     """Feature id -> ``clamp`` or ``mute``, for those that do not ``add``."""
     stacking: str = "none"
@@ -166,6 +166,7 @@ class Take:
     """The model's fingerprint."""
     versions: dict[str, str] = field(default_factory=versions)
     twin_audio: Floats | None = None
+    """The unsteered take of the same seed, where there is a twin and anything was steered."""
     bypass: tuple[tuple[int, bool], ...] = ()
     """Sample and new position of the bypass switch, as it was heard."""
     rewinds: tuple[int, ...] = ()

@@ -10,6 +10,9 @@ Rows of the network, for B = 2 clips with guidance and a twin (tracks x branches
     branch  prompt   prompt   null    null    prompt   prompt   null    null
             '--------- steered ----------'    '--------- twins ----------'
 
+Until something is steered, the twins are what is steered: their rows are computed from the first such position on, and
+take over what the others remember. (A GPU computes them from the start: more rows cost it nothing, another graph does.)
+
 Entries (codebook k, frame t) are decided along a diagonal: codebook k is ``delays[k]`` positions late (0 1 2 3)::
 
     position   0        1        2        3        4
@@ -50,7 +53,7 @@ class GenerationSettings:
     frames: int | None = None
     """Frames in all (a prefix included); None is endless."""
     twin: bool = False
-    """Also decodes every clip unsteered."""
+    """Also decodes every clip unsteered, as soon as that is something else."""
     nudges: tuple[int, ...] = ()
     """Positions from which on a second is drawn a little hotter (see `loops`)."""
 
@@ -79,12 +82,10 @@ class Generation:
         always run outside both. ``blend`` moves the bias of ``text``, which it then owns.
         """
         self.spec = stepper.spec
-        self._stepper, self._text, self._sampler, self.settings = stepper, text, sampler, settings
+        self._stepper, self._every_text, self._sampler, self.settings = stepper, text, sampler, settings
         self._blend = blend
         self.clips = len(settings.seeds)
         self._branches = 1 if settings.guidance is None else 2
-        self._tracks = self.clips * (2 if settings.twin else 1)
-        self.rows = self._tracks * self._branches
         self._runs: list[tuple[SteeringRun, slice]] = [
             (run, slice(None) if len(steering) == 1 else slice(clip, clip + 1))
             for clip, run in enumerate(steering)
@@ -94,6 +95,9 @@ class Generation:
         self._compiled = graphed is None and can_compile(stepper)
         self._graphed = self._compiled or (self._device.type == "cuda" if graphed is None else graphed)
         self._graphs: dict[int, FrameGraph | CompiledFrame] = {}
+        self._forked_at: int | None = None
+        """The first position that was computed of the twins alone."""
+        self._set_tracks(2 if settings.twin and self._graphed and not self._compiled else 1)
         self._windows = Windows.of(self.spec, per_step=1 if self._compiled else 4)
         last = self._windows.span if settings.frames is None else settings.frames + self.spec.max_delay + 1
         self._before = 0 if text is None else text.length
@@ -111,13 +115,46 @@ class Generation:
         """``(codebook, frame)`` -> tokens decided before a rewind from a position that was computed again."""
         self.nudges = list(settings.nudges)
         self._temperature = sampler.temperature
-        self._still: Interventions | None = None
-        self.watch = {
-            layer: torch.zeros(self.rows, self.spec.d_model, device=self._device) for layer in watched
-        }
+        self.watch = dict.fromkeys(watched, torch.empty(0))
         """Layer -> the residual of the last position computed, ``[R, D]``."""
+        self.watch = self._watching()
         if prefix is not None:
             self._force(prefix)
+
+    # --- twins --------------------------------------------------------------------------------------------
+
+    @property
+    def apart(self) -> bool:
+        """Whether twins are computed: before, they are what is steered."""
+        return self._tracks > self.clips
+
+    def _set_tracks(self, times: int) -> None:
+        self._tracks = self.clips * times
+        self.rows = self._tracks * self._branches
+        self._text = None if self._every_text is None else self._every_text.first(self.rows)
+        self._graphs.clear()
+        self._still: Interventions | None = None
+
+    def _fork(self, position: int) -> None:
+        """Something is steered from ``position`` on: the twins go on alone from what was computed so far."""
+        self._forked_at = position
+        self._set_tracks(2)
+        self._steps = self._steps.repeat(2, 1, 1)
+        for cache in self._caches.values():
+            cache.widen()
+        self.watch = self._watching()
+
+    def _join(self) -> None:
+        """Everything that was steered is void: the twins are what is steered again."""
+        self._forked_at = None
+        self._set_tracks(1)
+        self._steps = self._steps[: self._tracks].clone()
+        for cache in self._caches.values():
+            cache.narrow(self.rows)
+        self.watch = self._watching()
+
+    def _watching(self) -> dict[int, Tensor]:
+        return {layer: torch.zeros(self.rows, self.spec.d_model, device=self._device) for layer in self.watch}
 
     # --- stepping -----------------------------------------------------------------------------------------
 
@@ -129,10 +166,13 @@ class Generation:
         for run, _ in self._runs:
             if run.advance(position):
                 self._still = None  # a slider moves: what is added has to be laid out anew
-        cache = self._cache_for(position)
-        self._prepare_next(position)
         if self._still is None:
             self._still = self._interventions(position, 1)
+            if self._still.anything and self.settings.twin and not self.apart:
+                self._fork(position)
+                self._still = self._interventions(position, 1)
+        cache = self._cache_for(position)
+        self._prepare_next(position)
         self._weigh(position)
         steps = self._columns(position, 1, self._windows.start(self._windows.window(position)))
         drawn = self._computed(position, steps, cache)
@@ -152,7 +192,7 @@ class Generation:
         hot = any(first <= position < first + NUDGE_FRAMES for first in self.nudges)
         self._sampler.temperature = nudged(self._temperature) if hot else self._temperature
         places = self._places(position)
-        seeds = self.settings.seeds * (2 if self.settings.twin else 1)
+        seeds = self.settings.seeds * (self._tracks // self.clips)
         # Clamp and mute read the residual before they change it, as Python code: a captured graph cannot.
         # A graph on a GPU has its temperature captured.
         if self._graphed and not self._still.edit and (self._compiled or not hot):
@@ -187,11 +227,13 @@ class Generation:
     def _renew(self) -> None:
         """The stepper changed its dtype: what was remembered in the old one is computed again."""
         self._caches.clear()
-        self._graphs.clear()
-        self._text = None if self._text is None else self._text.to(self._stepper.dtype)
+        self._every_text = None if self._every_text is None else self._every_text.to(self._stepper.dtype)
+        still = self._still
+        self._set_tracks(self._tracks // self.clips)
+        self._still = still
 
     def tokens(self, first: int, count: int) -> Tensor:
-        """Complete frames ``first .. first + count - 1`` -> ``[B or 2 B, K, count]`` (twins last)."""
+        """Complete frames ``first .. first + count - 1`` -> ``[B, K, count]``, or ``[2 B, ...]`` with twins apart."""
         parts = [
             self._steps[:, k, first + d + 1 : first + d + 1 + count] for k, d in enumerate(self.spec.delays)
         ]
@@ -214,6 +256,8 @@ class Generation:
         self._still = None
         for run, _ in self._runs:
             run.rewind(frame)
+        if self._forked_at is not None and frame <= self._forked_at:
+            self._join()
         # What the caches hold past ``frame`` was computed from tokens that are void now. The next window's cache keeps
         # what was prepared before ``frame``; windows beyond it go.
         window = self._windows.window(frame)
@@ -295,15 +339,16 @@ class Generation:
 
     def _weigh(self, position: int) -> TextMemory | None:
         """The prompts as they are heard at a position."""
-        if self._blend is not None and self._text is not None and self._text.bias is not None:
-            self._blend.write(self._text.bias, position)
+        every = self._every_text
+        if self._blend is not None and every is not None and every.bias is not None:
+            self._blend.write(every.bias, position)
         return self._text
 
     def _weighed(self, first: int, count: int) -> TextMemory | None:
         """The same for several positions in one pass."""
         if self._blend is None or self._text is None or self._text.bias is None:
             return self._text
-        return TextMemory(self._text.layers, self._blend.over(first, count, self._text.bias))
+        return TextMemory(self._text.layers, self._blend.over(first, count, self._text.bias)[: self.rows])
 
     # --- memory -------------------------------------------------------------------------------------------
 
@@ -317,7 +362,11 @@ class Generation:
             self._steps = longer
 
     def _cache(self) -> Cache:
-        cache = self._stepper.cache(self.rows, self._capacity)
+        cache = self._stepper.cache(
+            self.clips * self._branches * (2 if self.settings.twin else 1), self._capacity
+        )
+        if cache.rows > self.rows:
+            cache.narrow(self.rows)
         if self._text is not None and self._text.before is not None:
             with torch.inference_mode():
                 self._stepper.forward(self._text.before, cache, None)
@@ -390,12 +439,14 @@ class Generation:
         """Takes ``prefix [B, K, P]`` as given and computes its positions."""
         frames = prefix.shape[2]
         self._make_room(frames + self.spec.max_delay + 2)
-        twice = prefix.repeat(2, 1, 1) if self.settings.twin else prefix
-        for book, delay in enumerate(self.spec.delays):
-            self._steps[:, book, 1 + delay : 1 + delay + frames] = twice[:, book]
         for run, _ in self._runs:
             for position in range(frames):
                 run.advance(position)
+        if self.settings.twin and not self.apart and frames and self._interventions(0, frames).anything:
+            self._fork(0)
+        given = prefix.repeat(self._tracks // self.clips, 1, 1)
+        for book, delay in enumerate(self.spec.delays):
+            self._steps[:, book, 1 + delay : 1 + delay + frames] = given[:, book]
         self.position = self.committed = frames
         if frames:
             self._cache_for(frames)

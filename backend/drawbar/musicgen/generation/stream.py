@@ -28,6 +28,8 @@ class Frame:
     """``[K]`` long, on the CPU."""
     twin_tokens: Tensor | None = None
     """``[K]`` of the unsteered twin."""
+    apart: bool = True
+    """Whether the twin is something else by now: until a slider acts, it is the take itself."""
     observed: dict[str, Tensor] = field(default_factory=dict)
     """Observer's name -> what it made of this frame's residuals (those at position ``index + 1``)."""
     amounts: dict[str, float] = field(default_factory=dict)
@@ -91,7 +93,8 @@ class Stream:
         return Frame(
             index,
             tokens[0],
-            tokens[1] if self._twin else None,
+            tokens[-1] if self._twin else None,
+            generation.apart,
             self._observed.pop(index + 1, {}),
             self._amounts.pop(index, {}),
         )

@@ -29,6 +29,11 @@ class Interventions:
     edit: dict[int, Edit] = field(default_factory=dict)
     """Layer -> a function of the residual ``[R * n, D]``."""
 
+    @property
+    def anything(self) -> bool:
+        """Whether it changes any residual."""
+        return bool(self.add or self.edit)
+
 
 @dataclass(frozen=True)
 class TextMemory:
@@ -45,6 +50,12 @@ class TextMemory:
     def length(self) -> int:
         """Positions P that stand before the take."""
         return 0 if self.before is None else self.before.shape[2]
+
+    def first(self, rows: int) -> TextMemory:
+        """That of the first ``rows`` rows; the memory is the same."""
+        layers = tuple((k[:rows], v[:rows]) for k, v in self.layers)
+        bias = None if self.bias is None else self.bias[:rows]
+        return TextMemory(layers, bias, None if self.before is None else self.before[:rows])
 
     def to(self, dtype: torch.dtype) -> TextMemory:
         layers = tuple((k.to(dtype), v.to(dtype)) for k, v in self.layers)

@@ -56,6 +56,7 @@ class QuantisedCache(Cache):
         if rows < 1 or capacity < 1:
             raise BadInputError(f"a cache of {rows} rows and {capacity} positions: both must be at least 1")
         self.rows, self.capacity, self.length = rows, capacity, 0
+        self._wide = None
         self.bits = bits
         self.blocks = -(-capacity // VALUE_GROUP) * VALUE_GROUP // 16
         pairs, places = rows * spec.n_heads, 16 * self.blocks
@@ -63,6 +64,15 @@ class QuantisedCache(Cache):
         self.layers = [torch.zeros(2, pairs, size, dtype=torch.uint8) for _ in range(spec.n_layers)]
         """Per layer keys and values, as ``byte_kernels`` draws them."""
         self.scales = [torch.zeros(2, pairs, places) for _ in range(spec.n_layers)]
+
+    def _memory(self) -> list[Tensor]:
+        return [*self.layers, *self.scales]
+
+    def _use(self, memory: list[Tensor]) -> None:
+        self.layers, self.scales = memory[: len(self.layers)], memory[len(self.layers) :]
+
+    def _written(self, part: Tensor) -> Tensor:
+        return part  # positions stand in blocks
 
     @property
     def bytes(self) -> int:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QStackedWidget,
@@ -31,6 +32,7 @@ from drawbar_desktop.widgets.common.basics import (
     Menu,
     button,
     label,
+    plain,
     popup,
     set_flag,
     tool_button,
@@ -51,7 +53,7 @@ class Browser(QFrame):
         self.list = FeatureList(library, rack, actions.add, actions.preview)
         self.search.down = self._enter_list
         library.opened.connect(self._show_bank)
-        self._count = label("", "faint")
+        self._count = _Count()
         self.empty = EmptyState("magnify", "", "")
         self._pages = QStackedWidget()
         self._pages.addWidget(self.list)
@@ -70,8 +72,7 @@ class Browser(QFrame):
 
         head = QHBoxLayout()
         head.addWidget(label("Features", "heading"))
-        head.addStretch(1)
-        head.addWidget(self._count)
+        head.addWidget(self._count, 1)
         self.make = tool_button("plus-box-multiple-outline", "Make a slider from examples \u2026", px=16)
         self.make.clicked.connect(lambda: actions.make_slider())
         head.addWidget(self.make)
@@ -250,7 +251,8 @@ class Browser(QFrame):
         library = self._library
         all_of_them = library.count == library.total
         found = f"{library.count:,}" if all_of_them else f"{library.count:,} of {library.total:,}"
-        self._count.setText(found if library.total else "")
+        self._count.show_words(found if library.total else "", f"{library.count:,}")
+        self._count.setToolTip(plain(f"{found} features") if library.total else "")
         filters = library.active_filters()
         self.filter.setText(f"Filter: {filters}" if filters else "Filter")
         set_flag(self.filter, "alarm", bool(filters))
@@ -285,6 +287,41 @@ class Browser(QFrame):
             self.list.setFocus()
             if not self.list.currentIndex().isValid():
                 self.list.setCurrentIndex(self.list.model().index(0, 0))
+
+
+class _Count(QLabel):
+    """How many are found: "12 of 1,512", or "12" where there is no room for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = self._short = ""
+        self.setObjectName("faint")
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def show_words(self, whole: str, short: str) -> None:
+        """Both ways to say it."""
+        self._whole, self._short = whole, short
+        self.setAccessibleName(whole)
+        self.updateGeometry()
+        self._choose()
+
+    def _choose(self) -> None:
+        fits = self.fontMetrics().horizontalAdvance(self._whole) <= self.width()
+        self.setText(self._whole if fits else self._short)
+
+    def sizeHint(self) -> QSize:
+        return self._size(self._whole)
+
+    def minimumSizeHint(self) -> QSize:
+        return self._size(self._short)
+
+    def _size(self, words: str) -> QSize:
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance(words) + 2, metrics.lineSpacing())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose()
 
 
 class _SearchField(QLineEdit):

@@ -44,6 +44,8 @@ class Actions:
     stop_take: Callable[[], object] = _nothing
     show_take: Callable[[str], object] = _nothing
     recall: Callable[[str], object] = _nothing
+    compare_features: Callable[[str, str], object] = _nothing
+    """Two features side by side."""
     delete_take: Callable[[str], object] = _nothing
     compare: Callable[[], object] = _nothing
     drop_file: Callable[[Path], object] = _nothing

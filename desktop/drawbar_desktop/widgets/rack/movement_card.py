@@ -57,12 +57,17 @@ class PadField(QWidget):
         self._pad.move(at.x() / (self.width() - 1), 1 - at.y() / (self.height() - 1))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pad.begin_gesture()
         self._to(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._to(event.position())
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._pad.end_gesture()
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._pad.begin_gesture()
         self._pad.move(0.5, 0.5)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -76,7 +81,9 @@ class PadField(QWidget):
             super().keyPressEvent(event)
             return
         point = self._pad.point.value
+        self._pad.begin_gesture()
         self._pad.move(point.x + step[0], point.y + step[1])
+        self._pad.end_gesture()
 
 
 class MovementCard(QFrame):
@@ -109,6 +116,7 @@ class MovementCard(QFrame):
         column.addLayout(self._pad_row())
         self._modulation.changed.connect(self._follow)
         self._rack.layout_changed.connect(self._fill)
+        self._pad.changed.connect(self._show_axes)
         self._fill()
         self._lay_out()
 
@@ -123,9 +131,11 @@ class MovementCard(QFrame):
         self.field = PadField(self._pad)
         self.axes = (Menu(), Menu())
         right = QVBoxLayout()
-        for axis, menu, value in zip("XY", self.axes, (self._pad.x, self._pad.y), strict=True):
+        for axis, menu in zip("XY", self.axes, strict=True):
             menu.setAccessibleName(f"Slider of the pad's {axis}")
-            menu.activated.connect(lambda _, m=menu, v=value: v.set(str(m.currentData() or "")))
+            menu.activated.connect(
+                lambda _, m=menu, a=axis: self._pad.choose(a.lower(), str(m.currentData() or ""))
+            )
             line = QHBoxLayout()
             line.addWidget(label(axis, "faint"))
             line.addWidget(menu, 1)
@@ -162,6 +172,11 @@ class MovementCard(QFrame):
                 menu.addItem(name, id)
             menu.setCurrentIndex(max(0, menu.findData(chosen)))
         self.more.setEnabled(bool(names))
+
+    def _show_axes(self) -> None:
+        """An undo, or what was remembered, may have chosen others."""
+        for menu, chosen in zip(self.axes, (self._pad.x.value, self._pad.y.value), strict=True):
+            menu.setCurrentIndex(max(0, menu.findData(chosen)))
 
     def _add(self) -> None:
         id = str(self.target.currentData() or "")

@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLineEdit, QWidget
 
 from drawbar.live.takes.finishing import DEPTHS, RATES_HZ
-from drawbar_desktop.state.export import FORMATS, ExportChoice, ExportOffer
+from drawbar_desktop.state.export import FORMATS, TABLES, ExportChoice, ExportOffer
 from drawbar_desktop.state.settings import Settings
 from drawbar_desktop.state.transport import format_time
 from drawbar_desktop.style.theme import SPACE
@@ -57,7 +57,14 @@ class ExportSheet(Sheet):
         self.bars.toggled.connect(lambda on: self.loop.setChecked(False) if on else None)
         self.notes = QCheckBox("The notes that are heard in it, as a MIDI file")
         self.notes.setToolTip("Misses drums, bends and quiet notes. Needs the extra 'transcriber'")
-        self.heat = QCheckBox("The activations of the heat-map, as a CSV table")
+        self.heat = QCheckBox("The activations of the heat-map, as a table")
+        self.table = Menu()
+        for name, title in TABLES.items():
+            self.table.addItem(title, name)
+        self.table.setAccessibleName("Format of the table")
+        self.table.setToolTip("Parquet needs the extra 'cluster'")
+        self.heat.toggled.connect(self.table.setEnabled)
+        self.table.setEnabled(False)
         self.bypassed = QCheckBox("Also the bypassed take of the same seed, as a second stem")
         self.heard = QCheckBox("Level of the monitor gain (otherwise as generated)")
         self.note = label(ABOUT, "faint", wrap=True)
@@ -75,7 +82,14 @@ class ExportSheet(Sheet):
         for row, check in enumerate(
             (self.loop, self.bars, self.bypassed, self.notes, self.heat, self.heard), 2
         ):
-            grid.addWidget(check, row, 1)
+            if check is not self.heat:
+                grid.addWidget(check, row, 1)
+                continue
+            table = QHBoxLayout()
+            table.addWidget(check)
+            table.addWidget(self.table)
+            table.addStretch(1)
+            grid.addLayout(table, row, 1)
         self.body.addWidget(self._about)
         self.body.addLayout(grid)
         self._replacing: ExportChoice | None = None
@@ -130,6 +144,7 @@ class ExportSheet(Sheet):
             offer.grid if offer is not None and self.bars.isChecked() else None,
             self.notes.isChecked(),
             self.heat.isChecked(),
+            str(self.table.currentData()),
         )
 
     def _copy_command(self) -> None:

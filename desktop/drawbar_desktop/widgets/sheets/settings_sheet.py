@@ -24,6 +24,7 @@ from drawbar_desktop.state.machine import About
 from drawbar_desktop.state.midi import KINDS, TARGETS
 from drawbar_desktop.state.models import BankEntry, ModelEntry
 from drawbar_desktop.state.settings import SCALES, THEMES
+from drawbar_desktop.state.transport import PREPARE_BYPASS
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import (
     ElidedLabel,
@@ -184,8 +185,11 @@ class SettingsSheet(Sheet):
             )
         )  # fmt: skip
         for value, name in (
-            (transport.twin, "Prepare bypass: make the unsteered take beside the steered one (costs speed)"),
-            (transport.match_loudness, "Compare bypass and A/B equally loud"),
+            (
+                transport.twin,
+                f"{PREPARE_BYPASS}: make the same take without the sliders beside it (costs speed)",
+            ),
+            (transport.match_loudness, "Equal loudness: Bypass and A/B are compared equally loud"),
         ):
             check = QCheckBox(name)
             check.toggled.connect(value.set)

@@ -13,7 +13,7 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ("Space", "Play or pause what is shown"),
         ("Shift+Space", "New take; Enter in the prompt"),
         (".   V", "End the take; four variations"),
-        ("B", "Bypass: the same seed without the sliders"),
+        ("B", "Bypass: the same take without the sliders"),
         ("A", "Slot A or B"),
         ("D", "Randomise the unlocked sliders"),
         ("L", "Loop on or off"),

@@ -1,5 +1,7 @@
 """The selected feature -> its page: labels, evidence, figures, histogram, examples, neighbours, caveats."""
 
+from functools import partial
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -53,11 +55,14 @@ TONES = {"proven": "good", "harmful": "warn", "weak": "accent"}
 
 
 class Inspector(QStackedWidget):
-    """Follows `library.selected`; asks the bank for one page at a time."""
+    """Follows `library.selected`, unless told not to; asks the bank for one page at a time."""
 
-    def __init__(self, desk: Desk, actions: Actions) -> None:
+    def __init__(self, desk: Desk, actions: Actions, *, follows: bool = True) -> None:
+        """``follows`` off: it shows what `show_feature` is told."""
         super().__init__()
         self._desk, self._actions = desk, actions
+        self._before: str | None = None
+        """What was shown before."""
         self._library, self._rack = desk.library, desk.rack
         self._add_button: QPushButton | None = None
         self._shown: str | None = None
@@ -75,7 +80,8 @@ class Inspector(QStackedWidget):
             )
         )
         self.addWidget(self._scroll)
-        self._library.selected.bind(self.show_feature)
+        if follows:
+            self._library.selected.bind(self.show_feature)
         self._library.edited.connect(lambda id: self.show_feature(id) if id == self._shown else None)
         desk.votes.changed.connect(lambda id: self.show_feature(id) if id == self._shown else None)
         self._rack.layout_changed.connect(self._show_in_rack)
@@ -85,6 +91,7 @@ class Inspector(QStackedWidget):
         bank = self._library.bank
         again = id is not None and id == self._shown
         place = self._scroll.verticalScrollBar().value() if again else 0
+        self._before = self._before if again else self._shown
         self._shown = id if bank else None
         if id is None or bank is None:
             self.setCurrentIndex(0)
@@ -168,6 +175,9 @@ class Inspector(QStackedWidget):
         hide.clicked.connect(lambda: self._library.hide(row.id, not feature.hidden))
         copy = tool_button("link-variant", f"Copy the id or a link: {row.id}", px=17)
         copy.clicked.connect(lambda: self._copy_menu(copy, row.id))
+        compare = tool_button("compare", "Side by side with \u2026", px=17)
+        compare.clicked.connect(lambda: popup(compare, self.compare_menu(feature)))
+        head.addWidget(compare, 0, Qt.AlignmentFlag.AlignTop)
         head.addWidget(copy, 0, Qt.AlignmentFlag.AlignTop)
         if not is_mine(row.id):
             head.addWidget(star, 0, Qt.AlignmentFlag.AlignTop)
@@ -186,6 +196,18 @@ class Inspector(QStackedWidget):
         self._add_button = button("Add to rack", "primary")
         self._add_button.clicked.connect(lambda: self._actions.add(row.id))
         column.addWidget(self._add_button)
+
+    def compare_menu(self, feature: Feature) -> list[Item]:
+        """With what a feature can be seen side by side: the one before, the rack's, what resembles it."""
+        id = feature.row.id
+        near = [other for other, _ in feature.neighbours[:NEIGHBOURS]]
+        others = dict.fromkeys((*([self._before] if self._before else []), *self._rack.ids(), *near))
+        titles = [(other, self._actions.title_of(other)) for other in others if other != id]
+        items: list[Item] = [
+            (f"{title}   {other}", partial(self._actions.compare_features, id, other))
+            for other, title in titles
+        ]
+        return items or [("Show another feature first", lambda: None)]
 
     def _copy_menu(self, place: QWidget, id: str) -> None:
         """What others need to find the feature: the search field takes both."""

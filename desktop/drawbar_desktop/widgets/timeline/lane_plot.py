@@ -4,9 +4,11 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
+from drawbar.bank.kinds import kind_of
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.rack import feature_title
 from drawbar_desktop.style.theme import P, qcolor
+from drawbar_desktop.widgets.timeline.row_signs import RowSigns, kind_color
 from drawbar_desktop.widgets.timeline.time_box import TimeBox
 
 GRAB_PX = 8.0
@@ -20,6 +22,7 @@ class LanePlot:
         self.id: str | None = None
         self._grabbed: int | None = None
         self._stroke: list[tuple[float, float]] = []
+        self.signs = RowSigns(plot)
         self.line = pg.PlotCurveItem(antialias=True)
         self.dots = pg.ScatterPlotItem(size=8, pxMode=True)
         self.stroke = pg.PlotCurveItem()
@@ -33,11 +36,12 @@ class LanePlot:
         box.drag_began, box.dragged, box.drag_ended = self.begin, self.drag, self.end
 
     def restyle(self) -> None:
-        """The colours of the theme."""
-        self.line.setPen(pg.mkPen(QColor(P.cool), width=2))
+        """The colours of the theme, and of the kind of sound."""
+        color = kind_color(self.kind) if self.kind else P.cool
+        self.line.setPen(pg.mkPen(QColor(color), width=2))
         self.dots.setPen(pg.mkPen(QColor(P.well), width=1))
-        self.dots.setBrush(pg.mkBrush(QColor(P.cool)))
-        self.stroke.setPen(pg.mkPen(qcolor(P.cool, 0.6), width=2, style=Qt.PenStyle.DotLine))
+        self.dots.setBrush(pg.mkBrush(QColor(color)))
+        self.stroke.setPen(pg.mkPen(qcolor(color, 0.6), width=2, style=Qt.PenStyle.DotLine))
         self._zero.setPen(pg.mkPen(QColor(P.line_strong), width=1))
         self.now.setPen(pg.mkPen(qcolor(P.fill, 0.7), width=1, style=Qt.PenStyle.DashLine))
 
@@ -46,8 +50,15 @@ class LanePlot:
         """The feature's name; empty without one."""
         return feature_title(self._desk.rack.strip(str(self.id)).feature) if self._known() else ""
 
+    @property
+    def kind(self) -> str:
+        """The feature's kind of sound; empty without one."""
+        return kind_of(self._desk.rack.strip(str(self.id)).feature.label) if self._known() else ""
+
     def show(self, id: str | None) -> None:
         self.id = id if id in self._desk.rack else None
+        self.restyle()
+        self.signs.show([(self.kind, 0.0)] if self._known() else [])
         self.redraw()
 
     def redraw(self) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QFrame, QStackedLayout, QVBoxLayout, QWidget
 
+from drawbar.bank.kinds import kind_of
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.spectrum import note_name, note_ticks
 from drawbar_desktop.state.transport import format_time
@@ -15,6 +16,7 @@ from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import Item, popup
 from drawbar_desktop.widgets.common.empty_state import EmptyState
 from drawbar_desktop.widgets.timeline.lane_plot import LanePlot
+from drawbar_desktop.widgets.timeline.row_signs import SIGN_ROOM, RowSigns
 from drawbar_desktop.widgets.timeline.time_box import TimeBox
 from drawbar_desktop.widgets.timeline.timeline_head import TimelineHead
 from drawbar_desktop.widgets.timeline.wave_item import WaveItem
@@ -77,6 +79,7 @@ class TimelineView(QFrame):
         self._plots = (self.wave_plot, self.mel_plot, self.heat_plot, self.lane_plot)
         self._fill()
         self.lane = LanePlot(desk, self.lane_plot, self._boxes[3])
+        self.signs = RowSigns(self.heat_plot)
         for box in self._boxes:
             box.zoomed = self._timeline.zoom
             box.scrolled = self._timeline.scroll
@@ -182,7 +185,8 @@ class TimelineView(QFrame):
             line.setPen(pg.mkPen(QColor(P.cool), width=1.5))
         for curve in self._curves.values():
             self._color(curve)
-        self.lane.restyle()
+        self.lane.show(self.lane.id)
+        self.signs.show(self.signs.rows)
         self.wave.update()
 
     @staticmethod
@@ -324,14 +328,15 @@ class TimelineView(QFrame):
 
     def _label_rows(self) -> None:
         metrics = QFontMetrics(font(TYPE.caption))
+        names = [self._actions.title_of(id) for id in self._rows]
         titles = [
-            metrics.elidedText(self._actions.title_of(id), Qt.TextElideMode.ElideRight, GUTTER - 18)
-            for id in self._rows
+            metrics.elidedText(name, Qt.TextElideMode.ElideRight, GUTTER - 18 - SIGN_ROOM) for name in names
         ]
         room = max(1, int(self.heat_plot.getViewBox().height() // (metrics.height() + 1)))
         seen = titles[:room]  # the rack's come first; a row without its name says nothing
         self.heat_plot.setYRange(0, max(1, len(seen)), padding=0)
         self.heat_plot.getAxis("left").setTicks([[(i + 0.5, title) for i, title in enumerate(seen)]])
+        self.signs.show([(kind_of(name), i + 0.5) for i, name in enumerate(names[:room])])
 
     def _label_notes(self) -> None:
         """As many Cs as there is room for, the low ones first."""
@@ -375,7 +380,7 @@ class TimelineView(QFrame):
         axis = self.lane_plot.getAxis("left")
         metrics = QFontMetrics(font(TYPE.caption))
         name = self.lane.title or "add a slider to automate it"
-        middle = metrics.elidedText(name, Qt.TextElideMode.ElideRight, GUTTER - 34)
+        middle = metrics.elidedText(name, Qt.TextElideMode.ElideRight, GUTTER - 34 - SIGN_ROOM)
         axis.setTicks([[(-2, "\u22122"), (-1, ""), (0, f"{middle}   0"), (1, ""), (2, "+2")]])
 
     def _lanes_changed(self) -> None:

@@ -4,6 +4,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QVBoxLayout, QWidg
 
 from drawbar_desktop.state.desk import Desk
 from drawbar_desktop.state.observable import Value
+from drawbar_desktop.state.transport import PREPARE_BYPASS
 from drawbar_desktop.style.theme import SPACE
 from drawbar_desktop.widgets.common.basics import button, label, number_box, plain
 from drawbar_desktop.widgets.common.wrap_row import WrapRow
@@ -20,7 +21,9 @@ class AdvancedFold(QFrame):
         self.temperature = number_box(1.0, 0, 5, 0.05, "Temperature: 0 always takes the likeliest", 2)
         self.top_k = number_box(250, 0, 4096, 10, "Top-k: from how many candidates is drawn; 0 = all", 0)
         self.twin = self._check(
-            t.twin, "Bypass while playing", "Make the take without sliders beside it, for Bypass; costs speed"
+            t.twin,
+            PREPARE_BYPASS,
+            "Costs speed from the first move of a slider on. Off: Bypass lets go of the sliders",
         )
         self.match = self._check(
             t.match_loudness, "Equal loudness", "Bypass and A/B are compared equally loud (ITU-R BS.1770)"

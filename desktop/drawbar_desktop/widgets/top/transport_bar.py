@@ -8,7 +8,15 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QGridLayout, QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
 
 from drawbar_desktop.state.desk import Desk
-from drawbar_desktop.state.transport import LENGTHS_S, SEED_MAX, Readout, format_time
+from drawbar_desktop.state.transport import (
+    KEPT_BARS,
+    LENGTHS_S,
+    PREPARE_BYPASS,
+    SEED_MAX,
+    Readout,
+    format_time,
+    kept_title,
+)
 from drawbar_desktop.style.theme import SPACE, P, icon, icon_size
 from drawbar_desktop.widgets.common.actions import Actions
 from drawbar_desktop.widgets.common.basics import (
@@ -116,13 +124,30 @@ class TransportBar(QFrame):
         learnable(self.new_take, "new")
         self.again = tool_button("replay", "The same take again: same seed, sliders as they are now", px=18)
         self.again.clicked.connect(lambda: self._actions.again())
-        self.vary = tool_button("call-split", "Vary: four near variations to choose from", px=18)
+        self.vary = tool_button("call-split", "", px=18)
         self.vary.clicked.connect(lambda: self._actions.vary())
+        self.vary.setAccessibleName("Vary: four near variations to choose from")
+        self.vary.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.vary.customContextMenuRequested.connect(lambda _: popup(self.vary, self.vary_menu()))
         self.advanced = tool_button(
-            "tune-variant", "Guidance, temperature, top-k, bypass", checkable=True, px=18
+            "tune-variant",
+            f"Guidance, temperature, top-k, {PREPARE_BYPASS}, equal loudness",
+            checkable=True,
+            px=18,
         )
         self.advanced.toggled.connect(self.fold.setVisible)
         return self.vocabulary, self.blend, self.history, self.new_take, self.again, self.vary
+
+    def vary_menu(self) -> list[Item]:
+        """How near."""
+        kept = self._transport.kept_bars
+        return [
+            (f"Keep {kept_title(bars)}", partial(kept.set, bars), bars == kept.value) for bars in KEPT_BARS
+        ]
+
+    def _tell_vary(self, bars: int) -> None:
+        words = f"Vary: four near variations that keep {kept_title(bars)}  (V). Right-click: how near"
+        self.vary.setToolTip(plain(words))
 
     def _open_blend(self) -> None:
         self.blend_card.open_below(self.prompt)
@@ -173,11 +198,21 @@ class TransportBar(QFrame):
         return _group(self.clock, self.total, self.end)
 
     def _bypass(self) -> QWidget:
-        tip = "Hear the same seed without the sliders  (B)"
-        self.bypass = button("Bypass", "", tip, picture="directions-fork", checkable=True)
+        self.bypass = button("Bypass", "", "", picture="directions-fork", checkable=True)
         self.bypass.toggled.connect(self._transport.bypass.set)
         learnable(self.bypass, "bypass")
         return self.bypass
+
+    def _tell_bypass(self, prepared: bool) -> None:
+        """What the switch does in a take that begins now."""
+        whole = "Hear the same take without the sliders"
+        self.bypass.setToolTip(
+            plain(
+                f"{whole}  (B)"
+                if prepared
+                else f"Let go of the sliders from here on  (B). {whole}: {PREPARE_BYPASS}"
+            )
+        )
 
     def _slots(self) -> QWidget:
         slots = self._desk.slots
@@ -327,6 +362,8 @@ class TransportBar(QFrame):
         t.seed_locked.bind(self._show_lock)
         t.seconds.bind(self._show_length)
         t.bypass.bind(self.bypass.setChecked)
+        t.twin.bind(self._tell_bypass)
+        t.kept_bars.bind(self._tell_vary)
         t.gain_db.bind(self._show_gain)
         for value in (t.playing, t.player, t.wanted, t.paused):
             value.bind(lambda _: self._show_playing())
