@@ -234,10 +234,10 @@ def test_the_pad_and_what_moves_by_itself_are_undone_and_remembered(app: App) ->
     assert app.rack.strip(second).amount == stood != moved
     app.undo.redo()
     desk.pad.fill(1)
+    amounts = {strip.id: strip.amount for strip in app.rack.strips}
     desk.modulation.tick(0.9, 0.0, Grid())
     desk.note_settings()
     stored = json.loads(json.dumps([desk.settings["movement"], desk.settings["pad"]]))
-    amounts = {strip.id: strip.amount for strip in app.rack.strips}
     desk.modulation.set(first, None)
     desk.pad.clear()
     desk.pad.choose("x", "")

@@ -102,14 +102,14 @@ def test_twins_that_go_apart_past_a_window_are_those_of_the_plain_step_and_of_a_
 ) -> None:
     stepper, sampler = make_stepper(decoder(), precision), Sampler(SPEC.card, 1.0, 10)
     made: dict[str, Tensor] = {}
+    vector = torch.nn.functional.normalize(torch.arange(SPEC.d_model) % 7 - 3.0, dim=0)
     for name, plain, twin in (("plain", True, True), ("fast", False, True), ("alone", False, False)):
-        sliders = mixer()
-        sliders.set("1/0", 0.0)
+        sliders = Mixer([Direction("1/0", 1, vector, 20.0)], spec=SPEC)
         one = generation(stepper, sampler, plain=plain, guidance=3.0, twin=twin, frames=70, steering=sliders)
         tokens(one, 30)
         assert one.rows == 2
         if twin:
-            sliders.set("1/0", 30.0)
+            sliders.set("1/0", 2.0)
         made[name] = tokens(one, 70)
     assert torch.equal(made["plain"], made["fast"])
     assert torch.equal(made["fast"][1:], made["alone"])

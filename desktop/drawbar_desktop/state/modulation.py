@@ -81,7 +81,7 @@ class Modulation:
             self._undo.push(
                 Step(
                     f"movement of {title}", lambda: self._change(id, before), lambda: self._change(id, modulator),
-                    f"movement {id}",
+                    f"movement {id}" if before and modulator else None,
                 )
             )  # fmt: skip
 
