@@ -19,6 +19,7 @@ FOUR = (3.0,) * 4
         (Load("a", FOUR), Cluster(2, start_s=1.0), 7.0),  # once for each worker
         (Load("a", FOUR, fresh=True), Cluster(2, start_s=1.0), 8.0),  # once for each part
         (Load("a", FOUR, in_bytes=10), Cluster(4, bytes_per_s=10), 7.0),  # the store is the bottleneck
+        (Load("a", FOUR, in_bytes=10, out_bytes=10), Cluster(4), 3.0),  # a store without a limit
         (Load("a", FOUR, alone=True), Cluster(4), 12.0),
         (Load("a", FOUR), Cluster(2, stage_s=5.0), 11.0),
         (Load("a", (3.0, 3.0)), Cluster(2, give_s=1.0), 4.0),

@@ -89,6 +89,8 @@ def _stage(load: Load, cluster: Cluster, started: int) -> float:
                 ("cpu", waiting.pop(0)),
                 ("net", load.out_bytes),
             ]
+            if math.isinf(cluster.bytes_per_s):
+                phases = [phase for phase in phases if phase[0] == "cpu"]
             running.append(_Job([phase for phase in phases if phase[1] > 0]))
             given = now + cluster.give_s
         rates = _rates(running, cluster)

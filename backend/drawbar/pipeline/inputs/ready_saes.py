@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drawbar.errors import BadInputError, CheckpointError
-from drawbar.musicgen.checkpoint import hub
 from drawbar.sae import load_sae
 from drawbar.sae.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 
@@ -47,6 +46,8 @@ def sae_folder(spec: str) -> Path:
     here = _here(spec)
     if here is not None:
         return here
+    from drawbar.musicgen.checkpoint import hub
+
     name, _, inside = spec.partition(":")
     there = hub.listing(name)
     folders = [
@@ -58,6 +59,8 @@ def sae_folder(spec: str) -> Path:
 
 def require_licences(specs: Sequence[str]) -> None:
     """Raises BadInputError for one that would be fetched under a licence that somebody has to accept first."""
+    from drawbar.musicgen.checkpoint import hub
+
     for spec in specs:
         if _here(spec) is not None:
             continue
@@ -81,6 +84,8 @@ def _here(spec: str) -> Path | None:
             f"--sae {spec!r} is neither a folder nor owner/name of a repository, with :SUBFOLDER behind it "
             "where it holds several SAEs"
         )
+    from drawbar.musicgen.checkpoint import hub  # a sixth of a worker's start, and folders need none of it
+
     return hub.cached_folder(name, inside, (CONFIG_FILE, WEIGHTS_FILE))
 
 
