@@ -6,6 +6,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
         progress(1, 2)
         return types.SimpleNamespace(save=seen.saved.append)
 
+    import_module("drawbar.live.melody")  # it is looked for in the real package, whatever was imported before
     fake = types.ModuleType("drawbar.live")
     fake.__dict__.update(TakeSettings=types.SimpleNamespace, render=play)
     monkeypatch.setitem(sys.modules, "drawbar.live", fake)
