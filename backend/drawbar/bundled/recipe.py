@@ -74,7 +74,7 @@ class DecoderSettings:
     """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
     blind_frames: int = 16
     blind_batch: int = 72
-    blind_share: float = 0.3
+    blind_share: float = 0.4
     """Share of the steps that train on short clips from anywhere of which nothing is told but the prompt and the
     clock. Where the past is known it tells the next token so well that words are not listened to; but in a take
     that went quiet only they know what should be playing."""
