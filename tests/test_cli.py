@@ -278,7 +278,9 @@ def test_build_joins_the_configuration_and_the_options(
 
     seen: list[pipeline.BuildSettings] = []
 
-    def build(settings: pipeline.BuildSettings, progress: Callable[[pipeline.Progress], None]) -> object:
+    def build(
+        settings: pipeline.BuildSettings, progress: Callable[[pipeline.Progress], None], **others: object
+    ) -> object:
         seen.append(settings)
         progress(pipeline.Progress("tokens", 1, 2, "clips", 3.0, 1.0))
         return pipeline.BuildResult(settings.out / "bank", 2, 100, 5, 6, {}, [], [("bad.wav", "empty")])

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from drawbar.paths import user_dir
 from drawbar_desktop.controllers.audition import Audition
 from drawbar_desktop.controllers.blind_test import BlindTestController
+from drawbar_desktop.controllers.builder import Builder
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.controllers.device_and_model_settings import SCANS_MS, DeviceAndModelSettings
 from drawbar_desktop.controllers.osc_control import OscControl
@@ -133,6 +134,7 @@ class App:
         }
         self.machinery = DeviceAndModelSettings(self.links, self.session.reload, pressed, ports)
         self.session.changed.connect(self.machinery.refresh)
+        self.builder = Builder(self.links, desk.building, self.machinery.open_bank_folder)
         self.sync = Sync(
             self.links, self.machinery.ports,
             {
@@ -150,7 +152,7 @@ class App:
         self.osc = OscControl(self.links, self.machinery.carry_out, asked)
         self.machinery.osc = self.osc
         self.window = MainWindow(
-            desk, self._make_actions(), about(log_file), self.machinery, self.blind, self.making
+            desk, self._make_actions(), about(log_file), self.machinery, self.blind, self.making, self.builder
         )
         self.window.restore_places(
             desk.settings["window"], list(desk.settings["splitters"]), list(desk.settings["folded"])
@@ -284,6 +286,7 @@ class App:
         self.desk.history.reload()
         self.keeping.offer_recovery()
         self.machinery.scan_midi()
+        self.builder.offer()
         self.session.begin()
 
     def start_timers(self) -> None:
@@ -325,6 +328,7 @@ class App:
         """Stop the timers and the engine; keep what the user sees."""
         self.stop_timers()
         self.machinery.close()
+        self.builder.close()
         self.sync.close()
         self.osc.close()
         self.blind.close()

@@ -1,6 +1,7 @@
 """A word becomes a direction where the model knows it, at the layer that holds it; a nonsense word becomes nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,6 +98,21 @@ def test_the_layer_that_holds_the_word_is_found_and_points_at_it(obedient: Any) 
     assert abs(best.vector[3]) > 0.95, "axis 3 holds the bit"
     assert best.scale == pytest.approx(4.0, rel=0.2)
     assert abs(best.shuffled_vector[3]) < 0.9
+
+
+def test_pairs_in_which_the_model_did_not_do_as_told_count_little(obedient: Any) -> None:
+    how = replace(HOW, pairs=16)
+    asked = ask("drums", settings=how)
+    takes = play_pairs(obedient, asked, how)
+    deaf = torch.arange(16) % 3 == 0  # in a third of the pairs the word changed nothing
+    takes[:16][deaf] = takes[16:][deaf]
+    scales = {}
+    for weigh in ("alike", "heard"):
+        row = word_contrasts(obedient, asked, takes, [1], replace(how, weigh=weigh))[0]  # type: ignore[arg-type]
+        assert abs(row.vector[3]) > 0.95
+        scales[weigh] = row.scale
+    assert scales["alike"] == pytest.approx(4.0 * 10 / 16, rel=0.2)
+    assert scales["heard"] == pytest.approx(4.0, rel=0.2), "as much as where the word was heard"
 
 
 def test_a_word_that_changes_nothing_is_no_better_than_shuffled_pairs(obedient: Any) -> None:

@@ -94,7 +94,7 @@ def test_panels_fold_by_themselves_by_hand_and_stay_as_they_were_left(qtbot: Any
     window.panels.across.moveSplitter(420, 1)
     _, sizes = window.places()
     assert sizes
-    again = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making)
+    again = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making, app.builder)
     qtbot.addWidget(again)
     again.resize(1440, 900)
     again.show()
@@ -107,7 +107,7 @@ def test_the_window_opens_inside_its_screen_whatever_was_remembered(qtbot: Any, 
     room = app.window.screen().availableGeometry().size()
     app.window.resize(3000, 2000)
     geometry, sizes = app.window.places()
-    window = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making)
+    window = MainWindow(app.desk, Actions(), About(), app.machinery, app.blind, app.making, app.builder)
     qtbot.addWidget(window)
     assert window.size() == window.size().boundedTo(room)
     window.restore_places(geometry, sizes, [])

@@ -21,6 +21,9 @@ class Hub:
 
     def __init__(self) -> None:
         self.repositories: dict[str, dict[str, bytes]] = {}
+        self.heads: dict[str, str] = {}
+        """The newest commit of a repository, which ``repositories`` holds; COMMIT unless said."""
+        self.older: dict[tuple[str, str], dict[str, bytes]] = {}
         self.licence = "cc-by-nc-4.0"
         self.licences: dict[str, str] = {}
         """Of single repositories."""
@@ -43,16 +46,29 @@ class Hub:
         """Answers everything with this."""
         self.url = ""
 
-    def add(self, name: str, folder: Path) -> None:
-        """Serves a folder as a repository."""
+    def add(self, name: str, folder: Path, commit: str = COMMIT) -> None:
+        """Serves a folder as a repository, or as its next commit."""
+        if name in self.repositories:
+            self.older[name, self.heads[name]] = self.repositories[name]
+        self.heads[name] = commit
         self.repositories[name] = {
             file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()
         }
 
-    def info(self, name: str) -> dict[str, Any]:
+    def commit(self, name: str, revision: str | None) -> str:
+        """Which commit a revision is."""
+        head = self.heads.get(name, COMMIT)
+        return head if revision in (None, "main") else str(revision)
+
+    def files(self, name: str, commit: str) -> dict[str, bytes] | None:
+        """What a commit of a repository holds; None where there is none."""
+        known = self.repositories.get(name) if commit == self.heads.get(name, COMMIT) else None
+        return known if known is not None else self.older.get((name, commit))
+
+    def info(self, name: str, commit: str) -> dict[str, Any]:
         """What the Hub's API says about a repository."""
         siblings = []
-        for file, content in sorted(self.repositories[name].items()):
+        for file, content in sorted((self.files(name, commit) or {}).items()):
             entry: dict[str, Any] = {"rfilename": file, "size": len(content), "blobId": _git(content)}
             if file.endswith((".safetensors", ".bin")):
                 entry["lfs"] = {"sha256": _sha256(content), "size": len(content), "pointerSize": 130}
@@ -61,7 +77,7 @@ class Hub:
             "_id": "1",
             "id": name,
             "modelId": name,
-            "sha": COMMIT,
+            "sha": commit,
             "siblings": siblings,
             "tags": [f"license:{self.licences.get(name, self.licence)}"],
             "private": False,
@@ -97,31 +113,35 @@ def serving() -> Iterator[Hub]:
 
         def _answer(self, *, body: bool) -> None:
             path = self.path.split("?")[0]
-            api = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/[^/]+)?", path)
+            api = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path)
             tree = re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/.*", path)
-            file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
+            file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
             if hub.status:
                 self._send(hub.status, b"{}", {}, body)
+            elif api and api[1] in hub.repositories and hub.files(api[1], hub.commit(api[1], api[2])) is None:
+                self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, body)
             elif api and api[1] in hub.repositories:
-                self._send(200, json.dumps(hub.info(api[1])).encode(), {}, body)
+                found = hub.info(api[1], hub.commit(api[1], api[2]))
+                self._send(200, json.dumps(found).encode(), {}, body)
             elif tree and tree[1] in hub.repositories:
                 self._send(200, b"[]", {}, body)
             elif file and hub.elsewhere and body:
                 hub.authorized.append(self.headers.get("Authorization", ""))
                 self._send(302, b"", {"Location": hub.elsewhere + self.path}, body)
-            elif file and file[2] in hub.repositories.get(file[1], {}):
-                hub.revisions.add(path.split("/")[4])
+            elif file and file[3] in (hub.files(file[1], hub.commit(file[1], file[2])) or {}):
+                commit = hub.commit(file[1], file[2])
+                hub.revisions.add(file[2])
                 hub.authorized += [self.headers.get("Authorization", "")] if body else []
-                self._file(file[2], hub.repositories[file[1]][file[2]], body)
+                self._file(file[3], (hub.files(file[1], commit) or {})[file[3]], commit, body)
             else:
                 missing = "EntryNotFound" if file and file[1] in hub.repositories else "RepoNotFound"
                 self._send(404, b"{}", {"X-Error-Code": missing}, body)
 
-        def _file(self, name: str, content: bytes, body: bool) -> None:
+        def _file(self, name: str, content: bytes, commit: str, body: bool) -> None:
             large = name.endswith((".safetensors", ".bin"))
             headers = {
                 "ETag": f'"{_sha256(content) if large else _git(content)}"',
-                "X-Repo-Commit": COMMIT,
+                "X-Repo-Commit": commit,
                 "Accept-Ranges": "bytes",
             }
             wanted = self.headers.get("Range", "")

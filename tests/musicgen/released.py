@@ -23,6 +23,8 @@ from tests.musicgen.tiny import encodec, text_encoder, tokenizer_file
 
 D, LAYERS, HEADS, FF, CARD, TEXT = 48, 4, 4, 192, 32, 24
 
+AUDIOGEN = {"sampling_rate": 16_000, "upsampling_ratios": [8, 5, 4, 2]}
+"""What its codec has otherwise than MusicGen's."""
 STEREO_DELAYS = (0, 0, 1, 1, 2, 2, 3, 3)
 
 XP = f"""
@@ -84,12 +86,12 @@ def randomised(model: nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def lively_codec(seed: int = 0, *, loud: bool = False) -> Any:
+def lively_codec(seed: int = 0, *, loud: bool = False, **changes: Any) -> Any:
     """An EnCodec whose codebooks hold what its encoder puts out, so that sounds differ in their tokens.
 
     In a ``loud`` one tokens differ in their sound, too: its decoder's gains are larger than random ones.
     """
-    codec = encodec()
+    codec = encodec(**changes)
     for name, value in codec.decoder.named_parameters():
         if loud and name.endswith("original0"):
             value.mul_(2.5)
@@ -147,8 +149,13 @@ def write_hf(
     return folder
 
 
-def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False, melody: bool = False) -> Path:
-    """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them."""
+def write_audiocraft(
+    folder: Path, seed: int = 0, *, stereo: bool = False, melody: bool = False, sounds: bool = False
+) -> Path:
+    """As audiocraft exports its ``LMModel``, with what the files only name (T5, the codec) beside them.
+
+    ``sounds`` is an AudioGen: 16 kHz, trained on 10 s.
+    """
     from drawbar.musicgen.parity.audiocraft_model import import_audiocraft
 
     lm = import_audiocraft()
@@ -179,6 +186,9 @@ def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False, melod
         # Its Spectrogram keeps its window with the weights.
         state["condition_provider.conditioners.self_wav.chroma.spec.window"] = torch.hann_window(16_384)
     settings = STEREO_XP if stereo else XP
+    if sounds:
+        settings = settings.replace("segment_duration: 30", "segment_duration: 10")
+        settings += "solver: audiogen\nsample_rate: 16000\n"
     if melody:
         settings = settings.replace(*MELODY_FUSER).replace(*MELODY_CONDITIONER)
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +198,10 @@ def write_audiocraft(folder: Path, seed: int = 0, *, stereo: bool = False, melod
     )
     named = {"pretrained": "facebook/encodec_32khz", "version": "1.3.0", "exported": True}
     torch.save(named, folder / "compression_state_dict.bin")
-    for part, whole in (("t5", text_encoder()), ("codec", lively_codec(seed, loud=stereo))):
+    for part, whole in (
+        ("t5", text_encoder()),
+        ("codec", lively_codec(seed, loud=stereo, **AUDIOGEN if sounds else {})),
+    ):
         (folder / part).mkdir()
         (folder / part / "config.json").write_text(json.dumps(whole.config.to_dict(), default=str))
         tensors = {

@@ -9,12 +9,15 @@ import torch
 
 from drawbar.cli import main
 from drawbar.errors import CancelledError, CheckpointError
+from drawbar.live import TakeSettings, render
+from drawbar.live.takes.take import load_record
 from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.checkpoint import hub
 from drawbar.musicgen.checkpoint.download import RemoteFile
 from tests.musicgen.fakehub import COMMIT, Hub, serving
 from tests.musicgen.test_audiocraft_codec import XP
 from tests.musicgen.test_load import write_audiocraft
+from tests.musicgen.tiny import write_checkpoint
 
 NAME = "acme/tiny"
 
@@ -84,6 +87,31 @@ def test_a_connection_that_breaks_is_made_again(server: Hub, tiny: Model) -> Non
     asked = [wanted for file, wanted in server.ranges if file == "model.safetensors"]
     assert asked[0] == ""
     assert asked[1].startswith("bytes=")
+
+
+def test_a_commit_that_is_named_loads_just_that_one_and_takes_say_which(
+    server: Hub, tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add(NAME, write_checkpoint(tmp_path / "newer", seed=7), "d" * 40)
+    pinned = load_model(f"{NAME}@{COMMIT}")
+    assert (pinned.spec.name, pinned.source) == (NAME, f"{NAME}@{COMMIT}")
+    assert pinned.fingerprint == tiny.fingerprint
+    hub.fetch(NAME)
+    newest = load_model(NAME)
+    assert (newest.source, newest.fingerprint == tiny.fingerprint) == (f"{NAME}@{'d' * 40}", False)
+    with pytest.raises(CheckpointError, match="no such revision"):
+        load_model(f"{NAME}@{'e' * 40}")
+    with pytest.raises(CheckpointError, match="commit, a branch or a tag"):
+        load_model(f"{NAME}@..")
+    take = render(pinned, None, TakeSettings("slow piano", seconds=0.2))
+    again = load_record(take.save(tmp_path / "take.wav"))["source"]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    asked = len(server.ranges)
+    assert load_model(again).fingerprint == take.site  # a take's model is found again without a network
+    assert load_model(NAME).fingerprint == newest.fingerprint
+    with pytest.raises(CheckpointError, match="HF_HUB_OFFLINE"):
+        load_model(f"{NAME}@{'e' * 40}")
+    assert len(server.ranges) == asked
 
 
 def test_a_server_that_knows_no_ranges_sends_the_whole_file_again(server: Hub, tiny: Model) -> None:

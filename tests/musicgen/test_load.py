@@ -313,6 +313,24 @@ def test_shards_are_one_model(copy: Path, tiny: Model) -> None:
         load_model(copy)
 
 
+def test_a_bfloat16_file_is_the_model_of_its_rounded_weights(copy: Path, tiny_folder: Path) -> None:
+    names = [name for name in load_file(copy / "model.safetensors") if "audio_encoder" not in name]
+
+    def rounded(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.update({name: tensors[name].bfloat16() for name in names})
+
+    edit_tensors(copy, rounded)
+    half = load_model(copy)
+    assert next(half.decoder.parameters()).dtype == torch.float32
+    edit_tensors(copy, lambda tensors: tensors.update({name: tensors[name].float() for name in names}))
+    whole = load_model(copy)
+    assert half.fingerprint == whole.fingerprint
+    clip = torch.randint(0, 32, (1, 4, 6), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(
+        half.logits(clip, "slow piano").nan_to_num(), whole.logits(clip, "slow piano").nan_to_num()
+    )
+
+
 def test_shards_of_the_older_kind_are_one_model_too(copy: Path, tiny: Model) -> None:
     tensors = load_file(copy / "model.safetensors")
     names = sorted(tensors)

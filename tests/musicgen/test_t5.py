@@ -1,12 +1,13 @@
 """Our T5 encoder against transformers' own: the same states, on any size, with padding, and for the embedded model."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from transformers import T5Config, T5EncoderModel
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
 from drawbar.errors import BadInputError
 from drawbar.musicgen.network.meta_init import blank
@@ -87,6 +88,51 @@ def test_the_embedded_models_prompts_read_as_with_transformers() -> None:
         states, mask = reader.encode([prompt])
         assert bool(mask.all())
         assert (states - expected).abs().max() <= TOLERANCE
+
+
+WILD = (
+    "80s pop track with bassy drums and synth",
+    "Taiko-Trommeln, düster & groß",
+    "激しい太鼓と尺八",
+    "موسيقى هادئة",
+    "быстрая   балалайка\n\tс  барабанами",
+    "drums 🥁🥁 and a ﬁne piano 🎹 […] ①",
+    "\u200b\u00a0",
+    " ".join(f"drum{n % 7}" for n in range(170)),
+)
+"""Other languages, emoji, ligatures, blanks of every kind, and as long as a page."""
+
+
+@torch.no_grad()
+def test_prompts_in_the_wild_are_read_as_transformers_reads_them(tmp_path: Path) -> None:
+    """A vocabulary of pieces as T5's own: what it does not know stays in the prompt as <unk>."""
+    tokenizer = Tokenizer(models.Unigram([("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)], unk_id=2))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=120, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator([WILD[0], WILD[1], WILD[4], WILD[7]] * 4, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    theirs, _ = pair(vocab_size=160)
+    reader = load_text_encoder(tmp_path, theirs.config.to_dict(), theirs.state_dict())
+    reference = T5TokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"), extra_ids=0)
+    for prompt in WILD:
+        words = reference(prompt, return_tensors="pt").input_ids
+        expected = theirs(input_ids=words).last_hidden_state
+        states, mask = reader.encode([prompt])
+        if mask.any():
+            assert states.shape == expected.shape, prompt
+            assert (states - expected).abs().max() <= TOLERANCE, prompt
+        else:  # nothing but blanks is null text, as audiocraft's empty descriptions are
+            assert words.shape[1] == 1
+    many = reader.encode([WILD[-1]])[1].shape[1]
+    assert 256 < many <= 512
+    with pytest.raises(BadInputError, match=r"has \d+ tokens, at most 512 are read: shorten it"):
+        reader.encode([" ".join([WILD[-1]] * 3)])
 
 
 @pytest.mark.parametrize(

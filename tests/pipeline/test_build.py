@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuildSettings, B
     return made, build(made, model=FakeModel())
 
 
-def rows(bank: Path) -> list[object]:
+def rows(bank: Path) -> list[Any]:
     with Bank.open(bank, edits=bank.parent / "edits") as opened:
         found = opened.search(limit=1000)
         return [(row, opened.feature(row.id), [vars(e) for e in opened.examples(row.id)]) for row in found]
@@ -100,6 +101,30 @@ def test_the_banks_directions_are_the_saes(recorded: tuple[BuildSettings, BuildR
     np.testing.assert_allclose(found["W_dec"][0], sae.W_dec[row.index], atol=2e-3)
     np.testing.assert_allclose(found["W_enc"][0], sae.W_enc[:, row.index], atol=2e-3)
     assert found["scale"][0] == pytest.approx(row.p99, rel=1e-3)
+
+
+def test_of_several_layers_the_first_is_a_bank_before_the_others_are_begun(
+    recorded: tuple[BuildSettings, BuildResult], tmp_path: Path
+) -> None:
+    made = replace(recorded[0], out=tmp_path / "run", layers=(0, 1))
+    seen: list[tuple[tuple[int, ...], int, bool]] = []
+
+    def first(folder: Path) -> None:
+        with Bank.open(folder, edits=tmp_path / "edits") as bank:
+            seen.append((bank.info.layers, len(bank.search(limit=1000)), (made.out / "sae-1").exists()))
+        raise CancelledError("paused")
+
+    with pytest.raises(CancelledError):
+        build(made, model=FakeModel(), first=first)
+    ((layers, features, begun),) = seen
+    assert (layers, begun) == ((0,), False)
+    assert features > 5
+    whole = build(made, model=FakeModel(), first=lambda folder: None)
+    assert not (made.out / "bank-first").exists()
+    assert [row for row in rows(whole.bank) if row[0].layer == 1] == rows(recorded[1].bank)
+    again: list[Path] = []
+    assert build(made, model=FakeModel(), first=again.append) == whole
+    assert again == []
 
 
 def test_a_second_build_does_nothing(recorded: tuple[BuildSettings, BuildResult]) -> None:

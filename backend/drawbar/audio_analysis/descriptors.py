@@ -55,7 +55,7 @@ def descriptors(audio: ArrayLike, sample_rate_hz: int = 32_000) -> dict[str, Cur
         )
     parts: dict[str, list[Curve]] = {}
     previous: NDArray[np.float32] | None = None
-    for windows in _windows(samples, sample_rate_hz):
+    for windows in windows_of(samples, sample_rate_hz):
         curves, previous = _describe(windows, sample_rate_hz, previous)
         for name, curve in curves.items():
             parts.setdefault(name, []).append(curve)
@@ -64,8 +64,8 @@ def descriptors(audio: ArrayLike, sample_rate_hz: int = 32_000) -> dict[str, Cur
     return {name: out[name].astype(np.float32) for name in DESCRIPTORS}
 
 
-def _windows(samples: NDArray[np.float32], rate_hz: int) -> Iterator[NDArray[np.float32]]:
-    """Frames' windows [n, W], about 64 ms long, each centred on its 20 ms."""
+def windows_of(samples: NDArray[np.float32], rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """Frames' windows [n, W] of mono samples [N], about 64 ms long, each centred on its 20 ms, a chunk at a time."""
     size = 2 ** int(np.ceil(np.log2(0.05 * rate_hz)))
     hop = rate_hz / FRAME_RATE_HZ
     count = int(np.ceil(samples.size / hop))

@@ -20,9 +20,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "modal", "mode", "modulat", "pitch", "seventh", "tonal", "tonic", "triad",
     ),
     "timbre": (
-        "airy", "band", "bright", "clean", "dark", "detuned", "distort", "dull", "fuzz", "gritty", "harsh",
-        "hollow", "metallic", "muffled", "noisy", "register", "resonan", "rough", "smooth", "spectral",
-        "timbre", "warm",
+        "air", "band", "bright", "clean", "dark", "detuned", "distort", "dull", "fuzz", "gritty", "harsh", "hollow",
+        "metallic", "mids", "muffled", "noisy", "presence", "register", "resonan", "rough", "rumble", "smooth",
+        "spectral", "spectrum", "timbre", "tremolo", "vibrato", "warm",
     ),
     "dynamics": (
         "compress", "crescendo", "decrescendo", "dynamic", "fading", "fade", "forte", "growing", "intens", "loud",

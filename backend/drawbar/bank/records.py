@@ -62,6 +62,8 @@ class BankInfo:
     """Codebooks of the examples' tokens."""
     quality: JsonMapping = field(default_factory=dict)
     """JSON values that the build measured: how labels separate from shuffled ones, the survivors' table."""
+    model_source: str = ""
+    """``owner/name@COMMIT`` where the model came from a Hub, as ``load_model`` takes it."""
 
     def __post_init__(self) -> None:
         """Raises BadInputError for a bank that could belong to no site."""

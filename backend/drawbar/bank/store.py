@@ -283,8 +283,9 @@ class Bank:
     def require_site(self, fingerprint: str, model_name: str = "the loaded model") -> None:
         """Raises SiteMismatchError, naming both, unless the bank belongs to these weights."""
         if fingerprint != self.info.fingerprint:
+            made_from = self.info.model_source or self.info.model_name
             raise SiteMismatchError(
-                f"bank {self.info.name} belongs to {self.info.model_name} ({self.info.fingerprint[:12]}), "
+                f"bank {self.info.name} belongs to {made_from} ({self.info.fingerprint[:12]}), "
                 f"layers {', '.join(map(str, self.info.layers))}, not to {model_name} ({fingerprint[:12]}); "
                 "load that model or choose a bank made from this one"
             )

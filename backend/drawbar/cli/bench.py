@@ -20,7 +20,7 @@ from drawbar.cli.options import (
     file_to_write,
     folder_to_write,
 )
-from drawbar.cli.output import line, out_json, progress, say, status, table
+from drawbar.cli.output import line, out_json, plain, progress, say, status, table
 from drawbar.errors import BadInputError
 from drawbar.files.json_object import JsonMapping
 
@@ -512,6 +512,35 @@ def bench_site(
         return
     table(("trained at", *(f"says {n}" for n in result["layers"])), bench.rows(result))
     line(bench.summary(result))
+
+
+@app.command("loading")
+def bench_loading(
+    shape: Annotated[
+        str, typer.Option("--shape", help="A released model, whose sizes random weights get.")
+    ] = "facebook/musicgen-medium",
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", help="float32 by default; repeat for several.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", callback=folder_to_write, help="Where the weights go: some GB; kept."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Memory while a released model's shape loads, plays 20 frames and unloads, in sizes of the model."""
+    from tempfile import TemporaryDirectory
+
+    from drawbar.bench import loading as bench
+
+    with TemporaryDirectory() as scratch, progress("measuring") as tell:
+        found = bench.run(shape, precision or ["float32"], folder or Path(scratch), tell)
+    if as_json:
+        out_json({one.precision: plain(one) for one in found})
+        return
+    table(bench.COLUMNS, bench.rows(found), title=shape)
+    worst = max(found, key=lambda one: one.ratio)
+    line(f"peak {worst.ratio:.2f} times the model in {worst.precision} (goal {bench.GOAL:g})")
 
 
 @app.command("synth-sae")

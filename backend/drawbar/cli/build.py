@@ -150,7 +150,7 @@ def build(
         if only or until:
             line(str(pipeline.run_stages(settings, tell, only=only, until=until)))
             return
-        result = pipeline.build(settings, tell)
+        result = pipeline.build(settings, tell, first=_install_first if install else _name_first)
     for path, why in result.failed:
         say(f"left out {path}: {why}")
     bank = installed(result.bank) if install else result.bank
@@ -161,12 +161,20 @@ def build(
     line(str(bank))
 
 
+def _name_first(bank: Path) -> None:
+    say(f"the first layer can be used while the others are made: --bank {bank}")
+
+
+def _install_first(bank: Path) -> None:
+    say(f"the first layer is installed while the others are made: {installed(bank)}")
+
+
 def installed(folder: Path) -> Path:
     """The bank, examples and all, among this user's installed ones; edits of an older one move along."""
     from drawbar.bank.bundle import export_bank
     from drawbar.bank.library import install_bank
 
-    bundle = folder.with_name("bank.drawbank")
+    bundle = folder.with_name(f"{folder.name}.drawbank")
     bundle.unlink(missing_ok=True)
     export_bank(folder, bundle)
     placed, _ = install_bank(bundle)

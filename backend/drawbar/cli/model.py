@@ -43,7 +43,9 @@ def model_list(as_json: JsonFlag = False) -> None:
 
 @models_app.command("get")
 def model_get(
-    name: Annotated[str, typer.Argument(help="A Hugging Face name, as in facebook/musicgen-small.")],
+    name: Annotated[
+        str, typer.Argument(help="A Hugging Face name: facebook/musicgen-small, or with @REVISION behind it.")
+    ],
     accept: Annotated[
         bool, typer.Option("--accept-licence", help="You have read the licence and accept it.")
     ] = False,
@@ -71,7 +73,7 @@ def model_get(
         say(f"layout {kind}: {size} in {len(files)} files" + (", and T5" if kind == "audiocraft" else ""))
     if not (there.licence.free or accept):
         raise BadInputError(
-            f"nothing was downloaded: read the licence at https://huggingface.co/{name}, "
+            f"nothing was downloaded: read the licence at https://huggingface.co/{there.name}, "
             f"then run `drawbar model get {name} --accept-licence`"
         )
     with downloading() as tell:

@@ -38,6 +38,8 @@ class WordSettings:
     seconds: float = 4.0
     text: Literal["null", "own"] = "null"
     """What the model is told while its takes are read: nothing, or each take's prompt."""
+    weigh: Literal["heard", "alike"] = "heard"
+    """How pairs count: by how far the word moved each of them (models do not always do as they are told), or alike."""
     folds: int = 4
     """Pairs of one fold are read by the direction of the others."""
     shuffles: int = 199
@@ -54,8 +56,8 @@ class WordSettings:
                 f"pairs {self.pairs}, folds {self.folds}, seconds {self.seconds}: at least 4 pairs, "
                 "2 folds, no more folds than pairs, and takes of 0.5 to 30 s"
             )
-        if self.text not in ("null", "own"):
-            raise BadInputError(f"text {self.text!r}: null or own")
+        if self.text not in ("null", "own") or self.weigh not in ("heard", "alike"):
+            raise BadInputError(f"text {self.text!r}, weigh {self.weigh!r}: null or own, heard or alike")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class WordContrast:
 
     layer: int
     vector: NDArray[np.float32]
-    """``[D]``, unit length: mean over pairs of with less without."""
+    """``[D]``, unit length: mean over pairs of with less without, each as it counts."""
     scale: float
     """The norm of that difference."""
     rest: float
@@ -196,10 +198,11 @@ def word_contrasts(
     highest = areas[:, 1:].max(0).values
     found = []
     for layer, area in zip(layers, areas, strict=True):
-        step = (x[layer][:pairs] - x[layer][pairs:]).mean(0)
+        differences = x[layer][:pairs] - x[layer][pairs:]
+        step = _mean_step(differences, how)
         scale = float(step.norm())
         vector = step / max(scale, 1e-12)
-        mixed = ((x[layer][:pairs] - x[layer][pairs:]) * signs[1][:, None]).mean(0)
+        mixed = _mean_step(differences * signs[1][:, None], how)
         found.append(
             WordContrast(
                 layer,
@@ -227,6 +230,22 @@ def best_word_layer(
     tied = [row for row in rows if row.auroc >= best - error]
     middle = (depth - 1) / 2
     return min(tied, key=lambda row: (row.layer not in preferred, abs(row.layer - middle), -row.auroc))
+
+
+def _mean_step(differences: Tensor, how: WordSettings) -> Tensor:
+    """``[P, D]`` -> ``[D]``. A pair counts as much as it moved along the direction that the other folds give; one
+    that moved against it not at all.
+    """
+    if how.weigh == "alike":
+        return differences.mean(0)
+    weights = torch.zeros(len(differences), dtype=differences.dtype)
+    fold = torch.arange(len(differences)) % how.folds
+    for number in range(how.folds):
+        towards = differences[fold != number].mean(0)
+        weights[fold == number] = differences[fold == number] @ towards
+    weights = weights.clamp(min=0)
+    total = float(weights.sum())
+    return weights @ differences / total if total > 0 else differences.mean(0)
 
 
 def _swaps(pairs: int, how: WordSettings) -> Tensor:

@@ -142,6 +142,7 @@ class Playback:
             automation=stored(self._recorded),
             bank=self._context.bank_name,
             site=model.fingerprint,
+            source=str(getattr(model, "source", "")),
             precision=str(getattr(model, "precision", "float32")),
             twin_audio=twin,
             bypass=tuple(self.bypass.edges),

@@ -106,6 +106,7 @@ def _render(
         bank=bank.info.name if bank is not None else "",
         site=model.fingerprint,
         twin_audio=_joined([take if twin is None else twin for take, twin in sounds]) if apart else None,
+        source=str(getattr(model, "source", "")),
         engine=str(getattr(model, "engine", "drawbar")),
         precision=str(getattr(model, "precision", "float32")),
         prefix_frames=0 if prefix is None else int(prefix.shape[1]),

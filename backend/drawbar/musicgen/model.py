@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from drawbar.errors import BadInputError
 from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.memory_needed import check_room, device_here, give_back
-from drawbar.musicgen.checkpoint.resolve import read_folder, resolve
+from drawbar.musicgen.checkpoint.resolve import read_folder, resolve, source_of
 from drawbar.musicgen.checkpoint.weights import fingerprint
 from drawbar.musicgen.codec.encodec import EncodecCodec
 from drawbar.musicgen.codec.interface import Codec
@@ -55,6 +55,7 @@ def load_model(
 ) -> Model:
     """``"embedded"``, a folder in either released layout, or a Hub name (cached, else downloaded) -> the model.
 
+    ``owner/name@REVISION`` is one commit, branch or tag of a Hub's.
     ``precision`` is ``"float32"`` (exact), ``"bfloat16"`` or ``"float16"`` (GPU), ``"kv8"`` and ``"kv4"`` (CPU:
     float32 with an 8- or 4-bit memory, so that a frame costs nearly the same at any depth), ``"int8"`` or ``"int4"``
     (CPU), or ``"auto"``: what is fast enough here (see ``precision.choose``). ``progress`` hears (bytes done, bytes
@@ -65,6 +66,7 @@ def load_model(
     """
     place = device_here(device)
     folder, label = resolve(name, progress)
+    source = source_of(folder)
 
     wanted = "float32" if precision == "auto" else precision
 
@@ -93,6 +95,7 @@ def load_model(
         parts.fingerprint,
         parts.notes,
         stepper,
+        source,
     )
 
 
@@ -108,8 +111,11 @@ class Model:
         digest: str | None = None,
         notes: tuple[str, ...] = (),
         stepper: Stepper | None = None,
+        source: str = "",
     ) -> None:
         self.spec = spec
+        self.source = source
+        """``owner/name@COMMIT`` of a model from the Hub, which loads just this one again; empty for any other."""
         self.decoder = decoder
         self.text = text
         self.codec = codec
@@ -138,7 +144,7 @@ class Model:
         for stream in list(self.__dict__.get("_streams", ())):
             stream.cancel()
             stream.__exit__(None, None, None)
-        kept = {"spec", "fingerprint", "_notes", "device"}
+        kept = {"spec", "source", "fingerprint", "_notes", "device"}
         parts = [vars(self).pop(name) for name in list(vars(self)) if name not in kept]
         for part in parts:
             _emptied(part)

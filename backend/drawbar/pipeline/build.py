@@ -1,5 +1,6 @@
 """Settings -> a bank: every stage in order, each resumed, skipped or run as its manifest says."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ from drawbar.pipeline.inputs.ready_saes import ready_saes
 from drawbar.pipeline.inputs.sources import open_source
 from drawbar.pipeline.inputs.tracks import Source
 from drawbar.pipeline.interfaces import BuildModel
-from drawbar.pipeline.manifest import Gate, Stage, gated
+from drawbar.pipeline.manifest import MANIFEST, Gate, Stage, gated
 from drawbar.pipeline.parts import load
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
@@ -33,6 +34,8 @@ from drawbar.pipeline.stages.training import sae_stages, sweep_stage
 
 STAGES = ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
 """In order; ``features`` are a layer's activations and their profile."""
+FIRST = "bank-first"
+"""The bank of the first layer, from when that is ready until the whole bank is."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,11 @@ class BuildResult:
 
 
 def build(
-    settings: BuildSettings, progress: ProgressCallback | None = None, *, model: BuildModel | None = None
+    settings: BuildSettings,
+    progress: ProgressCallback | None = None,
+    *,
+    model: BuildModel | None = None,
+    first: Callable[[Path], object] | None = None,
 ) -> BuildResult:
     """Build the bank in ``settings.out / "bank"``; continue there if an earlier build was cut short.
 
@@ -61,6 +68,8 @@ def build(
         settings: what to build.
         progress: told how far each stage is; may raise CancelledError.
         model: a loaded model, in place of loading ``settings.model``.
+        first: of several layers, told the bank of the first one as soon as there is one. Nobody needs it once the
+            whole bank is there, and it is removed then.
 
     Raises:
         BadInputError: no usable audio, or layers that the model does not have.
@@ -75,9 +84,13 @@ def build(
             for stage in STAGES:
                 run.stage(stage)
                 publish()
+                if stage == "residuals" and first is not None and run.first_layer():
+                    first(settings.out / FIRST)
             result = run.result()
             publish()
-            return result
+        for name in (FIRST, f"{FIRST}-work"):
+            shutil.rmtree(settings.out / name, ignore_errors=True)
+        return result
 
 
 def run_stages(
@@ -169,6 +182,22 @@ class Run:
         write_json(self.settings.out / "result.json", asdict(result) | {"bank": str(result.bank)})
         return result
 
+    def first_layer(self) -> bool:
+        """All stages of the first layer alone, and a bank of it; False where that would save nobody time."""
+        settings, layers = self.settings, self.layers
+        known = all((settings.out / f"labels-{layer}" / MANIFEST).exists() for layer in layers)
+        if len(layers) < 2 or known or settings.residuals == "stream" or settings.cluster.address:
+            return False
+        done = dict(self.done)
+        self.layers = layers[:1]
+        try:
+            for name in ("sae", "features", "labels"):
+                self.stage(name)
+            bank_stage(self.settings, self._parts(), self.store, self.model, self.progress, FIRST)
+        finally:
+            self.layers, self.done = layers, done
+        return True
+
     def _corpus(self) -> list[Stage]:
         return [corpus_stage(self.settings, self.source, self.progress)]
 
@@ -214,14 +243,12 @@ class Run:
         ]
 
     def _bank(self) -> list[Stage]:
+        return [bank_stage(self.settings, self._parts(), self.store, self.model, self.progress)]
+
+    def _parts(self) -> list[LayerStages]:
         features = self.done["features"]
-        parts = [
-            LayerStages(*part)
-            for part in zip(
-                self.layers, self.done["sae"], features[::2], features[1::2], self.done["labels"], strict=True
-            )
-        ]
-        return [bank_stage(self.settings, parts, self.store, self.model, self.progress)]
+        stages = (self.done["sae"], features[::2], features[1::2], self.done["labels"])
+        return [LayerStages(*part) for part in zip(self.layers, *stages, strict=True)]
 
     def _check_layers(self, layers: list[int]) -> None:
         if layers and not 0 <= min(layers) <= max(layers) < self.model.spec.n_layers:

@@ -284,6 +284,11 @@ class DeviceAndModelSettings:
         model = self.desk.settings["model"] or "embedded"
         self._reload(partial(load, model, None if entry.embedded else entry.folder))
 
+    def open_bank_folder(self, folder: Path) -> None:
+        """One that was just built: load the model again with it."""
+        self.desk.settings.set("bank", str(folder))
+        self._reload(partial(load, self.desk.settings["model"] or "embedded", folder))
+
     def add_bank(self, path: Path) -> None:
         """A folder goes on the list; a .drawbank is checked and unpacked first."""
         if path.is_dir():

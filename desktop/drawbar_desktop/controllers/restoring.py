@@ -72,7 +72,8 @@ class Restoring:
         if missing:
             words += f"; not in this bank: {', '.join(missing[:4])}"
         elif site and self._links.loaded is not None and site != self._links.loaded.site:
-            words += f"; it was made with another model ({site[:8]}): it will sound different"
+            made = record.get("source") or f"another model ({site[:8]})"
+            words += f"; it was made with {made}: it will sound different"
         self._links.tell(words)
 
     def _strips(self, settings: TakeSettings, lanes: Mapping[str, object]) -> tuple[list[Strip], list[str]]:

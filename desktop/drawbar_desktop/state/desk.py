@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from drawbar_desktop.state.blending import Blending
+from drawbar_desktop.state.building import Building
 from drawbar_desktop.state.hearing import Hearing
 from drawbar_desktop.state.lanes import Lanes
 from drawbar_desktop.state.library import Library
@@ -56,6 +57,7 @@ class Desk:
         self.notices = Notices()
         self.votes = Votes(home / "votes.json" if home else None)
         self.words = WordMaking()
+        self.building = Building(home / "build.json" if home else None)
         self._recall_settings()
         self.rack.moved.connect(self._record_move)
         self.transport.bypass.bind(self.rack.bypassed.set)

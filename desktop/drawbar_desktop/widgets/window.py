@@ -31,6 +31,7 @@ from drawbar_desktop.widgets.common.sheet import Sheet
 from drawbar_desktop.widgets.panels import Panels
 from drawbar_desktop.widgets.rack.rack_view import RackView
 from drawbar_desktop.widgets.sheets.blind_test_sheet import BlindTestSheet, Listener
+from drawbar_desktop.widgets.sheets.build_sheet import BuilderLike, BuildSheet
 from drawbar_desktop.widgets.sheets.comparison_sheet import ComparisonSheet
 from drawbar_desktop.widgets.sheets.error_sheet import ErrorSheet
 from drawbar_desktop.widgets.sheets.export_sheet import ExportSheet
@@ -53,7 +54,14 @@ class MainWindow(QMainWindow):
     """Browser, rack and inspector side by side, the timeline below the rack, the transport above all."""
 
     def __init__(
-        self, desk: Desk, actions: Actions, about: About, manager: Manager, listener: Listener, maker: Maker
+        self,
+        desk: Desk,
+        actions: Actions,
+        about: About,
+        manager: Manager,
+        listener: Listener,
+        maker: Maker,
+        builder: BuilderLike,
     ) -> None:
         super().__init__()
         actions = self.commands = replace(
@@ -62,6 +70,7 @@ class MainWindow(QMainWindow):
             open_settings=self._open_settings,
             blind_test=lambda: self.blind.open(),
             make_slider=lambda: self.making.open(),
+            build_bank=self._open_building,
             open_audio=self._open_audio,
             fold=lambda name: self.panels.toggle(name),
             compare_features=lambda one, other: self.comparison.compare(one, other),
@@ -105,11 +114,12 @@ class MainWindow(QMainWindow):
         scroll.setWidget(root)
         self.setCentralWidget(scroll)
         self.overlay = ShortcutsOverlay(root)
-        self.settings = SettingsSheet(root, desk, about, manager, actions.set_theme)
+        self.settings = SettingsSheet(root, desk, about, manager, actions.set_theme, actions.build_bank)
         self.errors = ErrorSheet(root, about.log_file)
         self.export = ExportSheet(root, desk.settings, actions.write_export)
         self.blind = BlindTestSheet(root, listener, self._dialogs)
         self.making = MakingSheet(root, maker, self._dialogs)
+        self.building = BuildSheet(root, builder, self._dialogs)
         self.comparison = ComparisonSheet(root, desk, actions)
         self.welcome = WelcomeSheet(root, actions.play_something, self.overlay.toggle)
         desk.midi.learning.bind(self._show_learning)
@@ -127,6 +137,10 @@ class MainWindow(QMainWindow):
 
     def _open_settings(self, page: str = "Sound") -> None:
         self.settings.open_at(page)
+
+    def _open_building(self) -> None:
+        self.settings.dismiss()
+        self.building.present()
 
     def _open_audio(self) -> None:
         path = self._dialogs.open_file(self, "Open audio", AUDIO)
@@ -189,6 +203,7 @@ class MainWindow(QMainWindow):
     def sheets(self) -> tuple[Sheet, ...]:
         """Every card that can cover the window."""
         return (
+            self.settings, self.errors, self.export, self.welcome, self.blind, self.making, self.building,
             self.settings, self.errors, self.export, self.welcome, self.blind, self.making, self.comparison,
             self.overlay,
         )  # fmt: skip

@@ -82,6 +82,7 @@ def write_starter(
         sae_settings={"method": METHOD},
         corpus="the model's own takes",
         n_q=model.spec.n_q,
+        model_source=model.source,
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with ScratchFolder(folder.parent) as work:

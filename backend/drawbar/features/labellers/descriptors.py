@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drawbar.audio_analysis.timbre import TIMBRE
 from drawbar.bank.records import Label, LabelRecord
 from drawbar.corpus.naming import descriptor_label
 from drawbar.errors import BadInputError
@@ -24,7 +25,7 @@ METHOD = "outer third of the descriptor"
 _SILENT_IS_MISSING = ("pitch_hz", "centroid_hz", "rolloff_hz")  # 0 means "none", not "low"
 _LABELLED = ("loudness_db", "centroid_hz", "flatness", "onset_strength", "onset_rate_hz", "low_band_share",
              "mid_band_share", "high_band_share", "pitch_hz", "pitch_clarity", "tempo_bpm", "pulse",
-             "key_strength", "major")  # fmt: skip
+             "key_strength", "major", *TIMBRE)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from drawbar.audio_analysis.detectors import Detectors
 from drawbar.audio_analysis.essentia import ESSENTIA_DSP, EssentiaTags, dsp_windows
 from drawbar.audio_analysis.mel import SAMPLE_RATE_HZ
 from drawbar.audio_analysis.tempo_and_key import MUSICAL, musical_curves
+from drawbar.audio_analysis.timbre import TIMBRE, timbre_curves
 from drawbar.corpus.naming import HEARD
 from drawbar.features.labellers.descriptors import window_curves
 
@@ -46,10 +47,10 @@ class Describer(Protocol):
 
 
 class DescriptorSounds:
-    """Loudness, brightness, onsets, bands, pitch, chroma, tempo and key."""
+    """Loudness, brightness, onsets, bands, pitch, chroma, tempo, key and timbre."""
 
     name = "descriptors"
-    columns = DESCRIPTORS + MUSICAL
+    columns = DESCRIPTORS + MUSICAL + TIMBRE
 
     def __init__(self, window_frames: int) -> None:
         self.window_frames = window_frames
@@ -60,7 +61,7 @@ class DescriptorSounds:
     def describe(self, audio: Audio, rate_hz: int, frames: int) -> Tensor:
         """Means of the curves over each window."""
         curves = descriptors(audio, rate_hz)
-        curves |= musical_curves(curves)
+        curves |= musical_curves(curves) | timbre_curves(audio, rate_hz, curves)
         return window_curves(curves, self.columns, frames, self.window_frames)
 
 

@@ -179,6 +179,8 @@ class Take:
     """Whose network made the tokens: ours, or audiocraft's (`drawbar render --engine`)."""
     precision: str = "float32"
     """What the network computed in; another precision gives other tokens."""
+    source: str = ""
+    """``owner/name@COMMIT`` of a model from the Hub, as ``load_model`` takes it; empty for any other."""
 
     @property
     def seconds(self) -> float:
@@ -192,6 +194,7 @@ class Take:
             "automation": dict(self.automation),
             "bank": self.bank,
             "site": self.site,
+            "source": self.source,
             "engine": self.engine,
             "precision": self.precision,
             "versions": self.versions,

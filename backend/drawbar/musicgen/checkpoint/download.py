@@ -23,6 +23,7 @@ from huggingface_hub.errors import (
     HFValidationError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
@@ -97,10 +98,10 @@ def download(
         hf_hub_download(name, file.name, revision=commit)
 
 
-def point_main_at(name: str, commit: str) -> None:
-    """What ``main`` is from now on, for every program that shares the cache: the commit whose files were fetched."""
+def point_at(name: str, revision: str, commit: str) -> None:
+    """What ``main`` (or another branch or tag) is from now on, for every program that shares the cache."""
     with explained(name):
-        write_text(Path(constants.HF_HUB_CACHE) / folder_name(name) / "refs" / "main", commit)
+        write_text(Path(constants.HF_HUB_CACHE) / folder_name(name) / "refs" / revision, commit)
 
 
 def _continue(name: str, commit: str, file: RemoteFile, partial: Path, tell: Callable[[int], None]) -> None:
@@ -173,6 +174,10 @@ def explained(name: str) -> Iterator[None]:
         raise CheckpointError(
             f"{name} is only given to people who accepted its terms: accept them at {constants.ENDPOINT}/{name}, "
             f"run `hf auth login`, then {get}"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise CheckpointError(
+            f"{name} has no such revision on {constants.ENDPOINT}: give a commit, a branch or a tag behind the @"
         ) from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(

@@ -15,6 +15,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from drawbar.errors import CheckpointError
+from drawbar.files.reading import shortened
 from drawbar.musicgen.checkpoint.audiocraft_layout import CODEC_FILE, STATE_FILE, references
 from drawbar.musicgen.checkpoint.download import (
     Progress,
@@ -23,7 +24,7 @@ from drawbar.musicgen.checkpoint.download import (
     download,
     explained,
     folder_name,
-    point_main_at,
+    point_at,
 )
 from drawbar.musicgen.untrusted_files import weight_files
 
@@ -36,6 +37,8 @@ _HF_EXTRAS = (
 )
 _AUDIOCRAFT = (STATE_FILE, CODEC_FILE)
 _SHARD = r"-\d{5}-of-\d{5}"
+_REVISION = r"[\w.-]{1,100}"
+_COMMIT = r"[0-9a-f]{40}"
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,15 @@ class Listing:
     commit: str
     licence: Licence
     files: tuple[RemoteFile, ...]
+    revision: str = "main"
+    """What was asked for: a commit, a branch or a tag."""
 
 
 def cached(name: str) -> Path | None:
-    """The newest snapshot of a repository in the local cache that has all a model needs; None without one."""
+    """The newest snapshot of a repository in the local cache that has all a model needs; None without one.
+
+    ``name`` may end in ``@REVISION``, as everywhere here: a commit, a branch or a tag. Only that one counts then.
+    """
     return next((folder for folder in _snapshots(name) if _complete(folder)), None)
 
 
@@ -106,18 +114,31 @@ def licence_of(folder: Path) -> Licence:
     return Licence(str(named).lower() if isinstance(named, str) else "")
 
 
+def _named(name: str) -> tuple[str, str]:
+    """``owner/name[@REVISION]`` -> the repository and the revision. Raises CheckpointError."""
+    repository, at, revision = name.partition("@")
+    if at and (not re.fullmatch(_REVISION, revision) or revision.strip(".") == ""):
+        raise CheckpointError(
+            f"{shortened(revision)!r} is no revision of {repository}: give a commit, a branch or a tag behind the @"
+        )
+    return repository, revision or "main"
+
+
 def listing(name: str) -> Listing:
     """Asks the Hub what a repository holds. Raises CheckpointError that says why it cannot and what to do."""
+    repository, revision = _named(name)
     with explained(name):
-        validate_repo_id(name)
-        found = HfApi().model_info(name, files_metadata=True)
+        validate_repo_id(repository)
+        found = HfApi().model_info(
+            repository, revision=None if revision == "main" else revision, files_metadata=True
+        )
     files = []
     for entry in found.siblings or []:
         digest = entry.lfs.sha256 if entry.lfs is not None else entry.blob_id
         if digest:
             files.append(RemoteFile(entry.rfilename, int(entry.size or 0), str(digest)))
     tags = [tag.removeprefix("license:") for tag in found.tags or [] if tag.startswith("license:")]
-    return Listing(name, str(found.sha), Licence(tags[0] if tags else ""), tuple(files))
+    return Listing(repository, str(found.sha), Licence(tags[0] if tags else ""), tuple(files), revision)
 
 
 def plans(there: Listing) -> dict[str, list[RemoteFile]]:
@@ -185,7 +206,8 @@ def _fetch(
     for file in files:
         download(name, there.commit, file, progress, done, total)
         done += file.size
-    point_main_at(name, there.commit)
+    if not re.fullmatch(_COMMIT, there.revision):
+        point_at(name, there.revision, there.commit)
     return Path(constants.HF_HUB_CACHE) / folder_name(name) / "snapshots" / there.commit, chosen
 
 
@@ -225,15 +247,16 @@ def _hf_weights(names: list[str]) -> list[str]:
 
 
 def _snapshots(name: str) -> Iterator[Path]:
-    """Local snapshots: the one that `main` points at, then the others, newest first."""
-    store = Path(constants.HF_HUB_CACHE) / folder_name(name)
+    """Local snapshots: the one that `main` points at, then the others, newest first; of a revision only its own."""
+    repository, revision = _named(name)
+    store = Path(constants.HF_HUB_CACHE) / folder_name(repository)
     try:
-        main = (store / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = (store / "refs" / revision).read_text(encoding="utf-8").strip()
     except OSError:
-        main = ""
+        commit = revision
     folders = [folder for folder in (store / "snapshots").glob("*") if folder.is_dir()]
-    folders.sort(key=lambda folder: (folder.name == main, folder.stat().st_mtime), reverse=True)
-    yield from folders
+    folders.sort(key=lambda folder: (folder.name == commit, folder.stat().st_mtime), reverse=True)
+    yield from (folder for folder in folders if revision == "main" or folder.name == commit)
 
 
 def _complete(folder: Path) -> bool:

@@ -5,6 +5,7 @@ Nothing in a checkpoint is executed. Knows no generation.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 def resolve(name: str | Path, progress: Progress | None = None) -> tuple[Path, str]:
     """``"embedded"``, a folder, or a Hub name (from the local cache, else downloaded) -> the folder and its label.
 
+    A Hub name may end in ``@REVISION`` (a commit, a branch or a tag), which is no part of the label.
     ``progress`` hears of bytes while something is downloaded. Raises CheckpointError that says where it looked and
     what to do.
     """
@@ -44,10 +46,25 @@ def resolve(name: str | Path, progress: Progress | None = None) -> tuple[Path, s
         return folder, "embedded"
     here = local(name)
     if here is not None:
-        return here, here.resolve().name if Path(name).expanduser().is_dir() else str(name)
+        return here, here.resolve().name if Path(name).expanduser().is_dir() else _label(name)
     from drawbar.musicgen.checkpoint import hub
 
-    return hub.fetch(str(name), progress), str(name)
+    return hub.fetch(str(name), progress), _label(name)
+
+
+def _label(name: str | Path) -> str:
+    return str(name).partition("@")[0]
+
+
+def source_of(folder: Path) -> str:
+    """``owner/name@COMMIT`` of a snapshot in a Hub's cache; empty for any other folder."""
+    store = folder.parent.parent.name.split("--")
+    pinned = (
+        re.fullmatch(r"[0-9a-f]{40}", folder.name)
+        and folder.parent.name == "snapshots"
+        and store[0] == "models"
+    )
+    return f"{'/'.join(store[1:])}@{folder.name}" if pinned else ""
 
 
 def local(name: str | Path) -> Path | None:

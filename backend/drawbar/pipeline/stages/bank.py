@@ -236,8 +236,9 @@ def bank_stage(
     store: ClipStore,
     model: BuildModel,
     progress: ProgressCallback | None,
+    place: str = "bank",
 ) -> Stage:
-    """Write ``out/bank``: built beside it and renamed when it is complete."""
+    """Write ``out/bank`` (or another ``place``): built beside it and renamed when it is complete."""
     name = settings.name or f"{model.spec.name} features"
     key = {
         "layers": [[part.layer, part.sae.digest, part.profile.digest, part.labels.digest] for part in layers],
@@ -249,11 +250,11 @@ def bank_stage(
         "min_consistency": settings.labels.min_consistency,
         "publish_consistency": settings.labels.publish_consistency,
     }
-    final = settings.out / "bank"
-    stage = Stage(settings.out / "bank-work", "bank", 2, key, product=final)
+    final = settings.out / place
+    stage = Stage(settings.out / f"{place}-work", place, 2, key, product=final)
     if not stage.begin():
         return stage
-    report = Reporter(progress, "bank", 4, "parts")
+    report = Reporter(progress, place, 4, "parts")
     fresh = stage.folder / "bank"
     shutil.rmtree(fresh, ignore_errors=True)
     parts = [_Layer(part, settings.min_firings, settings.labels.publish_consistency) for part in layers]
@@ -269,6 +270,7 @@ def bank_stage(
         | {"metrics": {str(p.layer): p.sae.facts().get("metrics", {}) for p in layers}},
         corpus=settings.corpus if settings.corpus.startswith(("composed:", "self:")) else "recordings",
         n_q=model.spec.n_q,
+        model_source=str(getattr(model, "source", "")),
     )
     with Bank.create(fresh, info, edits=stage.folder / "edits") as bank:
         least = settings.labels.min_consistency
@@ -282,7 +284,7 @@ def bank_stage(
         window = settings.profile.window_frames
         bank.write_examples(pair for part in parts for pair in part.examples(store, window))
         report(4)
-    old = settings.out / "bank-old"
+    old = settings.out / f"{place}-old"
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)

@@ -52,6 +52,8 @@ class Actions:
     continue_from: Callable[[float], object] = _nothing
     make_slider: Callable[..., object] = _nothing
     """Open the dialog that makes one from examples."""
+    build_bank: Callable[..., object] = _nothing
+    """Open the card that builds a bank."""
     make_word: Callable[[str], object] = _nothing
     """Make a slider of a word."""
     stop_word: Callable[[], object] = _nothing

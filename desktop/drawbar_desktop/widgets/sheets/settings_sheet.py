@@ -113,11 +113,13 @@ class SettingsSheet(Sheet):
         about: About,
         manager: Manager,
         set_theme: Callable[[str], object],
+        build_bank: Callable[[], object],
     ) -> None:
         super().__init__(parent, "Settings", width=720, height=560)
         self._desk, self._machine, self._manager = desk, desk.machine, manager
         self._about_words = about
         self._set_theme, self._files = set_theme, FileDialogs(desk.settings)
+        self._build_bank = build_bank
         self.tabs = QButtonGroup(self)
         row = QHBoxLayout()
         row.setSpacing(SPACE.l)
@@ -416,8 +418,11 @@ class SettingsSheet(Sheet):
         add.clicked.connect(lambda: self._folder(manager.add_bank, "A bank folder"))
         install = button("Install a .drawbank \u2026")
         install.clicked.connect(self._install)
+        make = button("Build a bank \u2026", "", "From the loaded model's own takes, or from recordings")
+        make.clicked.connect(lambda: self._build_bank())
         row.addWidget(add)
         row.addWidget(install)
+        row.addWidget(make)
         row.addStretch(1)
         column.addLayout(row)
         machine.banks.bind(self._fill_banks)
