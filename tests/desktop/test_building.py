@@ -2,6 +2,8 @@
 
 import json
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,6 @@ import pytest
 from drawbar_desktop.app import App
 from drawbar_desktop.controllers.builder import Builder
 from drawbar_desktop.state.building import Building, Order
-from tests.desktop.test_making import settled
 
 PROGRAM = """
 import json, pathlib, sys, time
@@ -41,9 +42,19 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "program.py"
     file.write_text(PROGRAM)
     monkeypatch.setattr(
-        "drawbar_desktop.services.build_process.drawbar_command", lambda: [sys.executable, str(file)]
+        "drawbar_desktop.services.build_process.drawbar_command", lambda: [sys.executable, "-S", str(file)]
     )
     monkeypatch.setattr("drawbar_desktop.controllers.builder.installed", lambda folder: folder)
+
+
+def settled(app: App, done: Callable[[], bool]) -> None:
+    """Drain what was posted until the state is as wanted; a process takes its time to start."""
+    for _ in range(12_000):
+        app.jobs.drain()
+        if done():
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("the process did not come so far")
 
 
 def test_planned_begun_paused_and_gone_on_with_after_a_restart(app: App) -> None:

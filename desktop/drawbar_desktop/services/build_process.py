@@ -58,15 +58,17 @@ class BuildProcess:
 
     def _read_out(self) -> None:
         assert self._process.stdout is not None
-        self._out.append(self._process.stdout.read())
+        with self._process.stdout as pipe:
+            self._out.append(pipe.read())
 
     def _follow(self) -> None:
         assert self._process.stderr is not None
         last = ""
-        for line in self._process.stderr:
-            if line.strip():
-                last = line.strip()
-                self._told(last)
+        with self._process.stderr as pipe:
+            for line in pipe:
+                if line.strip():
+                    last = line.strip()
+                    self._told(last)
         self._reading.join()
         self._ended(self._process.wait(), "".join(self._out), last)
 
