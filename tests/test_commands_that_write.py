@@ -37,6 +37,7 @@ WRITES: dict[str, Words] = {
     "bank starter": lambda disk, given: ["bank", "starter", "--out", disk / "run"],
     "bank table": lambda disk, given: ["bank", "table", disk / "run", "embedded"],
     "bench concepts": lambda disk, given: ["bench", "concepts", "--report", disk / "old"],
+    "bench loading": lambda disk, given: ["bench", "loading", "--folder", disk / "run"],
     "bench model": lambda disk, given: ["bench", "model", "--report", disk / "old"],
     "bench null": lambda disk, given: ["bench", "null", "--write", disk / "old"],
     "bench scale": lambda disk, given: ["bench", "scale", "--report", disk / "old"],
