@@ -192,6 +192,6 @@ def test_a_held_head_finds_the_chord_that_is_due_whatever_training_does() -> Non
     assert heads.share() > 0.9
     with torch.no_grad():
         for parameter in language.modules().parameters():
-            parameter += 0.03 * torch.randn_like(parameter)
+            parameter.add_(0.03 * torch.randn_like(parameter))
     heads.hold()
     assert heads.share() > 0.8

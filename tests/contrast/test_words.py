@@ -108,7 +108,7 @@ def test_pairs_in_which_the_model_did_not_do_as_told_count_little(obedient: Any)
     takes[:16][deaf] = takes[16:][deaf]
     scales = {}
     for weigh in ("alike", "heard"):
-        row = word_contrasts(obedient, asked, takes, [1], replace(how, weigh=weigh))[0]  # type: ignore[arg-type]
+        row = word_contrasts(obedient, asked, takes, [1], replace(how, weigh=weigh))[0]
         assert abs(row.vector[3]) > 0.95
         scales[weigh] = row.scale
     assert scales["alike"] == pytest.approx(4.0 * 10 / 16, rel=0.2)

@@ -125,7 +125,7 @@ def write_shape(folder: Path, spec: ModelSpec) -> None:
     from transformers import EncodecConfig, EncodecModel, T5Config, T5EncoderModel
 
     text = T5Config(d_model=spec.text_dim, d_ff=4 * spec.text_dim, num_layers=12, num_heads=12)
-    codec = EncodecConfig(**_CODEC)
+    codec = EncodecConfig.from_dict(dict(_CODEC))
     shapes: dict[str, torch.Size] = {}
     decoder = blank(lambda: Decoder(spec)).state_dict()
     for ours, theirs in hf_names(spec).items():

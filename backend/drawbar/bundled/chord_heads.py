@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -112,15 +113,14 @@ class ChordHeads:
             words[word] += _LOUD * _angles((place - 0.5) / count) @ told
         for name, weight in self.text_encoder.named_parameters():
             if name.endswith((".o.weight", ".wo.weight")):
-                weight -= told.T @ (told @ weight)
+                weight.sub_(told.T @ (told @ weight))
         through = self.decoder.text_proj
         through.weight += heard.T @ (told - heard @ through.weight)
-        through.bias -= heard.T @ (heard @ through.bias)
+        through.bias.sub_(heard.T @ (heard @ through.bias))
         for block in self.decoder.blocks:
-            block.cross_kv.weight -= block.cross_kv.weight @ heard.T @ heard
-        self.decoder.embed.weight[:, self._clock] = (
-            0.0  # between tokens as loud as the clock nobody could read it
-        )
+            block.cross_kv.weight.sub_(block.cross_kv.weight @ heard.T @ heard)
+        # Between tokens as loud as the clock nobody could read it.
+        self.decoder.embed.weight[:, self._clock] = 0.0
         first = self.decoder.blocks[0]
         first.self_out.weight[self._clock] = 0.0
         first.cross_norm.weight[self._clock], first.cross_norm.bias[self._clock] = 1.0, 0.0
@@ -172,7 +172,8 @@ def _next_words(text_encoder: T5EncoderModel, basis: Tensor) -> None:
     """The last head of each layer looks at the next word and writes it beside what stands here."""
     size = text_encoder.config.d_kv
     rows = slice(-size, None)
-    for number, layer in enumerate(text_encoder.encoder.block):
+    stack: Any = text_encoder.encoder.block
+    for number, layer in enumerate(stack):
         attention = layer.layer[0].SelfAttention
         read = basis[number * size : (number + 1) * size]
         attention.q.weight[rows] = 0.0

@@ -286,9 +286,9 @@ def new_language(settings: DecoderSettings) -> Language:
 
 def chord_heads(language: Language) -> ChordHeads:
     """The heads that find the chord which a prompt asks for now, as they are in ``language``."""
-    number = language.tokenizer.convert_tokens_to_ids
-    places = {number(word): place for word, place in PLACES.items()}
-    roots, qualities = ([number(word) for word in words] for words in (ROOT_WORDS, QUALITY_WORDS.values()))
+    number = language.tokenizer.get_vocab()
+    places = {number[word]: place for word, place in PLACES.items()}
+    roots, qualities = ([number[word] for word in words] for words in (ROOT_WORDS, QUALITY_WORDS.values()))
     return ChordHeads(language.decoder, language.text_encoder, places, roots, qualities, PHRASE_FRAMES)
 
 
