@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from drawbar.bank import Bank, next_version, verify
 from drawbar.bank.sharing import copy_bank
 from drawbar.errors import BadInputError
+from drawbar.evidence.experiment.generate_clips import Processes
 from drawbar.evidence.experiment.preregistration import Preregistration, ProveSettings
 from drawbar.evidence.experiment.stages import Run, confirm, play_unsteered, preregister, screen
 from drawbar.evidence.experiment.to_study import Stages, evidence_of, judge
@@ -42,8 +43,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def played(run: Run) -> Stages:
-    screening, selection = screen(run, processes=1)
-    return Stages(screening, confirm(run, selection, processes=1), play_unsteered(run, processes=1))
+    screening, selection = screen(run, players=Processes(1))
+    return Stages(
+        screening, confirm(run, selection, players=Processes(1)), play_unsteered(run, players=Processes(1))
+    )
 
 
 def test_what_is_tested_is_written_down_first(run: Run) -> None:
@@ -72,7 +75,7 @@ def test_a_resumed_run_gives_the_same_rows(run: Run, played: Stages) -> None:
     block = next(screening.plan.blocks())
     before = load_file(screening.path(block))
     screening.path(block).unlink()
-    again, _ = screen(run, processes=2)
+    again, _ = screen(run, players=Processes(2))
     after = load_file(again.path(block))
     assert {name: rows.tobytes() for name, rows in after.items()} == {
         name: rows.tobytes() for name, rows in before.items()
@@ -80,7 +83,7 @@ def test_a_resumed_run_gives_the_same_rows(run: Run, played: Stages) -> None:
 
 
 def test_verdicts_reach_the_bank(run: Run, played: Stages) -> None:
-    _, selection = screen(run, processes=1)
+    _, selection = screen(run, players=Processes(1))
     analysis = judge(run, played, selection, 1.0)
     with next_version(run.bank) as fresh:
         fresh.write_evidence(evidence_of(run, played, selection, analysis))

@@ -3,13 +3,18 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
+from drawbar.evidence.experiment.trials import Source
 from drawbar.pipeline import Progress, run_stages
 from drawbar.pipeline.cluster.settings import ClusterSettings
+from drawbar.pipeline.stages import tokens
 from tests.pipeline.fakes import FakeCodec, FakeModel
 
 
@@ -28,6 +33,20 @@ class OnceDeadly(FakeModel):
         return super().residuals(tokens, *words, **options)  # type: ignore[arg-type]
 
 
+class OnceDeadlySources(dict[tuple[str, str], Source]):
+    """Directions of which the first that is taken in another process ends it."""
+
+    def __init__(self, mark: Path, sources: Mapping[tuple[str, str], Source]) -> None:
+        super().__init__(sources)
+        self.mark, self.driver = mark, os.getpid()
+
+    def __getitem__(self, key: tuple[str, str]) -> Source:
+        if os.getpid() != self.driver and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(key)
+
+
 class _PoisonedCodec(FakeCodec):
     def encode(self, audio: Tensor) -> Tensor:
         if float(audio.abs().min()) > 0.9:
@@ -39,6 +58,14 @@ class Poisoned(FakeModel):
     """Sound that stays above 0.9 ends the process that encodes it."""
 
     codec = _PoisonedCodec()
+
+
+@contextmanager
+def small_shards() -> Iterator[None]:
+    """Five tracks are a shard: what is cut into parts need not be large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_GROUP_TRACKS", 5)
+        yield
 
 
 def main(corpus: Path, out: Path, address: str, stage: str) -> None:
@@ -53,7 +80,8 @@ def main(corpus: Path, out: Path, address: str, stage: str) -> None:
 
     torch.set_num_threads(1)
     run = replace(settings(corpus, out), cluster=ClusterSettings(address=address))
-    run_stages(run, die, model=FakeModel(), until="residuals")
+    with small_shards():
+        run_stages(run, die, model=FakeModel(), until="residuals")
 
 
 if __name__ == "__main__":

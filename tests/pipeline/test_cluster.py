@@ -3,6 +3,7 @@
 `pytest tests/pipeline/test_cluster.py --long` also kills a driver, a raylet, and every worker of one clip.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -18,11 +19,18 @@ import soundfile
 import torch
 
 from drawbar.errors import WorkerError
+from drawbar.evidence.experiment.generate_clips import Processes, Stage, Supplies, play
+from drawbar.evidence.experiment.sources import save_sources
+from drawbar.evidence.experiment.trials import Condition, Pair, Plan, Source
 from drawbar.pipeline import BuildSettings, Progress, build, run_stages
-from drawbar.pipeline.cluster.connection import has_ray, set_defaults
+from drawbar.pipeline.cluster.address import parse
+from drawbar.pipeline.cluster.connection import connected, has_ray, set_defaults
+from drawbar.pipeline.cluster.crew import WORKERS
+from drawbar.pipeline.cluster.players import players_on
 from drawbar.pipeline.cluster.settings import ClusterSettings
 from drawbar.pipeline.cluster.storage import open_storage
-from tests.pipeline.deadly import OnceDeadly, Poisoned
+from tests.musicgen.tiny import SPEC, write_checkpoint
+from tests.pipeline.deadly import OnceDeadly, OnceDeadlySources, Poisoned, small_shards
 from tests.pipeline.fakes import FakeModel
 from tests.pipeline.s3_server import store
 from tests.pipeline.test_build import settings, tones
@@ -55,14 +63,17 @@ def nodes(store: str) -> Iterator["Cluster"]:
         few = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
         cluster = Cluster(initialize_head=True, head_node_args={**SMALL, **few})
         cluster.add_node(**SMALL)
-        yield cluster
+        # Workers belong to a connection: with one for all tests they import what they need once.
+        with connected(parse(cluster.address)):
+            yield cluster
         cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
-def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Enough recordings for two shards of tokens."""
-    return tones(tmp_path_factory.mktemp("cluster") / "music", 70)
+def music(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Recordings, and shards of so few that there are two of them."""
+    with small_shards():
+        yield tones(tmp_path_factory.mktemp("cluster") / "music")
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +122,9 @@ def test_two_nodes_make_the_bank_of_one_process_though_a_worker_is_killed(
     deadly = OnceDeadly(tmp_path / "died")
     build(on(nodes, plain, tmp_path / "run"), lambda moment: notes.append(moment.note), model=deadly)
     assert (tmp_path / "died").exists()
-    assert any("on 2 nodes" in note for note in notes)
+    assert any(note.startswith("on ") for note in notes)
+    made_by = (tmp_path / "run" / WORKERS).read_text("utf-8").splitlines()
+    assert len({json.loads(line)["node"] for line in made_by}) == 2
     wanted, found = tensors(plain.out), tensors(tmp_path / "run")
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if wanted[name] != found[name]] == []
@@ -153,17 +166,61 @@ def test_clips_that_end_their_workers_are_named_and_left_out_within_the_budget(
     assert (run.out / shard).read_bytes() == (tmp_path / "without" / shard).read_bytes()
 
 
-def test_workers_put_their_parts_into_an_object_store(
+def test_a_run_in_an_object_store_goes_on_with_other_workers(
     nodes: "Cluster", store: str, plain: BuildSettings, tmp_path: Path
 ) -> None:
-    run = on(nodes, plain, tmp_path / "here")
-    run = replace(
-        run, cluster=replace(run.cluster, storage=f"{store}/parts", scratch=str(tmp_path / "workers"))
+    def at(machine: str) -> BuildSettings:
+        """Workers that have never seen the run, and a driver that has not either."""
+        run = on(nodes, plain, tmp_path / machine)
+        scratch = str(tmp_path / f"{machine}'s workers")
+        return replace(run, cluster=replace(run.cluster, storage=f"{store}/run", scratch=scratch))
+
+    run_stages(at("one"), model=FakeModel(), until="residuals")
+    same_parts(tmp_path / "one", plain)
+    seen: list[Progress] = []
+    build(at("two"), seen.append, model=FakeModel())
+    assert not {"tokens", "residuals"} & {moment.stage for moment in seen}
+    open_storage(f"{store}/run").restore(tmp_path / "three")
+    wanted, found = tensors(plain.out), tensors(tmp_path / "three")
+    assert wanted.keys() == found.keys()
+    assert [name for name in wanted if wanted[name] != found[name]] == []
+    assert rows(tmp_path / "three") == rows(plain.out)
+
+
+def test_workers_play_the_blocks_of_one_process_though_one_is_killed(
+    nodes: "Cluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_checkpoint(tmp_path / "model")
+    vector = np.eye(1, SPEC.d_model, dtype=np.float32)[0]
+    save_sources(tmp_path / "sources", [Source("random", "random/1/0", 1, vector, 2.0)])
+    plan = Plan(
+        "screen",
+        0.4,
+        batch=2,
+        pairs=(Pair("piano", 1), Pair("drums", 2)),
+        conditions=(
+            Condition("unsteered", "", 0, 0.0),
+            *(Condition("random", "random/1/0", 1, x) for x in (1.0, -1.0)),
+        ),
     )
-    run_stages(run, model=FakeModel(), until="residuals")
-    same_parts(run.out, plain)
-    open_storage(f"{store}/parts").restore(tmp_path / "there")
-    same_parts(tmp_path / "there", plain)
+    here = Stage(plan, tmp_path / "here", tmp_path / "sources", str(model), tmp_path)
+    wanted = play(here, players=Processes(1))
+    of = Supplies.of
+    monkeypatch.setattr(
+        Supplies,
+        "of",
+        lambda stage: replace(of(stage), sources=OnceDeadlySources(tmp_path / "died", of(stage).sources)),
+    )
+    notes: list[str] = []
+    there = replace(here, folder=tmp_path / "there")
+    with players_on(nodes.address) as players:
+        found = play(there, players=players, told=lambda _done, _all, note: notes.append(note))
+    assert (tmp_path / "died").exists()
+    assert notes[-1].startswith("on ")
+    blocks = list(plan.blocks())
+    assert len(blocks) == 3
+    for block in blocks:
+        assert found.path(block).read_bytes() == wanted.path(block).read_bytes()
 
 
 @pytest.mark.usefixtures("long")

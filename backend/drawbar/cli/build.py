@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from drawbar.cli.options import FontOption, JsonFlag, device_here, folder_to_write, run_to_write
+from drawbar.cli.options import (
+    FontOption,
+    JsonFlag,
+    OnOption,
+    PublicOption,
+    WorkersOption,
+    device_here,
+    folder_to_write,
+    run_to_write,
+)
 from drawbar.cli.output import line, notes, out_json, plain, progress, say, status, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.files.json_object import JsonObject
@@ -73,18 +82,12 @@ def build(
     device: Annotated[
         str | None, typer.Option("--device", callback=device_here, help="cpu, cuda, mps.")
     ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option("--on", help="Workers on Ray: local-ray[:N], HOST:PORT, ray://HOST:PORT."),
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="At most, with --on.")] = None,
+    on: OnOption = None,
+    workers: WorkersOption = None,
     price: Annotated[
         float | None, typer.Option("--price", min=0, help="Dollars an hour of one worker, for --plan.")
     ] = None,
-    allow_public: Annotated[
-        bool,
-        typer.Option("--allow-public-address", help="Whoever reaches a Ray cluster can run code on it."),
-    ] = False,
+    allow_public: PublicOption = False,
     only: Annotated[
         str, typer.Option("--only", help="Run one stage: corpus, tokens, residuals, sae, sweep, features ...")
     ] = "",
@@ -131,6 +134,7 @@ def build(
     if not given.get("out"):
         raise typer.BadParameter("say where the run's folder is", param_hint="--out")
     from drawbar import pipeline
+    from drawbar.pipeline.cluster.price import price as priced
     from drawbar.pipeline.cluster.storage import is_url, scratch
 
     if is_url(str(given["out"])):
@@ -141,9 +145,10 @@ def build(
     if not accept:
         pipeline.require_licences(settings.sae_files)
     if plan:
+        where = _workers(settings)
         with status("trying how fast this machine is"):
             found = pipeline.plan_build(settings)
-        _show(found, as_json, _price(found, settings))
+        _show(found, as_json, priced(found, settings, *where) if where else None)
         return
     with progress("building") as bar:
         tell = _Lines(bar)
@@ -224,16 +229,23 @@ def _moment(moment: "Progress") -> str:
     )
 
 
-def _price(plan: "Plan", settings: "BuildSettings") -> "Price | None":
-    """What it takes on workers, if it is to run there."""
+def _workers(settings: "BuildSettings") -> tuple[int, int] | None:
+    """Workers where it is to run, and cores that they share (0: each has its own); None: no workers."""
+    from drawbar.pipeline.cluster.address import parse
+
     cluster = settings.cluster
     if not cluster.address:
         return None
-    from drawbar.pipeline.cluster.address import parse
-    from drawbar.pipeline.cluster.price import price
-
-    address = parse(cluster.address, allow_public=cluster.allow_public)
-    return price(plan, settings, cluster.workers or address.workers or os.cpu_count() or 1)
+    address, cores = parse(cluster.address, allow_public=cluster.allow_public), os.cpu_count() or 1
+    workers = cluster.workers or address.workers
+    if address.kind == "local":
+        return workers or cores, cores
+    if not workers:
+        raise typer.BadParameter(
+            f"say how many workers {address.where} has room for: --plan does not connect",
+            param_hint="--workers",
+        )
+    return workers, 0
 
 
 def _show(plan: "Plan", as_json: bool, price: "Price | None" = None) -> None:
@@ -259,16 +271,32 @@ def _show(plan: "Plan", as_json: bool, price: "Price | None" = None) -> None:
     )
     say(f"SAE: {plan.sae}")
     if price is not None:
-        table(
-            ("stage", "time", "moved"),
-            [(s.stage, _time(s.wall_s), _size(s.moved_bytes)) for s in price.stages],
-            title=f"on {price.workers} workers as fast as this machine's core",
-        )
-        cost = "" if price.dollars is None else f", {price.dollars:.2f} dollars"
-        line(f"there about {_time(price.wall_s)}, {_size(price.moved_bytes)} moved{cost}")
+        _show_price(price)
+    here = "" if price is None else "in one process here "
     line(
-        f"about {_time(plan.seconds)}, {_size(plan.disk_bytes)} of disk, {_size(plan.memory_bytes)} of memory"
+        f"{here}about {_time(plan.seconds)}, {_size(plan.disk_bytes)} of disk, {_size(plan.memory_bytes)} of memory"
     )
+
+
+def _show_price(price: "Price") -> None:
+    """Each stage on workers, and all of them."""
+    many = f"{price.workers} workers" if price.workers > 1 else "1 worker"
+    where = f"sharing this machine's {price.cores} cores" if price.cores else "each as fast as a core here"
+    table(
+        ("stage", "cut into", "time", "moved"),
+        [
+            (
+                s.stage,
+                f"{s.parts} parts" if s.parts > 1 else "1 part" if s.parts else "the driver's",
+                _time(s.wall_s),
+                _size(s.moved_bytes),
+            )
+            for s in price.stages
+        ],
+        title=f"on {many}, {where}",
+    )
+    cost = "" if price.dollars is None else f", {price.dollars:.2f} dollars for {many} from beginning to end"
+    line(f"on {many} about {_time(price.wall_s)}, {_size(price.moved_bytes)} moved{cost}")
 
 
 def _time(seconds: float) -> str:

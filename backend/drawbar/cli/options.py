@@ -31,6 +31,13 @@ PrecisionOption = Annotated[
     ),
 ]
 FontOption = Annotated[Path | None, typer.Option("--soundfont", help="A General MIDI .sf2 file.")]
+OnOption = Annotated[
+    str | None, typer.Option("--on", help="Workers on Ray: local-ray[:N], HOST:PORT, ray://HOST:PORT.")
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="At most, with --on.")]
+PublicOption = Annotated[
+    bool, typer.Option("--allow-public-address", help="Whoever reaches a Ray cluster can run code on it.")
+]
 
 
 def file_to_write(path: Path | None) -> Path | None:

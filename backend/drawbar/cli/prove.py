@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from drawbar.cli.options import JsonFlag, folder_to_write
+from drawbar.cli.options import JsonFlag, OnOption, PublicOption, WorkersOption, folder_to_write
 from drawbar.cli.output import line, out_json, progress, table
 from drawbar.cli.settings_file import read_config, settings_from
 from drawbar.errors import BadInputError
@@ -50,6 +50,9 @@ def prove(
     config: Annotated[Path | None, typer.Option("--config", help="Settings as TOML or JSON.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="embedded, a folder, or a name.")] = None,
     processes: Annotated[int, typer.Option("--processes", min=0, help="0: one per core.")] = 0,
+    on: OnOption = None,
+    workers: WorkersOption = None,
+    allow_public: PublicOption = False,
     soundfont: Annotated[
         Path | None, typer.Option("--soundfont", help="For the composer's concepts.")
     ] = None,
@@ -68,6 +71,7 @@ def prove(
     """Test every slider: preregister, screen, confirm on fresh seeds beside controls, write verdicts into the bank."""
     from drawbar.bank import Bank, find_bank, next_version
     from drawbar.evidence.experiment import stages as steps
+    from drawbar.evidence.experiment.generate_clips import Players, Processes
     from drawbar.evidence.experiment.preregistration import ProveSettings
     from drawbar.evidence.experiment.readback import readback
     from drawbar.evidence.experiment.to_study import Stages, amendments, evidence_of, judge
@@ -80,6 +84,8 @@ def prove(
         )
     if model is not None:
         given["model"] = model
+    if on and processes:
+        raise typer.BadParameter("is of this machine; with --on say --workers", param_hint="--processes")
     if again:
         _judge_again(find_bank(bank), amendment, as_json)
         return
@@ -88,19 +94,24 @@ def prove(
     if not plan:
         check_folder(folder)  # the verdicts are written into the bank, hours from now
         context.with_resource(folder_lock(out, "proving sliders"))
+    players: Players = Processes(processes)
+    if on:
+        from drawbar.pipeline.cluster.players import players_on
+
+        players = context.with_resource(players_on(on, workers=workers or 0, allow_public=allow_public))
     with progress("proving") as bar:
         run = steps.preregister(
             folder,
             out,
             settings,
             budget_s=seconds_of(budget),
-            processes=processes,
+            players=players,
             soundfont=soundfont,
             keep=not plan,
             told=bar,
         )
         if plan:
-            cost = steps.cost_of(run, seconds_of(budget), processes=processes)
+            cost = steps.cost_of(run, seconds_of(budget), players=players)
     if plan:
         rows = [
             (what, clips, f"{clips * cost.seconds_per_clip / 60:.0f} min")
@@ -115,13 +126,13 @@ def prove(
         )
         return
     with progress("screening") as bar:
-        screening, selection = steps.screen(run, processes=processes, told=bar)
+        screening, selection = steps.screen(run, players=players, told=bar)
     line(
         f"{len(selection.survivors)} of {len(run.prereg.candidates)} survive; {len(selection.confirmed)} are confirmed"
     )
     with progress("confirming") as bar:
-        reference = steps.play_unsteered(run, processes=processes, told=bar)
-        confirmation = steps.confirm(run, selection, processes=processes, told=bar)
+        reference = steps.play_unsteered(run, players=players, told=bar)
+        confirmation = steps.confirm(run, selection, players=players, told=bar)
     amendments(out, amendment)
     played = Stages(screening, confirmation, reference)
     with progress("judging") as bar:

@@ -1,17 +1,19 @@
-"""A plan's missing blocks -> clips, judged and kept; several processes, one thread each.
+"""A plan's missing blocks -> clips, judged and kept; played by several processes, one thread each.
 
-One thread per process, so that a block's values depend on its plan alone and not on how many processes shared the
-work. Clips are generated through the same sliders as in the window.
+One thread per process, so that a block's values depend on its plan alone and not on who shared the work. Clips are
+generated through the same sliders as in the window. Knows nothing of other machines.
 """
 
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,15 +24,15 @@ from drawbar.bank import Bank
 from drawbar.errors import BadInputError, DrawbarError
 from drawbar.evidence.experiment.judges import Judge, find_judges
 from drawbar.evidence.experiment.quality_guards import guard_names, guards
-from drawbar.evidence.experiment.sources import PassThrough, load_sources, pass_through, steering_of
+from drawbar.evidence.experiment.sources import PassThrough, Sources, load_sources, pass_through, steering_of
 from drawbar.evidence.experiment.trials import Block, Condition, Pair, Plan, Trials
 from drawbar.musicgen import Model, load_model
 from drawbar.musicgen.codec.interface import mono
 from drawbar.musicgen.interfaces import Steering
 
 Floats = NDArray[np.float32]
-Told = Callable[[int, int], None]
-"""Clips done and clips in all; may raise CancelledError."""
+Told = Callable[[int, int, str], None]
+"""Clips done, clips in all, and who plays them where that is not this machine; may raise CancelledError."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +54,36 @@ class Stage:
     """CLAP's anchors, a safetensors file."""
 
 
+@dataclass(frozen=True)
+class Supplies:
+    """What a stage's files hold: a machine that has them in memory needs none of the files."""
+
+    sources: Sources
+    rebuilt: Mapping[int, PassThrough]
+    """Layer -> pass-through, for those that the plan asks for."""
+    anchors: Mapping[str, Floats] | None
+
+    @classmethod
+    def of(cls, stage: Stage) -> "Supplies":
+        layers = {c.layer for c in stage.plan.conditions if c.kind == "pass-through"}
+        rebuilt: dict[int, PassThrough] = {}
+        if layers:
+            with Bank.open(stage.bank) as bank:
+                rebuilt = {layer: pass_through(bank, layer) for layer in layers}
+        anchors = load_file(stage.anchors) if stage.anchors else None
+        return cls(load_sources(stage.sources), rebuilt, anchors)
+
+
 class Player:
     """A model and its judges, ready to play blocks of one stage."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, supplies: Supplies | None = None) -> None:
         self.stage = stage
         self.model = load_model(stage.model, "cpu")
-        rate = self.model.spec.sample_rate_hz
+        self._supplies = supplies or Supplies.of(stage)
         self.judges: list[Judge] = find_judges(
-            rate, clap=stage.clap, anchors=load_file(stage.anchors) if stage.anchors else None
+            self.model.spec.sample_rate_hz, clap=stage.clap, anchors=self._supplies.anchors
         )
-        self._sources = load_sources(stage.sources)
-        layers = {c.layer for c in stage.plan.conditions if c.kind == "pass-through"}
-        self._rebuilt: Mapping[int, PassThrough] = {}
-        if layers:
-            with Bank.open(stage.bank) as bank:
-                self._rebuilt = {layer: pass_through(bank, layer) for layer in layers}
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -77,7 +93,8 @@ class Player:
 
     def steering(self, condition: Condition, pair: Pair) -> Steering | None:
         """What steers a clip; None for a twin."""
-        return steering_of(condition, self._sources, self._rebuilt, self.model.spec, self.stage.branch)
+        had = self._supplies
+        return steering_of(condition, had.sources, had.rebuilt, self.model.spec, self.stage.branch)
 
     def play(self, block: Block) -> tuple[NDArray[np.uint16], Floats]:
         """Generate and judge a block -> tokens ``[B, K, T]``, values ``[B, M]``.
@@ -114,6 +131,69 @@ def listen(model: Model, judges: Sequence[Judge], tokens: torch.Tensor) -> Float
     return found
 
 
+@dataclass(frozen=True)
+class Played:
+    """One block as it came back from whoever played it."""
+
+    block: Block
+    tokens: NDArray[np.uint16]
+    """``[B, K, T]``."""
+    values: Floats
+    """``[B, M]``."""
+    measures: tuple[str, ...]
+    threads: int
+    note: str = ""
+    """Who has played how many so far, where that is not this machine."""
+
+
+class Players(Protocol):
+    """Who plays blocks."""
+
+    @property
+    def size(self) -> int:
+        """Blocks in work at once."""
+        ...
+
+    def play(self, stage: Stage, blocks: Sequence[Block]) -> Iterator[Played]:
+        """Each block once, in any order; closing it stops them. Raises DrawbarError for one that cannot be played."""
+        ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine, each with one thread."""
+
+    count: int = 0
+    """0: one for each core."""
+
+    @property
+    def size(self) -> int:
+        return self.count or _cores()
+
+    def play(self, stage: Stage, blocks: Sequence[Block]) -> Iterator[Played]:
+        count = min(self.size, len(blocks))
+        with ProcessPoolExecutor(
+            count, mp_context=get_context("spawn"), initializer=_begin, initargs=(stage,)
+        ) as pool:
+            waiting: set[Future[Played]] = set()
+            queue = iter(blocks)
+            try:
+                while True:
+                    while len(waiting) < 2 * count and (block := next(queue, None)) is not None:
+                        waiting.add(pool.submit(_work, block))
+                    if not waiting:
+                        break
+                    finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+HERE = Processes()
+"""A process for each core."""
+
 _player: Player | None = None
 
 
@@ -124,50 +204,36 @@ def _begin(stage: Stage) -> None:
     _player = Player(stage)
 
 
-def _work(block: Block) -> int:
+def _work(block: Block) -> Played:
     assert _player is not None  # the process began with _begin
-    tokens, values = _player.play(block)
-    trials = Trials(_player.stage.folder, _player.stage.plan)
-    trials.write(block, tokens, values, _player.measures, torch.get_num_threads())
-    return len(block.cells)
+    return played(_player, block)
 
 
-def play(stage: Stage, *, processes: int = 0, told: Told | None = None) -> Trials:
-    """Play what is missing of a stage -> its trials. Stopping loses at most the blocks in work.
+def played(player: Player, block: Block) -> Played:
+    """Play a block in this process."""
+    tokens, values = player.play(block)
+    return Played(block, tokens, values, player.measures, torch.get_num_threads())
 
-    ``processes`` 0 takes as many as there are cores, each with one thread.
-    """
+
+def play(stage: Stage, *, players: Players = HERE, told: Told | None = None) -> Trials:
+    """Play what is missing of a stage -> its trials. Stopping loses at most the blocks in work."""
     trials = Trials(stage.folder, stage.plan)
     missing = trials.missing()
     done = stage.plan.clips - sum(len(block.cells) for block in missing)
-    tell = told or (lambda _done, _all: None)
-    tell(done, stage.plan.clips)
+    tell = told or (lambda _done, _all, _note: None)
+    tell(done, stage.plan.clips, "")
     if not missing:
         return trials
-    count = min(processes or _cores(), len(missing))
-    with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_begin, initargs=(stage,)
-    ) as pool:
-        waiting: set[Future[int]] = set()
-        queue = iter(missing)
-        try:
-            while True:
-                while len(waiting) < 2 * count and (block := next(queue, None)) is not None:
-                    waiting.add(pool.submit(_work, block))
-                if not waiting:
-                    break
-                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    done += future.result()
-                tell(done, stage.plan.clips)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with closing(players.play(stage, missing)) as coming:
+        for one in coming:
+            trials.write(one.block, one.tokens, one.values, one.measures, one.threads)
+            done += len(one.block.cells)
+            tell(done, stage.plan.clips, one.note)
     return trials
 
 
-def time_block(stage: Stage, *, processes: int = 0) -> float:
-    """Seconds of wall clock that one clip of a stage takes when all processes work: measured on one block."""
+def time_block(stage: Stage, *, players: Players = HERE) -> float:
+    """Seconds of wall clock that one clip of a stage takes when all players work: measured on one block, here."""
     blocks = list(stage.plan.blocks())
     if not blocks:
         raise BadInputError(f"stage {stage.plan.stage} has nothing to play")
@@ -182,7 +248,7 @@ def time_block(stage: Stage, *, processes: int = 0) -> float:
         taken = time.perf_counter() - started
     finally:
         torch.set_num_threads(threads)
-    return taken / len(blocks[0].cells) / max(1, processes or _cores())
+    return taken / len(blocks[0].cells) / max(1, players.size)
 
 
 def _cores() -> int:

@@ -19,7 +19,7 @@ from drawbar.audio_analysis.clap import load_clap
 from drawbar.bank import Bank
 from drawbar.contrast.concept_contrasts import ConceptContrast, bank_contrasts, concept_contrasts
 from drawbar.errors import BadInputError
-from drawbar.evidence.experiment.generate_clips import Stage, play, time_block
+from drawbar.evidence.experiment.generate_clips import HERE, Players, Stage, Told, play, time_block
 from drawbar.evidence.experiment.judges import DetectorJudge, clap_anchors, find_judges, second_measure
 from drawbar.evidence.experiment.preregistration import (
     Concept,
@@ -68,7 +68,7 @@ class Cost:
     clips: Mapping[str, int]
     """By what they are for."""
     seconds_per_clip: float
-    """Wall clock with all processes at work."""
+    """Wall clock with all players at work."""
     confirmed: int
     """Candidates that can be confirmed."""
 
@@ -87,7 +87,7 @@ def preregister(
     settings: ProveSettings,
     *,
     budget_s: float | None = None,
-    processes: int = 0,
+    players: Players = HERE,
     soundfont: Path | None = None,
     keep: bool = True,
     told: Tell | None = None,
@@ -160,7 +160,7 @@ def preregister(
     )
     run = Run(folder, bank, prereg)
     tell("timing a block", 1.0)
-    cost = cost_of(run, budget_s, processes=processes)
+    cost = cost_of(run, budget_s, players=players)
     settings = settings if budget_s is None else replace(settings, confirm_most=cost.confirmed)
     prereg = replace(prereg, settings=settings, seconds_per_clip=round(cost.seconds_per_clip, 4))
     if keep:
@@ -325,14 +325,14 @@ def confirmation_plan(run: Run, selection: Selection) -> Plan:
     return _plan(run, "confirm", settings.confirm_s, pairs, conditions)
 
 
-def cost_of(run: Run, budget_s: float | None = None, *, processes: int = 0) -> Cost:
+def cost_of(run: Run, budget_s: float | None = None, *, players: Players = HERE) -> Cost:
     """Clips and hours, by a block that is played on this machine. Raises BadInputError for too small a budget."""
     settings, candidates = run.prereg.settings, run.prereg.candidates
     screening = screening_plan(run)
     nobody = Selection((), (), (), {}, {}, 0.0)
     fixed = confirmation_plan(run, nobody)
     each = (len(settings.amounts) + len(settings.screen_amounts)) * settings.confirm_seeds
-    per_clip = time_block(_stage(run, screening), processes=processes)
+    per_clip = time_block(_stage(run, screening), players=players)
     longer = per_clip * settings.confirm_s / settings.screen_s
     room = len(candidates)
     if budget_s is not None:
@@ -348,30 +348,30 @@ def cost_of(run: Run, budget_s: float | None = None, *, processes: int = 0) -> C
     return Cost(clips, per_clip, room)
 
 
-def screen(run: Run, *, processes: int = 0, told: Tell | None = None) -> tuple[Trials, Selection]:
+def screen(run: Run, *, players: Players = HERE, told: Tell | None = None) -> tuple[Trials, Selection]:
     """Play the screening and choose; the choice is kept in the folder."""
-    trials = play(_stage(run, screening_plan(run)), processes=processes, told=_counted(told, "screening"))
+    trials = play(_stage(run, screening_plan(run)), players=players, told=_counted(told, "screening"))
     selection = select(run.prereg, trials)
     write_json(run.folder / "selection.json", asdict(selection))
     return trials, selection
 
 
-def play_unsteered(run: Run, *, processes: int = 0, told: Tell | None = None) -> Trials:
+def play_unsteered(run: Run, *, players: Players = HERE, told: Tell | None = None) -> Trials:
     """Play the unsteered takes that quality is compared with."""
     settings = run.prereg.settings
     pairs = _pairs(settings, settings.reference_takes * len(settings.prompts), settings.seed + 2 * _FRESH)
     plan = _plan(run, "reference", settings.confirm_s, pairs, [TWIN])
-    return play(_stage(run, plan), processes=processes, told=_counted(told, "unsteered takes"))
+    return play(_stage(run, plan), players=players, told=_counted(told, "unsteered takes"))
 
 
-def confirm(run: Run, selection: Selection, *, processes: int = 0, told: Tell | None = None) -> Trials:
+def confirm(run: Run, selection: Selection, *, players: Players = HERE, told: Tell | None = None) -> Trials:
     """Play the confirmation."""
     plan = confirmation_plan(run, selection)
-    return play(_stage(run, plan), processes=processes, told=_counted(told, "confirming"))
+    return play(_stage(run, plan), players=players, told=_counted(told, "confirming"))
 
 
-def _counted(told: Tell | None, what: str) -> Callable[[int, int], None] | None:
+def _counted(told: Tell | None, what: str) -> Told | None:
     if told is None:
         return None
     tell = told
-    return lambda done, total: tell(f"{what}: clip {done} of {total}", done / total)
+    return lambda done, total, note: tell(f"{what}: clip {done} of {total} {note}".rstrip(), done / total)

@@ -38,7 +38,10 @@ def set_defaults() -> None:
 
 @contextmanager
 def connected(address: Address) -> Iterator[None]:
-    """Raises MissingDependencyError, and DrawbarError where nobody answers."""
+    """Connect; a connection to the same cluster that this process has already is used and left as it is.
+
+    Raises MissingDependencyError, and DrawbarError where nobody answers.
+    """
     if not has_ray():
         raise MissingDependencyError(
             f"{address.where or 'local-ray'}: Ray is not installed; install the extra: pip install 'drawbar[cluster]'"
@@ -47,6 +50,12 @@ def connected(address: Address) -> Iterator[None]:
     import ray
     import ray.data
 
+    if address.kind == "cluster" and ray.is_initialized():
+        if ray.get_runtime_context().gcs_address != address.where:
+            raise DrawbarError(f"{address.where}: this process is connected to another Ray cluster already")
+        _calm()
+        yield
+        return
     try:
         if address.kind == "local":
             ray.init(

@@ -55,7 +55,7 @@ class RayCrew:
             left.remove(made.part)
             if self.storage:
                 open_storage(self.storage).fetch(bench.folder, maker.files(made.part))
-            told.finished(maker.size(made.part), _where(nodes))
+            told.finished(maker.size(made.part), on_nodes(nodes))
 
         if maker.trains:
             for made in trained(order, numbers, told):
@@ -74,7 +74,8 @@ def _note(run: Path, stage: str, made: Made) -> None:
         file.write(json.dumps(row) + "\n")
 
 
-def _where(nodes: Counter[str]) -> str:
+def on_nodes(nodes: Counter[str]) -> str:
+    """How much each node has made, in words."""
     each = ", ".join(f"{name} {count}" for name, count in sorted(nodes.items()))
     return f"on {len(nodes)} node{'s' * (len(nodes) > 1)}: {each}"
 

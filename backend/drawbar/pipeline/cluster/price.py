@@ -17,14 +17,17 @@ GIVE_S = 0.02
 STAGE_S = 1.0
 """Of the driver, until Ray Data has a stage running."""
 _SHARD_S = 600.0  # audio in a shard, as the tokens stage cuts it
+_SAES = "SAEs"
 _ALONE = ("corpus", "labels", "sweep", "bank")
 
 
 @dataclass(frozen=True)
 class PricedStage:
-    """One stage on workers."""
+    """One stage on workers; the SAEs of all layers are one."""
 
     stage: str
+    parts: int
+    """Into which its work is cut: more workers than that do not help. 0: the driver does it alone."""
     wall_s: float
     moved_bytes: int
     """Read and written by workers, through the shared file system or the object store."""
@@ -35,9 +38,11 @@ class Price:
     """The whole build on workers."""
 
     workers: int
+    cores: int
+    """That they share; 0: each has one of its own."""
     stages: tuple[PricedStage, ...]
     dollars: float | None
-    """None without a price per hour."""
+    """Of all workers over the whole time; None without a price per hour."""
 
     @property
     def wall_s(self) -> float:
@@ -48,8 +53,11 @@ class Price:
         return sum(stage.moved_bytes for stage in self.stages)
 
 
-def price(plan: Plan, settings: BuildSettings, workers: int) -> Price:
-    """What is still to do of a plan, on so many workers that this machine's trials speak for."""
+def price(plan: Plan, settings: BuildSettings, workers: int, cores: int = 0) -> Price:
+    """What is still to do of a plan, on so many workers that this machine's trials speak for.
+
+    ``cores``: that they share, where they are on this machine.
+    """
     todo = [stage for stage in plan.stages if stage.state != "done"]
     shards = max(1, math.ceil(plan.audio_s / _SHARD_S))
     disk = {stage.stage: stage.disk_bytes for stage in plan.stages}
@@ -61,14 +69,15 @@ def price(plan: Plan, settings: BuildSettings, workers: int) -> Price:
                 parts = tuple(one.seconds for one in saes)
                 read = disk.get("residuals", 0) + disk.get("tokens", 0)
                 written = sum(one.disk_bytes for one in saes) / len(saes)
-                loads.append(Load("saes", parts, read, written, fresh=True))
+                loads.append(Load(_SAES, parts, read, written, fresh=True))
             continue
-        loads.append(_load(stage, shards, workers, disk, len(loads)))
-    cluster = Cluster(workers, start_s=START_S, give_s=GIVE_S, stage_s=STAGE_S)
+        loads.append(_load(stage, shards, workers, disk))
+    cluster = Cluster(workers, cores=cores or math.inf, start_s=START_S, give_s=GIVE_S, stage_s=STAGE_S)
     walls = simulate(loads, cluster)
     priced = [
         PricedStage(
-            load.name.partition("#")[0],
+            load.name,
+            0 if load.alone else len(load.part_s),
             round(walls[load.name], 1),
             0 if load.alone else round(len(load.part_s) * (load.in_bytes + load.out_bytes)),
         )
@@ -76,17 +85,17 @@ def price(plan: Plan, settings: BuildSettings, workers: int) -> Price:
     ]
     hourly = settings.cluster.price_per_hour
     hours = sum(walls.values()) / 3600
-    return Price(workers, tuple(priced), round(hours * hourly * workers, 2) if hourly else None)
+    dollars = round(hours * hourly * workers, 2) if hourly else None
+    return Price(workers, cores, tuple(priced), dollars)
 
 
-def _load(stage: PlannedStage, shards: int, workers: int, disk: dict[str, int], number: int) -> Load:
-    name = stage.stage.split()[0]
-    unique = f"{stage.stage}#{number}"
+def _load(stage: PlannedStage, shards: int, workers: int, disk: dict[str, int]) -> Load:
+    name, folder = stage.stage.split()[0], stage.folder
     if name in _ALONE:
-        return Load(unique, (stage.seconds,), alone=True)
+        return Load(folder, (stage.seconds,), alone=True)
     read = {"residuals": disk.get("tokens", 0), "pairs": disk.get("residuals", 0) + disk.get("tokens", 0)}
     count = workers if name == "profile" else shards  # cut by features, not by clips
     parts = (stage.seconds / count,) * count
     if name == "profile":  # every part reads all activations
-        return Load(unique, parts, disk.get("pairs", 0), stage.disk_bytes / count)
-    return Load(unique, parts, read.get(name, 0) / shards, stage.disk_bytes / shards)
+        return Load(folder, parts, disk.get("pairs", 0), stage.disk_bytes / count)
+    return Load(folder, parts, read.get(name, 0) / shards, stage.disk_bytes / shards)

@@ -1,6 +1,7 @@
 """SAEs of a grid -> trained by an actor each, that says how far it is; one that is lost goes on from its checkpoint."""
 
 import queue
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,10 +44,15 @@ class Trainer:
 
 
 def at_node(made: Made) -> Made:
-    """With Ray's node behind the machine's name: several may be on one machine."""
+    """The same, told by the node that this process is on."""
+    return replace(made, node=node_name())
+
+
+def node_name() -> str:
+    """The machine's name and Ray's for its node: several may be on one machine."""
     import ray
 
-    return replace(made, node=f"{made.node}-{ray.get_runtime_context().get_node_id()[:4]}")
+    return f"{socket.gethostname()}-{ray.get_runtime_context().get_node_id()[:4]}"
 
 
 @dataclass

@@ -3,7 +3,6 @@
 What runs on a worker, under Ray or not: it knows nothing of Ray.
 """
 
-import socket
 import time
 import traceback
 from collections.abc import Collection
@@ -38,6 +37,7 @@ class Made:
 
     part: int
     node: str
+    """Where, once whoever gave it out has said so."""
     seconds: float
     error: str = ""
     """Name of an exception of ours, and what it says; the part cannot be made."""
@@ -68,7 +68,7 @@ def bench_of(order: Order) -> Bench:
 def make(order: Order, number: int, skip: Collection[str], told: Told) -> Made:
     """Make a part unless it is there already. What cannot be made says why; only a crash says nothing."""
     started = time.perf_counter()
-    node, error = socket.gethostname(), ""
+    error = ""
     try:
         bench = bench_of(order)
         storage = open_storage(order.storage) if order.storage else None
@@ -77,7 +77,7 @@ def make(order: Order, number: int, skip: Collection[str], told: Told) -> Made:
         error = f"{type(found).__name__}: {found}"
     except Exception:  # the edge of a worker: its traceback is for the driver
         error = f"{WorkerError.__name__}: part {number} of {order.maker.name}: {traceback.format_exc()}"
-    return Made(number, node, time.perf_counter() - started, error)
+    return Made(number, "", time.perf_counter() - started, error)
 
 
 def _make(

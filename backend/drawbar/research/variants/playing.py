@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drawbar.bank import Bank
 from drawbar.errors import BadInputError
-from drawbar.evidence.experiment.generate_clips import Player, Stage, time_block
+from drawbar.evidence.experiment.generate_clips import Player, Processes, Stage, time_block
 from drawbar.evidence.experiment.judges import find_judges
 from drawbar.evidence.experiment.preregistration import ProveSettings, candidates_of
 from drawbar.evidence.experiment.sources import save_sources
@@ -85,7 +85,7 @@ def cost_of(bank: Path, folder: Path, settings: VariantSettings) -> tuple[dict[s
     amounts = len(PLAIN_AGAIN) + len(WINNER_AGAIN)
     clips["again, for one winner"] = (1 + amounts * sliders) * settings.pairs
     clips["stacks"] = (1 + stacks) * settings.stack_pairs
-    return clips, time_block(_stage(setup, _plan(setup, "takes", [TWIN])), processes=1)
+    return clips, time_block(_stage(setup, _plan(setup, "takes", [TWIN])), players=Processes(1))
 
 
 class _Player(Player):
