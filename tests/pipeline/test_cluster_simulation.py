@@ -69,8 +69,8 @@ def test_a_plan_on_workers_says_what_they_help_and_what_they_cost(tmp_path: Path
     )
     two, eight, shared = price(plan, paid, 2), price(plan, paid, 8), price(plan, paid, 8, cores=2)
     assert [(s.stage, s.parts) for s in two.stages] == [("tokens", 2), ("SAEs", 2), ("labels-1", 0)]
-    start = START_S + STAGE_S + GIVE_S
-    assert [s.wall_s for s in two.stages] == pytest.approx([200 + start, 60 + start, 30], abs=0.1)
+    begin = STAGE_S + GIVE_S
+    assert [s.wall_s for s in two.stages] == pytest.approx([200 + START_S + begin, 60 + begin, 30], abs=0.1)
     assert eight.wall_s == two.wall_s  # there are two parts of each
     assert shared.wall_s == two.wall_s  # that two cores are enough for
     assert two.dollars == pytest.approx(two.wall_s / 3600 * 2 * 2, abs=0.01)

@@ -7,6 +7,7 @@ simulation is given what one worker measured, and must say what two and four nee
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from drawbar.pipeline.cluster.settings import ClusterSettings
 from drawbar.pipeline.cluster.simulation import Cluster, Load, simulate
 from drawbar.pipeline.progress import ProgressCallback
 from drawbar.pipeline.settings import BuildSettings
+from drawbar.sae import SaeSettings
 
 STAGES = ("corpus", "tokens", "residuals", "sae", "features")
 SHARED = {"tokens": "tokens", "residuals": "residuals", "sae": "saes", "features": "activations layer"}
@@ -95,6 +97,7 @@ def measure(
     runs = [timed(settings, n, progress) for _ in range(rounds) for n in (0, *workers)]
     return {
         "pieces": settings.corpus,
+        "sae_steps": settings.sae.steps,
         "cores": os.cpu_count(),
         "runs": [asdict(run) for run in runs],
         "points": [asdict(point) | {"off": round(point.off, 4)} for point in points(runs)],
@@ -108,16 +111,20 @@ def ratios(runs: list[Timed]) -> dict[str, float]:
     def shared(run: Timed) -> float:
         return run.stages["tokens"] + run.stages["residuals"]
 
-    def of(workers: int, what: str = "work") -> float:
-        mine = [run for run in runs if run.workers == workers]
-        return median(run.work_s if what == "work" else shared(run) for run in mine)
+    def of(workers: int, seconds: Callable[[Timed], float]) -> float:
+        return median(seconds(run) for run in runs if run.workers == workers)
+
+    def work(run: Timed) -> float:
+        return run.work_s
 
     found = {
-        "one worker / plain, all stages": of(1) / of(0),
-        "one worker / plain, tokens + residuals": of(1, "shared") / of(0, "shared"),
+        "one worker / plain, all stages": of(1, work) / of(0, work),
+        "one worker / plain, all stages and Ray's own start": of(1, lambda run: run.work_s + run.connect_s)
+        / of(0, work),
+        "one worker / plain, tokens + residuals": of(1, shared) / of(0, shared),
     }
     if any(run.workers == 2 for run in runs):
-        found["two workers / one, tokens + residuals"] = of(2, "shared") / of(1, "shared")
+        found["two workers / one, tokens + residuals"] = of(2, shared) / of(1, shared)
     return {name: round(value, 3) for name, value in found.items()}
 
 
@@ -132,11 +139,7 @@ def points(runs: list[Timed], cores: float | None = None) -> list[Point]:
     for workers in sorted({run.workers for run in runs} - {0, 1}):
         loads = [
             Load("corpus", (one.stages["corpus"],), alone=True),
-            *(
-                Load(stage, tuple(one.parts[stage]), fresh=stage == "sae")
-                for stage in SHARED
-                if stage in one.parts
-            ),
+            *(Load(stage, tuple(one.parts[stage])) for stage in SHARED if stage in one.parts),
         ]
         site = Cluster(workers, cores=cores or os.cpu_count() or 1, start_s=start_s, stage_s=stage_s)
         said = simulate(loads, site)
@@ -147,6 +150,8 @@ def points(runs: list[Timed], cores: float | None = None) -> list[Point]:
     return found
 
 
-def scale_settings(pieces: int, out: Path) -> BuildSettings:
-    """Composed music and the embedded model, one SAE."""
-    return BuildSettings(corpus=f"composed:{pieces}", out=out)
+def scale_settings(pieces: int, out: Path, steps: int) -> BuildSettings:
+    """Composed music and the embedded model, one SAE of so many steps."""
+    return BuildSettings(
+        corpus=f"composed:{pieces}", out=out, recipe="measured", sae=SaeSettings(steps=steps)
+    )

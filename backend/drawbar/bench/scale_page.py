@@ -13,8 +13,8 @@ Made by `{command}`; do not edit. How to run on several machines: [cluster.md](c
 
 ## Measured here
 
-{where}. The stages of `drawbar build` on {corpus}, embedded model, one thread for each process; seconds of
-wall clock,
+{where}. The stages of `drawbar build` on {corpus}, embedded model, an SAE of {steps} steps, one thread for
+each process; seconds of wall clock,
 medians of {rounds} interleaved rounds. The start of Ray itself (`connect`) stands apart: it is paid once a run.
 """
 _SIMULATED = """
@@ -69,7 +69,9 @@ def page(measured: JsonObject, command: str, where: str, work: Work | None = Non
     work = work or Work()
     runs, points = measured["runs"], measured["points"]
     rounds = sum(run["workers"] == 0 for run in runs)
-    text = _HEAD.format(command=command, where=where, corpus=measured["pieces"], rounds=rounds)
+    text = _HEAD.format(
+        command=command, where=where, corpus=measured["pieces"], steps=measured["sae_steps"], rounds=rounds
+    )
     text += "\n" + _measured(runs)
     text += "\n" + "".join(f"- {name}: {value:.2f}\n" for name, value in measured["ratios"].items())
     text += _SIMULATED + "\n" + _points(points)

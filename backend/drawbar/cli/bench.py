@@ -154,6 +154,7 @@ def bench_tables(
 @app.command("scale")
 def bench_scale(
     pieces: Annotated[int, typer.Option("--pieces", min=2, help="Composed pieces of 30 s.")] = 60,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Of the SAE's training.")] = 100,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Of a plain run and one on each.")] = 3,
     workers: Annotated[str, typer.Option("--workers", help="With commas.")] = "1,2,4",
     folder: Annotated[Path, typer.Option("--folder", help="For the runs, which are removed.")] = Path(
@@ -182,7 +183,7 @@ def bench_scale(
         counts = tuple(int(part) for part in workers.split(","))
         with progress("measuring") as bar:
             result = bench.measure(
-                bench.scale_settings(pieces, folder),
+                bench.scale_settings(pieces, folder, steps),
                 counts,
                 rounds,
                 lambda moment: bar(moment.stage, moment.done / max(moment.total, 1)),

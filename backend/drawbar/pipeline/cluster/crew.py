@@ -1,4 +1,4 @@
-"""Parts -> made by workers on Ray: clips through Ray Data, SAEs by an actor each; what is lost is made again.
+"""Parts -> made by workers on Ray: clips through Ray Data, SAEs by a task each; what is lost is made again.
 
 A part that ends its worker twice, and once more alone, is suspected: its clips are tried in processes of their own,
 those that end theirs are left out and named, and too many of them end the run. Scheduling, back-pressure and scaling

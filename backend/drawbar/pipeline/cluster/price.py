@@ -69,7 +69,8 @@ def price(plan: Plan, settings: BuildSettings, workers: int, cores: int = 0) -> 
                 parts = tuple(one.seconds for one in saes)
                 read = disk.get("residuals", 0) + disk.get("tokens", 0)
                 written = sum(one.disk_bytes for one in saes) / len(saes)
-                loads.append(Load(_SAES, parts, read, written, fresh=True))
+                fresh = settings.cluster.gpus > 0  # Ray ends a process after a task on a GPU
+                loads.append(Load(_SAES, parts, read, written, fresh=fresh))
             continue
         loads.append(_load(stage, shards, workers, disk))
     cluster = Cluster(workers, cores=cores or math.inf, start_s=START_S, give_s=GIVE_S, stage_s=STAGE_S)

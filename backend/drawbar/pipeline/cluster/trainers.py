@@ -1,4 +1,7 @@
-"""SAEs of a grid -> trained by an actor each, that says how far it is; one that is lost goes on from its checkpoint."""
+"""SAEs of a grid -> trained by a task each, that says how far it is; one that is lost goes on from its checkpoint.
+
+A task and not an actor: it finds a process that has imported what it needs and loaded the model for an earlier stage.
+"""
 
 import queue
 import socket
@@ -15,32 +18,30 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 _TRIES = 4
-"""How often a part's actor may be lost."""
+"""How often a part's worker may be lost."""
 
 Moment = tuple[int, str]
 """Units done, and a note."""
 
 
-class Trainer:
-    """One actor: makes one part, and yields how far it is."""
+def train(order: Order, number: int) -> Iterator[Moment | Made]:
+    """A task: makes one part, and yields how far it is."""
+    told: queue.Queue[Moment | Made | BaseException] = queue.Queue()
 
-    def train(self, order: Order, number: int, skip: Sequence[str]) -> Iterator[Moment | Made]:
-        told: queue.Queue[Moment | Made | BaseException] = queue.Queue()
+    def work() -> None:
+        try:
+            told.put(at_node(make(order, number, [], lambda done, note: told.put((done, note)))))
+        except BaseException as error:
+            told.put(error)
 
-        def work() -> None:
-            try:
-                told.put(at_node(make(order, number, skip, lambda done, note: told.put((done, note)))))
-            except BaseException as error:
-                told.put(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        while True:
-            moment = told.get()
-            if isinstance(moment, BaseException):
-                raise moment
-            yield moment
-            if isinstance(moment, Made):
-                return
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        moment = told.get()
+        if isinstance(moment, BaseException):
+            raise moment
+        yield moment
+        if isinstance(moment, Made):
+            return
 
 
 def at_node(made: Made) -> Made:
@@ -59,7 +60,6 @@ def node_name() -> str:
 class _Running:
     number: int
     stream: "Iterator[ObjectRef[Moment | Made]]"
-    actor: object
     tries: int = 1
     done: int = 0
 
@@ -78,7 +78,11 @@ def trained(order: Order, numbers: Sequence[int], told: Tally) -> Iterator[Made]
                 moment = ray.get(next(stream))
             except StopIteration:
                 continue
-            except (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError) as error:
+            except (
+                ray.exceptions.WorkerCrashedError,
+                ray.exceptions.OutOfMemoryError,
+                ray.exceptions.NodeDiedError,
+            ) as error:
                 del by_stream[stream]
                 if run.tries >= _TRIES:
                     raise WorkerError(
@@ -89,7 +93,6 @@ def trained(order: Order, numbers: Sequence[int], told: Tally) -> Iterator[Made]
                 continue
             if isinstance(moment, Made):
                 del by_stream[stream]
-                ray.kill(run.actor)
                 yield moment
             else:
                 run.done = moment[0]
@@ -100,6 +103,7 @@ def _start(order: Order, number: int, tries: int = 1) -> _Running:
     import ray
 
     cluster = order.settings.cluster
-    actor = ray.remote(Trainer).options(num_cpus=cluster.threads, num_gpus=cluster.gpus).remote()
-    stream = actor.train.options(num_returns="streaming").remote(order, number, [])
-    return _Running(number, stream, actor, tries)
+    task = ray.remote(train).options(
+        num_cpus=cluster.threads, num_gpus=cluster.gpus, num_returns="streaming", max_retries=0
+    )
+    return _Running(number, task.remote(order, number), tries)
