@@ -7,7 +7,7 @@ generated through the same sliders as in the window. Knows nothing of other mach
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -154,7 +154,7 @@ class Players(Protocol):
         """Blocks in work at once."""
         ...
 
-    def play(self, stage: Stage, blocks: Sequence[Block]) -> Iterator[Played]:
+    def play(self, stage: Stage, blocks: Sequence[Block]) -> Generator[Played, None, None]:
         """Each block once, in any order; closing it stops them. Raises DrawbarError for one that cannot be played."""
         ...
 
@@ -170,7 +170,7 @@ class Processes:
     def size(self) -> int:
         return self.count or _cores()
 
-    def play(self, stage: Stage, blocks: Sequence[Block]) -> Iterator[Played]:
+    def play(self, stage: Stage, blocks: Sequence[Block]) -> Generator[Played, None, None]:
         count = min(self.size, len(blocks))
         with ProcessPoolExecutor(
             count, mp_context=get_context("spawn"), initializer=_begin, initargs=(stage,)

@@ -2,11 +2,11 @@
 
 A task for each block: processes keep the model from one to the next, and the block of a lost worker or machine goes to
 whoever is free (an actor would first need room to start again). Workers get directions and anchors from the driver and
-give back tokens and values, so that they share no folder with it; only the model, where it is one, must be there.
+give back tokens and values, so that they share no folder with it; a model that is a folder, and CLAP, must be there.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class RayPlayers:
     def size(self) -> int:
         return self.workers or room(1)
 
-    def play(self, stage: Stage, blocks: Sequence[Block]) -> Iterator[Played]:
+    def play(self, stage: Stage, blocks: Sequence[Block]) -> Generator[Played, None, None]:
         import ray
 
         supplies = ray.put((stage, Supplies.of(stage)))

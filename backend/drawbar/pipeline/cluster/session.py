@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import torch
+
 from drawbar.files.reading import json_value
 from drawbar.pipeline.cluster.address import parse
 from drawbar.pipeline.cluster.connection import connected
@@ -26,10 +28,22 @@ def session(settings: BuildSettings) -> Iterator[Callable[[], None]]:
         if storage is not None:
             storage.restore(settings.out)
         if cluster.address:
+            stack.enter_context(_threads(cluster.threads))
             stack.enter_context(connected(parse(cluster.address, allow_public=cluster.allow_public)))
             workers = cluster.workers or room(cluster.threads)
             stack.enter_context(working(RayCrew(cluster.storage, workers)))
         yield lambda: _publish(storage, settings.out) if storage is not None else None
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """The driver's own stages with as many as its workers: rounding depends on it, and the bank must not."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _publish(storage: Storage, run: Path) -> None:
