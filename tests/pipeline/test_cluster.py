@@ -1,6 +1,7 @@
 """Two nodes of a Ray cluster on this machine -> the bank of one process by byte; what is killed, and poison.
 
-`pytest tests/pipeline/test_cluster.py --long` also kills a driver, a raylet, and every worker of one clip.
+`pytest tests/pipeline/test_cluster.py --long` also kills a driver, a raylet, and every worker of one clip. Alone (`-n0`) it
+needs `OMP_NUM_THREADS=1`, which is what a worker has.
 """
 
 import json
