@@ -41,6 +41,7 @@ ENDINGS: dict[str, list[str]] = {
     "bench sae": ["--width", "8", "--features", "16", "--k", "2", "--batch", "8", "--steps", "1", "--rounds", "1"],
     "bench score": ["--features", "8", "--layers", "1", "--k", "1", "--clips", "1"],
     "bench decoder": ["--shape", "none"],
+    "bench loading": ["--shape", "none"],
     "bench null": ["--runs", "0"],
     "bench synth-sae": ["--features", "8", "--width", "8", "--d-sae", "8", "--k", "1", "--steps", "1"],
 }  # fmt: skip

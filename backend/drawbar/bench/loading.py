@@ -87,6 +87,8 @@ def run(
     spec = released_spec(shape)
     if spec is None:
         raise BadInputError(f"shape {shape!r}: facebook/musicgen-small, -medium or -large")
+    for precision in precisions:
+        needed(spec, precision)  # refuses an unknown one before gigabytes are written
     tell = progress or (lambda what, share: None)
     tell("writing random weights", 0.0)
     write_shape(folder, spec)
