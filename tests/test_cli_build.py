@@ -32,7 +32,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[pipeline.BuildSettings]:
     """The settings that a build was started with."""
     found: list[pipeline.BuildSettings] = []
 
-    def build(settings: pipeline.BuildSettings, progress: Callable[[pipeline.Progress], None]) -> object:
+    def build(
+        settings: pipeline.BuildSettings,
+        progress: Callable[[pipeline.Progress], None],
+        first: Callable[[Path], object] | None = None,
+    ) -> object:
         found.append(settings)
         progress(pipeline.Progress("tokens", 1, 4, "tracks", 0.5, 6.0))
         return pipeline.BuildResult(settings.out / "bank", 2, 100, 5, 6, {}, [], [])

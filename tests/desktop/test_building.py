@@ -44,7 +44,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "drawbar_desktop.services.build_process.drawbar_command", lambda: [sys.executable, "-S", str(file)]
     )
-    monkeypatch.setattr("drawbar_desktop.controllers.builder.installed", lambda folder: folder)
+    monkeypatch.setattr("drawbar.cli.build.installed", lambda folder: folder)
 
 
 def settled(app: App, done: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from drawbar.errors import BadInputError, DeviceError
 from drawbar.files.atomic_write import write_json
+from drawbar.files.reading import typed_json
 from drawbar.musicgen.checkpoint.inspection import sizes_of
 from drawbar.musicgen.checkpoint.memory_needed import needed, released_spec
 from drawbar.musicgen.checkpoint.tensor_names import hf_names
@@ -100,7 +101,7 @@ def run(
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"it was ended ({done.returncode})"])[-1]
             raise DeviceError(f"{shape} in {precision}: {reason}")
-        found.append(Moments(**json.loads(done.stdout.splitlines()[-1])))
+        found.append(typed_json(Moments, done.stdout.splitlines()[-1]))
     return found
 
 

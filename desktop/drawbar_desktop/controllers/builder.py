@@ -1,14 +1,12 @@
 """An order -> `drawbar build` in a process of its own: begun, paused, gone on with, and its banks put on the list."""
 
-import json
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from drawbar.cli.build import installed
 from drawbar.errors import BadInputError
-from drawbar.pipeline.build import FIRST
+from drawbar.files.reading import json_value
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.services.build_process import BuildProcess
 from drawbar_desktop.state.building import Building, Order, plan_words
@@ -57,7 +55,7 @@ class Builder:
         def ended(code: int, out: str, last: str) -> None:
             self._planning = None
             try:
-                self.state.plan.set(plan_words(json.loads(out)) if code == 0 else "")
+                self.state.plan.set(plan_words(json_value(out)) if code == 0 else "")
                 self.state.trouble.set("" if code == 0 else last)
             except (ValueError, KeyError) as error:
                 self.state.trouble.set(f"the plan cannot be read: {error!r}")
@@ -128,6 +126,8 @@ class Builder:
             share = int(count[1]) / max(1, int(count[2]))
         self.state.progress.set((line, share))
         order = self.state.order.value
+        from drawbar.pipeline.build import FIRST  # the first sound must not wait for SciPy
+
         if order is not None and (Path(order.run) / FIRST).is_dir():
             self._give(Path(order.run) / FIRST, "The first layer of")
 
@@ -160,5 +160,7 @@ class Builder:
             self._links.desk.settings.remember("banks", str(place), 20)
             self.state.have.set(words)
             self._links.ask("built", words, ("Open it", lambda: self._use(place)), ("Later", lambda: None))
+
+        from drawbar.cli.build import installed
 
         self._links.jobs.run(lambda: installed(folder), have)

@@ -252,7 +252,7 @@ class Browser(QFrame):
         all_of_them = library.count == library.total
         found = f"{library.count:,}" if all_of_them else f"{library.count:,} of {library.total:,}"
         self._count.show_words(found if library.total else "", f"{library.count:,}")
-        self._count.setToolTip(plain(f"{found} features") if library.total else "")
+        self._count.setToolTip(plain(f"{found} features" if library.total else ""))
         filters = library.active_filters()
         self.filter.setText(f"Filter: {filters}" if filters else "Filter")
         set_flag(self.filter, "alarm", bool(filters))

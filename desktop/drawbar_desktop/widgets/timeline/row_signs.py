@@ -7,6 +7,7 @@ from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QGraphicsPixmapItem
 
 from drawbar_desktop.style.theme import P, icon
+from drawbar_desktop.widgets.common.basics import plain
 from drawbar_desktop.widgets.common.kinds import KIND_SIGNS, KIND_TITLES
 
 SIGN_PX = 12
@@ -40,7 +41,7 @@ class RowSigns:
             self._items.append(QGraphicsPixmapItem(self._axis))
         for item, (kind, _) in zip(self._items, self.rows, strict=True):
             item.setPixmap(icon(KIND_SIGNS[kind], color=kind_color(kind)).pixmap(SIGN_PX, SIGN_PX))
-            item.setToolTip(KIND_TITLES.get(kind, "Unnamed"))
+            item.setToolTip(plain(KIND_TITLES.get(kind, "Unnamed")))
         self._place()
 
     def _place(self) -> None:
