@@ -16,7 +16,7 @@ from drawbar.errors import BadInputError
 
 WORDS = (
     "", "-", "--", "x", "piano", "drums", "3/5", "-1", "0", "1", "2", "1e9", "nan", "inf", "9" * 400, "\x1b[31m",
-    "\udcff", "..", ".", "/", "/dev/null", "/proc/self/mem", "/dev/zero", "a" * 5000, "drums=+0.5", "=", "3/1=x",
+    "\udcff", "..", ".", "/proc", "/dev/null", "/proc/self/mem", "/dev/zero", "a" * 5000, "drums=+0.5", "=", "3/1=x",
     "1,2", "1-999999999", "embedded", "small", "composed:2", "composed:x", "nobody/nothing", "cuda:9", "meta", "int4",
     "json", "é\0", "a.wav", "run", "%s", "{}",
 )  # fmt: skip

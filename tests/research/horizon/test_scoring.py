@@ -2,8 +2,10 @@
 
 import pytest
 
+from drawbar.errors import BadInputError
 from drawbar.research.horizon.composed_truth import returns, true_pairs
 from drawbar.research.horizon.events import Track, Window
+from drawbar.research.horizon.finding import find_proposals
 from drawbar.research.horizon.manifest import composed_tracks
 from drawbar.research.horizon.recurrence import Proposal, RecurrenceSettings
 from drawbar.research.horizon.score_table import score_markdown
@@ -85,3 +87,8 @@ def test_the_page_names_every_bar_and_the_command() -> None:
     assert "drawbar study score --pieces 10 --split test --seconds 45 --seed 700000" in page
     assert page.count("| yes |") == 3
     assert "| recall of varied returns |" in page
+
+
+def test_no_piece_is_refused() -> None:
+    with pytest.raises(BadInputError, match="one or more"):
+        find_proposals([])

@@ -58,7 +58,7 @@ def find_events(
         else:
             mine = tuple(Event(track.id, p.motif, p.recurrence, p.kind, False) for p in heard.proposals)
         events += with_controls(mine, sound_of_track(sound), heard, match)
-    if progress:
+    if progress and tracks:
         progress(len(tracks), len(tracks))
     return Found(tuple(events), tuple(refused))
 
@@ -69,7 +69,12 @@ def find_proposals(
     soundfont: Path = DEFAULT_SOUNDFONT,
     progress: Progress | None = None,
 ) -> dict[str, tuple[Proposal, ...]]:
-    """What the detector proposes in composed tracks, by track id: what it is scored on."""
+    """What the detector proposes in composed tracks, by track id: what it is scored on.
+
+    Raises BadInputError without a track.
+    """
+    if not tracks:
+        raise BadInputError("there is no piece to listen to: ask for one or more")
     found = {}
     for number, track in enumerate(tracks):
         if progress:
