@@ -5,6 +5,9 @@ from pathlib import Path
 
 import platformdirs
 
+FIRST_LAYER_BANK = "bank-first"
+"""In a run folder: the bank of the first layer, from when that is ready until the whole bank is."""
+
 
 def assets_dir() -> Path:
     """The folder that ships the embedded model and bank (``DRAWBAR_ASSETS`` overrides it)."""

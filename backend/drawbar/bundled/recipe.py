@@ -71,7 +71,7 @@ class DecoderSettings:
     text_steps: int = 400
     """Steps that the text path trains alone then, on blind clips."""
     text_rate: float = 0.8
-    """The text path's share of the learning rate afterwards: its gradient is mostly noise, and would wear it away."""
+    """The text path's share of the learning rate afterwards; the noisier its gradient, the smaller."""
     blind_frames: int = 16
     blind_batch: int = 72
     blind_share: float = 0.4

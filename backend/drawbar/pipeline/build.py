@@ -13,6 +13,7 @@ from drawbar.files.destination import check_folder
 from drawbar.files.json_object import JsonObject
 from drawbar.files.lock import folder_lock
 from drawbar.files.reading import json_value
+from drawbar.paths import FIRST_LAYER_BANK
 from drawbar.pipeline.cluster.session import session
 from drawbar.pipeline.grid import Cell, cells
 from drawbar.pipeline.inputs.clips import ClipStore
@@ -34,8 +35,6 @@ from drawbar.pipeline.stages.training import sae_stages, sweep_stage
 
 STAGES = ("corpus", "tokens", "residuals", "sae", "sweep", "features", "labels", "bank")
 """In order; ``features`` are a layer's activations and their profile."""
-FIRST = "bank-first"
-"""The bank of the first layer, from when that is ready until the whole bank is."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,10 @@ def build(
                 run.stage(stage)
                 publish()
                 if stage == "residuals" and first is not None and run.first_layer():
-                    first(settings.out / FIRST)
+                    first(settings.out / FIRST_LAYER_BANK)
             result = run.result()
             publish()
-        for name in (FIRST, f"{FIRST}-work"):
+        for name in (FIRST_LAYER_BANK, f"{FIRST_LAYER_BANK}-work"):
             shutil.rmtree(settings.out / name, ignore_errors=True)
         return result
 
@@ -193,7 +192,7 @@ class Run:
         try:
             for name in ("sae", "features", "labels"):
                 self.stage(name)
-            bank_stage(self.settings, self._parts(), self.store, self.model, self.progress, FIRST)
+            bank_stage(self.settings, self._parts(), self.store, self.model, self.progress, FIRST_LAYER_BANK)
         finally:
             self.layers, self.done = layers, done
         return True

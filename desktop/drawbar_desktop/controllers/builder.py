@@ -7,6 +7,7 @@ from pathlib import Path
 
 from drawbar.errors import BadInputError
 from drawbar.files.reading import json_value
+from drawbar.paths import FIRST_LAYER_BANK
 from drawbar_desktop.controllers.context import Links
 from drawbar_desktop.services.build_process import BuildProcess
 from drawbar_desktop.state.building import Building, Order, plan_words
@@ -126,10 +127,8 @@ class Builder:
             share = int(count[1]) / max(1, int(count[2]))
         self.state.progress.set((line, share))
         order = self.state.order.value
-        from drawbar.pipeline.build import FIRST  # the first sound must not wait for SciPy
-
-        if order is not None and (Path(order.run) / FIRST).is_dir():
-            self._give(Path(order.run) / FIRST, "The first layer of")
+        if order is not None and (Path(order.run) / FIRST_LAYER_BANK).is_dir():
+            self._give(Path(order.run) / FIRST_LAYER_BANK, "The first layer of")
 
     def _ended(self, code: int, out: str, last: str) -> None:
         self._process = None
@@ -161,6 +160,9 @@ class Builder:
             self.state.have.set(words)
             self._links.ask("built", words, ("Open it", lambda: self._use(place)), ("Later", lambda: None))
 
-        from drawbar.cli.build import installed
+        def put() -> Path:
+            from drawbar.cli.build import installed
 
-        self._links.jobs.run(lambda: installed(folder), have)
+            return installed(folder)
+
+        self._links.jobs.run(put, have)
