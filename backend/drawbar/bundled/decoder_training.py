@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from drawbar.bundled.chord_heads import ChordHeads
@@ -316,7 +317,8 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
     for step in range(s.text_steps):
         for group in optimiser.param_groups:
             group["lr"] = s.learning_rate * min(1.0, (step + 1) / 30)
-        losses = _blind_losses(language, *training.blind(step))
+        with half_precision(), _attention(s.blind_frames):
+            losses = _blind_losses(language, *training.blind(step))
         language.modules().zero_grad(set_to_none=True)
         losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -325,6 +327,26 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
         if (step + 1) % 50 == 0:
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
+
+
+_SHORT_FRAMES = 200
+"""Clips up to here: plain attention; the blocked kernel's backward pass took a third of their steps."""
+_PAUSED_S = 120.0
+"""No step takes so long: the process was stopped, and the time does not count as training."""
+
+
+def half_precision() -> AbstractContextManager[object]:
+    """bfloat16 products where the processor has tiles for them (AMX), 1.5 times as many steps; else as it was.
+
+    The held-out cross-entropy of the same weights is the same to 0.002 nats a frame.
+    """
+    if not torch.cpu._is_amx_tile_supported():
+        return nullcontext()
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def _attention(frames: int) -> AbstractContextManager[object]:
+    return sdpa_kernel(SDPBackend.MATH) if frames <= _SHORT_FRAMES else nullcontext()
 
 
 @contextmanager
@@ -401,7 +423,7 @@ def train_decoder(
             warm_from = first
     chords = chord_heads(language)
     weights = torch.tensor(settings.book_weights)
-    began = time.monotonic() - spent_s
+    clock = time.monotonic()
     recent: Tensor | None = None
     own: list[list[OwnTake]] = []
     for step in range(first, settings.steps):
@@ -417,15 +439,21 @@ def train_decoder(
         if step >= 4 * settings.text_from and (not own or step % settings.checkpoint_every == 0):
             with _in_place(modules, average):
                 own = _own_takes(language, training, step)
-        if roll < settings.blind_share:
+        blind = roll < settings.blind_share
+        found = not blind and bool(own) and roll < settings.blind_share + settings.own_share
+        if blind:
             batch, prompts, phase = training.blind(step)
-            losses = _blind_losses(language, batch, prompts, phase)
-        elif own and roll < settings.blind_share + settings.own_share:
-            batch, prompts, played = _drawn(own, step, settings.own_batch)
-            losses = _book_losses(language, batch, prompts, played).mean(1)
+        elif found:
+            batch, prompts, pasts = _drawn(own, step, settings.own_batch)
         else:
             batch, prompts = training.batch(step, silent=step < settings.text_from)
-            losses = _book_losses(language, batch, prompts, training.pasts(step, batch)).mean(1)
+            pasts = training.pasts(step, batch)
+        with half_precision(), _attention(batch.shape[2]):
+            if blind:
+                losses = _blind_losses(language, batch, prompts, phase)
+            else:
+                losses = _book_losses(language, batch, prompts, pasts).mean(1)
+        if not blind and not found:
             recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()
@@ -433,6 +461,8 @@ def train_decoder(
         optimiser.step()
         chords.hold()
         seen += batch.shape[0] * batch.shape[2]
+        now = time.monotonic()
+        spent_s, clock = spent_s + (now - clock if now - clock < _PAUSED_S else 0.0), now
         decay = min(settings.average, (step + 1) / (step + 10))
         for name, value in modules.state_dict().items():
             average[name].lerp_(value, 1 - decay)
@@ -442,10 +472,10 @@ def train_decoder(
             say(json.dumps({"step": step + 1, "frames": seen, "pieces": len(training.seeds),
                             "train": [round(float(x), 3) for x in recent] if recent is not None else [],
                             **held, **gain, **_liveliness(own),
-                            "minutes": round((time.monotonic() - began) / 60, 2)}))  # fmt: skip
+                            "minutes": round(spent_s / 60, 2)}))  # fmt: skip
             part = folder / "decoder.part"
             torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(), "frames": seen,
-                        "step": step + 1, "spent_s": time.monotonic() - began}, part)  # fmt: skip
+                        "step": step + 1, "spent_s": spent_s}, part)  # fmt: skip
             part.replace(checkpoint)
             training = _Excerpts(material, tokens, settings)
     modules.load_state_dict(average)

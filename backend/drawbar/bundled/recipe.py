@@ -73,18 +73,18 @@ class DecoderSettings:
     text_rate: float = 0.8
     """The text path's share of the learning rate afterwards; the noisier its gradient, the smaller."""
     blind_frames: int = 16
-    blind_batch: int = 72
-    blind_share: float = 0.4
+    blind_batch: int = 108
+    blind_share: float = 0.15
     """Share of the steps that train on short clips from anywhere of which nothing is told but the prompt and the
     clock. Where the past is known it tells the next token so well that words are not listened to; but in a take
     that went quiet only they know what should be playing."""
     short_frames: int = 1152
-    short_batch: int = 1
+    short_batch: int = 2
     long_share: float = 0.06
     """Share of the steps that train on the whole context instead of excerpts of three phrases."""
-    long_batch: int = 1
+    long_batch: int = 2
     opening_frames: int = 96
-    opening_batch: int = 13
+    opening_batch: int = 24
     opening_share: float = 0.25
     """Share of the steps that train on many openings: only where little has been heard does the text tell much."""
     noise_share: float = 0.1
@@ -97,7 +97,7 @@ class DecoderSettings:
     """Takes played after each checkpoint: half of them from nothing, half as continuations of a phrase."""
     own_guidance: float = 1.5
     own_frames: int = 384
-    own_batch: int = 3
+    own_batch: int = 5
     learning_rate: float = 1e-3
     cool_down: float = 0.2
     """Share of the steps at the end over which the learning rate falls to zero."""
@@ -108,7 +108,7 @@ class DecoderSettings:
     text_dropout: float = 0.15
     """Share of clips trained with null text, which guidance needs."""
     seed: int = 2
-    checkpoint_every: int = 200
+    checkpoint_every: int = 400
 
     def __post_init__(self) -> None:
         if self.d_model % self.heads:
