@@ -12,10 +12,10 @@ import torch
 from drawbar.bundled.codec_training import train_codec
 from drawbar.bundled.commands import record
 from drawbar.bundled.decoder_training import (
-    chord_heads,
     excerpt_prompt,
     first_notes,
     new_language,
+    planted_heads,
     train_decoder,
 )
 from drawbar.bundled.export import export_model
@@ -35,7 +35,7 @@ CODEC = CodecSettings(
     fit_pieces=3, fit_seconds=1.0, fit_rounds=3, steps=6, batch=2, clip_frames=16, checkpoint_every=3,
 )  # fmt: skip
 DECODER = DecoderSettings(
-    d_model=32, layers=2, heads=2, d_ff=32, card=16, lags=((8, 12), (16,)), clock_periods=(384, 192), text_layers=1,
+    d_model=96, layers=2, heads=2, d_ff=128, card=16, lags=((8, 12), (16,)), text_layers=1,
     context_frames=60, steps=6, text_from=1, text_steps=2, blind_frames=8, blind_batch=4, short_frames=20,
     own_takes=4, own_frames=12, short_batch=2, long_batch=1, opening_frames=10,
     opening_batch=3, warm_up=2, checkpoint_every=3,
@@ -188,10 +188,26 @@ def test_a_new_machine_goes_on_from_the_model_that_was_landed(tmp_path: Path, ma
 def test_a_held_head_finds_the_chord_that_is_due_whatever_training_does() -> None:
     torch.manual_seed(0)
     language = new_language(DecoderSettings())
-    heads = chord_heads(language)
+    heads, _ = planted_heads(language)
     assert heads.share() > 0.9
     with torch.no_grad():
         for parameter in language.modules().parameters():
             parameter.add_(0.03 * torch.randn_like(parameter))
     heads.hold()
     assert heads.share() > 0.8
+
+
+def test_held_units_know_the_sixteenth_in_the_tempo_of_the_prompt_whatever_training_does() -> None:
+    torch.manual_seed(0)
+    language = new_language(DecoderSettings())
+    _, heads = planted_heads(language)
+    before = heads.fired()
+    assert before["due"] > 1.0
+    assert before["others"] < 0.1
+    with torch.no_grad():
+        for parameter in language.modules().parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    heads.hold()
+    after = heads.fired()
+    assert after["due"] > 0.5
+    assert after["others"] < 0.1

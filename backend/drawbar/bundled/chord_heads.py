@@ -22,7 +22,7 @@ from drawbar.musicgen.network.decoder import Decoder
 
 HARMONICS = (1, 2)
 """Of the phrase: enough for the chord whose middle is nearest to win by far."""
-_LOUD = 8.0
+LOUD = 8.0
 """How loud a place is in its word, whose other numbers are about 1."""
 _HEARD = 4.0
 """How loud a chord is in the residual at first, beside a position's cosines and sines of 1."""
@@ -51,7 +51,8 @@ class ChordHeads:
         basis = torch.linalg.qr(torch.randn(spec.text_dim, spec.text_dim, generator=drawn))[0]
         self._told, self._read = basis.split([2 * len(HARMONICS), spec.text_dim - 2 * len(HARMONICS)])
         self._heard = torch.linalg.qr(torch.randn(spec.d_model, len(self._told), generator=drawn))[0].T
-        self._clock = _clock(spec.d_model, phrase, spec.clock_periods)
+        pairs = [clock(spec.d_model, phrase // times, spec.clock_periods) for times in HARMONICS]
+        self._clock = torch.tensor([cosine for cosine, _ in pairs] + [sine for _, sine in pairs])
         self._rows = slice((spec.n_heads - 1) * spec.head_dim, spec.n_heads * spec.head_dim)
 
     @torch.no_grad()
@@ -110,7 +111,7 @@ class ChordHeads:
         words = self.text_encoder.get_input_embeddings().weight
         words -= words @ told.T @ told
         for word, (place, count) in self.places.items():
-            words[word] += _LOUD * _angles((place - 0.5) / count) @ told
+            words[word] += LOUD * _angles((place - 0.5) / count) @ told
         for name, weight in self.text_encoder.named_parameters():
             if name.endswith((".o.weight", ".wo.weight")):
                 weight.sub_(told.T @ (told @ weight))
@@ -129,6 +130,13 @@ class ChordHeads:
         query[torch.arange(len(told)), self._clock] = gain
         key[: len(told)] = gain * heard
         first.cross_q.weight[self._rows], first.cross_kv.weight[self._rows] = query, key
+
+    def free(self, count: int) -> tuple[Tensor, Tensor]:
+        """``count`` directions of the text states ``[count, Dt]`` and of what the decoder makes of them ``[count, D]``
+        that these heads do not use."""
+        drawn = torch.randn(self.decoder.spec.d_model, count, generator=torch.Generator().manual_seed(2))
+        basis = torch.linalg.qr(torch.cat([self._heard.T, drawn], dim=1))[0]
+        return self._read[-count:], basis[:, len(self._heard) :].T
 
     @torch.no_grad()
     def share(self) -> float:
@@ -161,11 +169,10 @@ def _angles(turn: float) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()])
 
 
-def _clock(d_model: int, phrase: int, periods: tuple[int, ...]) -> Tensor:
-    """Which numbers of a position hold the same of the phrase."""
-    first = d_model // 2 - len(periods)
-    cosines = torch.tensor([first + periods.index(phrase // times) for times in HARMONICS])
-    return torch.cat([cosines, cosines + d_model // 2])
+def clock(d_model: int, period: int, periods: tuple[int, ...]) -> tuple[int, int]:
+    """Which numbers of a position hold the cosine and the sine of ``period`` frames."""
+    at = d_model // 2 - len(periods) + periods.index(period)
+    return at, at + d_model // 2
 
 
 def _next_words(text_encoder: T5EncoderModel, basis: Tensor) -> None:
@@ -178,7 +185,7 @@ def _next_words(text_encoder: T5EncoderModel, basis: Tensor) -> None:
         read = basis[number * size : (number + 1) * size]
         attention.q.weight[rows] = 0.0
         attention.v.weight[rows] = read
-        attention.o.weight[:, rows] = _LOUD * read.T
+        attention.o.weight[:, rows] = LOUD * read.T
         if number == 0:
             bias = attention.relative_attention_bias.weight
             bias[:, -1] = 0.0

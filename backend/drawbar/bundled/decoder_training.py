@@ -25,11 +25,12 @@ from drawbar.bundled.lag_heads import plant
 from drawbar.bundled.material import Material
 from drawbar.bundled.own_takes import OwnTake, play
 from drawbar.bundled.recipe import DecoderSettings
+from drawbar.bundled.tempo_heads import TempoHeads
 from drawbar.bundled.text import make_text_encoder, make_tokenizer
 from drawbar.corpus import CONCEPTS, Piece, prompt_for
 from drawbar.corpus.composer.chord_names import chord_name
-from drawbar.corpus.composer.loops import PHRASE_FRAMES
-from drawbar.corpus.composer.prompt_words import PLACES, QUALITY_WORDS, ROOT_WORDS
+from drawbar.corpus.composer.loops import PHRASE_BARS, PHRASE_FRAMES
+from drawbar.corpus.composer.prompt_words import PLACES, QUALITY_WORDS, ROOT_WORDS, tempo_word
 from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
@@ -281,16 +282,30 @@ def new_language(settings: DecoderSettings) -> Language:
         books = decoder.embed.weight.view(spec.n_q, spec.card + 1, -1)[:, : spec.card]
         decoder.head.weight.copy_(0.3 * books.reshape(spec.n_q * spec.card, -1))
     language = Language(decoder, make_text_encoder(settings), make_tokenizer())
-    chord_heads(language).plant()
+    plant_heads(language)
     return language
 
 
-def chord_heads(language: Language) -> ChordHeads:
-    """The heads that find the chord which a prompt asks for now, as they are in ``language``."""
+def planted_heads(language: Language) -> tuple[ChordHeads, TempoHeads]:
+    """The heads that find the chord and the tempo which a prompt asks for, as they are in ``language``."""
     number = language.tokenizer.get_vocab()
     places = {number[word]: place for word, place in PLACES.items()}
     roots, qualities = ([number[word] for word in words] for words in (ROOT_WORDS, QUALITY_WORDS.values()))
-    return ChordHeads(language.decoder, language.text_encoder, places, roots, qualities, PHRASE_FRAMES)
+    chords = ChordHeads(language.decoder, language.text_encoder, places, roots, qualities, PHRASE_FRAMES)
+    bars = {bpm: PHRASE_FRAMES // count for bpm, count in PHRASE_BARS.items()}
+    tempi = {number[tempo_word(bpm)]: (bar, 1.0) for bpm, bar in bars.items()}
+    # A number says it more exactly than a word.
+    tempi |= {number[word]: (bars[bpm], 0.75) for word, bpm in (("slow", min(bars)), ("fast", max(bars)))}
+    return chords, TempoHeads(
+        language.decoder, language.text_encoder, tempi, chords.free(1 + len(set(bars.values())))
+    )
+
+
+def plant_heads(language: Language) -> None:
+    """Set the first weights of the heads that read chords and tempo."""
+    chords, tempo = planted_heads(language)
+    chords.plant()
+    tempo.plant()
 
 
 def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], None]) -> None:
@@ -307,8 +322,8 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         for name, parameter in _text_path(language).items():
             if name in drawn:
                 parameter.copy_(drawn[name])
-    chords = chord_heads(language)
-    chords.plant()
+    plant_heads(language)
+    heads = planted_heads(language)
     parameters = list(_text_path(language).values())
     optimiser = torch.optim.AdamW(
         parameters, lr=s.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -323,7 +338,8 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
         losses.sum().backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        chords.hold()
+        for planted in heads:
+            planted.hold()
         recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.04)
         if (step + 1) % 50 == 0:
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
@@ -361,8 +377,8 @@ def _in_place(modules: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[dic
 def _own_takes(language: Language, training: _Excerpts, step: int) -> list[list[OwnTake]]:
     """Fresh takes of the network's own: from nothing, and as continuations."""
     s, made = training.settings, []
-    for given in (0, s.own_frames):
-        pieces, prompts = training.starts(step + given, s.own_takes // 2, given + s.own_frames)
+    for given, share in ((0, 2 / 3), (s.own_frames, 1 / 3)):
+        pieces, prompts = training.starts(step + given, round(share * s.own_takes), given + s.own_frames)
         with torch.inference_mode():
             text = language.read(prompts)
         made.append(
@@ -386,10 +402,12 @@ def _liveliness(takes: list[list[OwnTake]]) -> dict[str, float]:
 
 
 def _drawn(takes: list[list[OwnTake]], step: int, batch: int) -> tuple[Tensor, list[str], Tensor]:
-    """Pieces, prompts and the takes to tell of one step: a few from nothing, or one continuation."""
+    """Pieces, prompts and the takes to tell of one step: a few from nothing, or half as many continuations."""
     rng = random.Random(step)
     begun, continued = takes
-    chosen = rng.sample(begun, min(batch, len(begun))) if rng.random() < 0.6 else [rng.choice(continued)]
+    chosen = (
+        rng.sample(begun, min(batch, len(begun))) if rng.random() < 0.7 else rng.sample(continued, batch // 2)
+    )
     prompts = ["" if rng.random() < 0.1 else t.prompt for t in chosen]
     return torch.stack([t.piece for t in chosen]), prompts, torch.stack([t.played for t in chosen])
 
@@ -421,11 +439,12 @@ def train_decoder(
             optimiser.load_state_dict(saved["optimiser"])
         else:  # made from a landed model
             warm_from = first
-    chords = chord_heads(language)
+    heads = planted_heads(language)
     weights = torch.tensor(settings.book_weights)
     clock = time.monotonic()
     recent: Tensor | None = None
     own: list[list[OwnTake]] = []
+    fresh: list[list[OwnTake]] = []
     for step in range(first, settings.steps):
         if step == settings.text_from:
             _learn_text(language, training, say)
@@ -438,7 +457,12 @@ def train_decoder(
         roll = random.Random(step).random() if step >= settings.text_from else 1.0
         if step >= 4 * settings.text_from and (not own or step % settings.checkpoint_every == 0):
             with _in_place(modules, average):
-                own = _own_takes(language, training, step)
+                fresh = _own_takes(language, training, step)
+            # Those of a few checkpoints together: a take that is seen too often is known by heart.
+            own = [
+                (new + old)[: settings.own_kept * len(new)]
+                for new, old in zip(fresh, own or ([], []), strict=True)
+            ]
         blind = roll < settings.blind_share
         found = not blind and bool(own) and roll < settings.blind_share + settings.own_share
         if blind:
@@ -459,7 +483,8 @@ def train_decoder(
         ((losses * weights).sum() / weights.sum()).backward()
         torch.nn.utils.clip_grad_norm_(modules.parameters(), 1.0)
         optimiser.step()
-        chords.hold()
+        for planted in heads:
+            planted.hold()
         seen += batch.shape[0] * batch.shape[2]
         now = time.monotonic()
         spent_s, clock = spent_s + (now - clock if now - clock < _PAUSED_S else 0.0), now
@@ -471,7 +496,7 @@ def train_decoder(
                 held, gain = _validate(language, held_out), _text_gain(language, held_out)
             say(json.dumps({"step": step + 1, "frames": seen, "pieces": len(training.seeds),
                             "train": [round(float(x), 3) for x in recent] if recent is not None else [],
-                            **held, **gain, **_liveliness(own),
+                            **held, **gain, **_liveliness(fresh),
                             "minutes": round(spent_s / 60, 2)}))  # fmt: skip
             part = folder / "decoder.part"
             torch.save({"weights": live, "average": average, "optimiser": optimiser.state_dict(), "frames": seen,

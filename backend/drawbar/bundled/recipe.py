@@ -91,10 +91,12 @@ class DecoderSettings:
     """Share of the clips whose past is spoilt as the model's own takes may be (see ``context_noise``)."""
     noise_rate: float = 0.4
     """How much of such a clip at most."""
-    own_share: float = 0.25
+    own_share: float = 0.45
     """Share of the steps that learn to find back from takes of its own (see ``own_takes``)."""
-    own_takes: int = 32
-    """Takes played after each checkpoint: half of them from nothing, half as continuations of a phrase."""
+    own_takes: int = 96
+    """Takes played after each checkpoint: two thirds of them from nothing, the rest as continuations of a phrase."""
+    own_kept: int = 4
+    """Of how many checkpoints they are learned from."""
     own_guidance: float = 1.5
     own_frames: int = 384
     own_batch: int = 5
