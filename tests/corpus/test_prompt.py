@@ -246,7 +246,8 @@ def test_every_spelling_of_a_tempo_is_the_nearest_that_the_model_knows() -> None
     [
         (94, "bpm_94"),
         (84, "bpm_94"),
-        (83, "bpm_75"),
+        (83, "bpm_94"),
+        (75, "bpm_62"),
         (120, "bpm_125"),
         (200, "bpm_188"),
         (240, "bpm_125"),

@@ -11,7 +11,7 @@ from drawbar.corpus.composer.instruments import (
     PATTERNS,
 )
 
-TEMPI_BPM: tuple[float, ...] = (62.5, 75.0, 93.75, 125.0, 150.0, 187.5)
+TEMPI_BPM: tuple[float, ...] = (62.5, 93.75, 125.0, 187.5)
 """The tempi that a prompt can name; any other is read as the nearest by ratio."""
 LONGEST_LOOP = 8
 """Chords of a list that are counted: what comes after them is known as a chord but not by its place."""
