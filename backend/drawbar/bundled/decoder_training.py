@@ -168,12 +168,16 @@ class _Excerpts:
 
 
 def _book_losses(
-    language: Language, tokens: Tensor, prompts: list[str], pasts: Tensor | None = None
+    language: Language,
+    tokens: Tensor,
+    prompts: list[str],
+    pasts: Tensor | None = None,
+    change_weight: float = 0.0,
 ) -> Tensor:
     """Cross-entropy of each codebook at each position in nats ``[K, S]``, mean over the batch.
 
     ``pasts`` ``[B, K, T]`` are the tokens that the network is told of, where they differ from those it should foresee
-    (see ``from_there``).
+    (see ``from_there``). ``change_weight`` counts once more, so many times, whether a code changes.
     """
     spec = language.decoder.spec
     if pasts is None:
@@ -183,7 +187,20 @@ def _book_losses(
     logits = language.logits(told, prompts)
     targets = targets_for(steps, spec.card)
     losses = F.cross_entropy(logits.flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
-    return losses.view(targets.shape).mean(0)[:, max(spec.delays) : -1]
+    losses = losses.view(targets.shape)
+    if change_weight:
+        losses = losses + change_weight * change_losses(logits, told, targets)
+    return losses.mean(0)[:, max(spec.delays) : -1]
+
+
+def change_losses(logits: Tensor, told: Tensor, targets: Tensor) -> Tensor:
+    """Nats that it takes to tell whether a code stays as it is, ``[B, K, S]``; 0 where none sounds yet."""
+    card = logits.shape[-1]
+    present = told.clamp(max=card - 1)
+    found = logits.float()
+    log_stay = (found.gather(-1, present[..., None])[..., 0] - found.logsumexp(-1)).clamp(max=-1e-6)
+    nats = -torch.where(targets == told, log_stay, torch.log(-torch.expm1(log_stay)))
+    return nats.masked_fill((told == card) | (targets < 0), 0.0)
 
 
 def _blind_losses(language: Language, tokens: Tensor, prompts: list[str], phase: int) -> Tensor:
@@ -294,8 +311,9 @@ def planted_heads(language: Language) -> tuple[ChordHeads, TempoHeads]:
     chords = ChordHeads(language.decoder, language.text_encoder, places, roots, qualities, PHRASE_FRAMES)
     bars = {bpm: PHRASE_FRAMES // count for bpm, count in PHRASE_BARS.items()}
     tempi = {number[tempo_word(bpm)]: (bar, 1.0) for bpm, bar in bars.items()}
-    # A number says it more exactly than a word.
-    tempi |= {number[word]: (bars[bpm], 0.75) for word, bpm in (("slow", min(bars)), ("fast", max(bars)))}
+    # A number says it more exactly than a word; a prompt that says nothing of it ends, and means a medium tempo.
+    spoken = (("slow", min(bars), 0.75), ("fast", max(bars), 0.75), ("</s>", 125.0, 0.4))
+    tempi |= {number[word]: (bars[bpm], weight) for word, bpm, weight in spoken}
     return chords, TempoHeads(
         language.decoder, language.text_encoder, tempi, chords.free(1 + len(set(bars.values())))
     )
@@ -476,7 +494,7 @@ def train_decoder(
             if blind:
                 losses = _blind_losses(language, batch, prompts, phase)
             else:
-                losses = _book_losses(language, batch, prompts, pasts).mean(1)
+                losses = _book_losses(language, batch, prompts, pasts, settings.change_weight).mean(1)
         if not blind and not found:
             recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         optimiser.zero_grad(set_to_none=True)

@@ -61,6 +61,8 @@ class DecoderSettings:
     between them. Without it a take from nothing has nowhere to find the next beat, and freezes."""
     book_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4)
     """What each codebook's loss counts."""
+    change_weight: float = 1.0
+    """How often *whether* a code changes counts once more: that is the rhythm, and a small part of all nats."""
     change_temperature: float | None = 0.6
     """How its tokens are drawn when it plays (see ``Sampler``)."""
     text_layers: int = 2

@@ -21,6 +21,8 @@ from transformers import T5EncoderModel
 from drawbar.bundled.chord_heads import LOUD, clock
 from drawbar.musicgen.network.decoder import Decoder
 
+_END = 1
+"""The word that every prompt ends with."""
 SIXTEENTHS = 16
 HARMONICS = (1, 2, 4, 8, 16, 32)
 """Of a bar: together they are sharp to a frame or two. The clock must count all of them."""
@@ -73,8 +75,6 @@ class TempoHeads:
         spec, told, heard, one = self.decoder.spec, self.told, self.heard, self._one
         words = self.text_encoder.get_input_embeddings().weight
         words -= words @ told.T @ told
-        for word, (bar, weight) in self.tempi.items():
-            words[word] += LOUD * (weight * told[0] + told[1 + self.bars.index(bar)])
         for name, weight in self.text_encoder.named_parameters():
             if name.endswith((".o.weight", ".wo.weight")):
                 weight.sub_(told.T @ (told @ weight))
@@ -84,6 +84,15 @@ class TempoHeads:
         scale.fill_(1.0)
         through.weight += heard.T @ (told - heard @ through.weight)
         through.bias.sub_(heard.T @ (heard @ through.bias))
+        codes = {
+            w: LOUD * (weight * told[0] + told[1 + self.bars.index(bar)])
+            for w, (bar, weight) in self.tempi.items()
+        }
+        for word, code in codes.items():
+            words[word] += code
+        loud, last = self._loud()
+        if _END in codes:
+            words[_END] -= (1 - loud / last) * codes[_END]
         for block in self.decoder.blocks:
             block.cross_kv.weight.sub_(block.cross_kv.weight @ heard.T @ heard)
         self.decoder.embed.weight[:, self._clean] = 0.0
@@ -94,17 +103,20 @@ class TempoHeads:
             norm.weight[self._clean], norm.bias[self._clean] = 1.0, 0.0
             norm.weight[one], norm.bias[one] = 0.0, 1.0
         query, key = (torch.zeros(spec.head_dim, spec.d_model) for _ in range(2))
-        loud = self._loud()
         query[0, one], key[0] = spec.head_dim**0.5, _FOUND / loud * heard[0]
         first.cross_q.weight[self._rows], first.cross_kv.weight[self._rows] = query, key
         values = first.cross_kv.weight[spec.d_model + self._rows.start : spec.d_model + self._rows.stop]
         values[: len(self.bars)] = heard[1:] / loud
 
-    def _loud(self) -> float:
-        """How loud a word of tempo is where it is read."""
-        word = max(self.tempi, key=lambda word: self.tempi[word][1])
-        states = self.text_encoder(input_ids=torch.tensor([[word]])).last_hidden_state
-        return max(0.05, float((self.decoder.text_proj(states) @ self.heard[0])[0, 0]))
+    def _loud(self) -> tuple[float, float]:
+        """How loud a word of tempo's code is where it is read, inside a prompt and as its last: nothing follows there,
+        and what a word holds is scaled to one size."""
+        words = torch.tensor([[max(self.tempi, key=lambda word: self.tempi[word][1]), _END + 2, _END]])
+        heard = (
+            self.decoder.text_proj(self.text_encoder(input_ids=words).last_hidden_state) @ self.heard[1:].T
+        )
+        inside, last = heard[0, 0].max(), heard[0, -1].max()
+        return max(0.02, float(inside)), max(0.02, float(last))
 
     @torch.no_grad()
     def plant(self) -> None:
@@ -159,7 +171,7 @@ class TempoHeads:
 
     def _read(self, clips: int = 32) -> tuple[Tensor, list[int]]:
         """What the feed-forward layer of block 0 reads ``[B, S, D]`` of random clips, and the bars of their prompts."""
-        tempi, words = list(self.tempi), self.text_encoder.config.vocab_size
+        tempi, words = [word for word in self.tempi if word != _END], self.text_encoder.config.vocab_size
         prompts = torch.randint(3, words, (clips, 12))
         prompts[torch.isin(prompts, torch.tensor(tempi))] = 2  # unknown
         named = [tempi[n % len(tempi)] for n in range(clips)]

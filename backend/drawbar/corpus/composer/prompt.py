@@ -6,13 +6,16 @@ from drawbar.corpus.composer.annotate import FAST_BPM, SLOW_BPM
 from drawbar.corpus.composer.instruments import KEYS
 from drawbar.corpus.composer.piece import Part, Piece
 
-_TEMPO_SHARE, _LOOP_SHARE, _NOTHING_ELSE_SHARE = 0.6, 0.6, 0.08
+_LOOP_SHARE, _NOTHING_ELSE_SHARE = 0.6, 0.08
 
 
 def prompt_for(piece: Piece, rng: random.Random | None = None) -> str:
-    """Return the canonical line, or with `rng` a paraphrase: some of the factors, in another order."""
+    """Return the canonical line, or with `rng` a paraphrase: some of the factors, in another order.
+
+    A nameable tempo is always said: a prompt without one asks for a medium tempo, whatever the music.
+    """
     line = _sentence(piece, rng)
-    asked = ((_tempo(piece, rng), _TEMPO_SHARE), (_loop(piece, rng), _LOOP_SHARE))
+    asked = ((_tempo(piece, rng), 1.0), (_loop(piece, rng), _LOOP_SHARE))
     said = [words for words, share in asked if words and (rng is None or rng.random() < share)]
     if rng is not None and said and rng.random() < _NOTHING_ELSE_SHARE:
         return " ".join(said)
