@@ -63,7 +63,7 @@ class DecoderSettings:
     """What each codebook's loss counts."""
     change_weight: float = 1.0
     """How often *whether* a code changes counts once more: that is the rhythm, and a small part of all nats."""
-    change_temperature: float | None = 0.6
+    change_temperature: float | None = 0.3
     """How its tokens are drawn when it plays (see ``Sampler``)."""
     text_layers: int = 2
     context_frames: int = 1500
