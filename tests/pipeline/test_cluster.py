@@ -20,6 +20,7 @@ import soundfile
 import torch
 from safetensors import safe_open
 
+from drawbar.bench.scale import SHARED, stage_of
 from drawbar.errors import WorkerError
 from drawbar.evidence.experiment.generate_clips import Processes, Stage, Supplies, play
 from drawbar.evidence.experiment.sources import save_sources
@@ -125,8 +126,10 @@ def test_two_nodes_make_the_bank_of_one_process_though_a_worker_is_killed(
     build(on(nodes, plain, tmp_path / "run"), lambda moment: notes.append(moment.note), model=deadly)
     assert (tmp_path / "died").exists()
     assert any(note.startswith("on ") for note in notes)
-    made_by = (tmp_path / "run" / WORKERS).read_text("utf-8").splitlines()
-    assert len({json.loads(line)["node"] for line in made_by}) == 2
+    made_by = [json.loads(line) for line in (tmp_path / "run" / WORKERS).read_text("utf-8").splitlines()]
+    assert len({row["node"] for row in made_by}) == 2
+    named = [row["stage"] for row in made_by if not row["stage"].startswith("listening")]
+    assert {stage_of(name) for name in named} == set(SHARED)  # `drawbar bench scale` knows them all
     wanted, found = tensors(plain.out), tensors(tmp_path / "run")
     assert wanted.keys() == found.keys()
     assert [name for name in wanted if wanted[name] != found[name]] == []

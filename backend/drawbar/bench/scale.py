@@ -27,8 +27,13 @@ from drawbar.pipeline.settings import BuildSettings
 from drawbar.sae import SaeSettings
 
 STAGES = ("corpus", "tokens", "residuals", "sae", "features")
-SHARED = {"tokens": "tokens", "residuals": "residuals", "sae": "saes", "features": "activations layer"}
-"""Stage -> how its parts are named in workers.jsonl."""
+SHARED = {
+    "tokens": ("tokens",),
+    "residuals": ("residuals",),
+    "sae": ("saes",),
+    "features": ("activations layer", "profile layer"),
+}
+"""Stage -> how the names of its parts in workers.jsonl begin."""
 TOLERANCE = 0.15
 """How far the simulation may be off, of the sum of the stages."""
 
@@ -63,6 +68,11 @@ class Point:
         return self.simulated_s / self.measured_s - 1
 
 
+def stage_of(part: str) -> str:
+    """The stage of a part that is named in workers.jsonl."""
+    return next(stage for stage, names in SHARED.items() if part.startswith(names))
+
+
 def timed(settings: BuildSettings, workers: int, progress: ProgressCallback | None = None) -> Timed:
     """Run the shared stages in a fresh folder and remove it."""
     address = f"local-ray:{workers}" if workers else ""
@@ -81,7 +91,7 @@ def timed(settings: BuildSettings, workers: int, progress: ProgressCallback | No
     log = settings.out / WORKERS
     for line in log.read_text("utf-8").splitlines() if log.is_file() else ():
         row: JsonObject = json_value(line)
-        stage = next(s for s, name in SHARED.items() if row["stage"].startswith(name))
+        stage = stage_of(row["stage"])
         parts.setdefault(stage, []).append(float(row["seconds"]))
     shutil.rmtree(settings.out)
     return Timed(workers, connected, walls, parts)
