@@ -142,16 +142,21 @@ def points(runs: list[Timed], cores: float | None = None) -> list[Point]:
     """What one worker measured -> what the simulation says of more, beside what they measured."""
     ones = [run for run in runs if run.workers == 1]
     one = sorted(ones, key=lambda run: run.work_s)[len(ones) // 2]
-    spare = {stage: one.stages[stage] - sum(one.parts.get(stage, ())) for stage in SHARED}
-    stage_s = max(0.0, min(spare["residuals"], spare["features"]))
-    start_s = max(0.0, spare["tokens"] - stage_s)
+    own = {stage: max(0.0, one.stages[stage] - sum(one.parts.get(stage, ()))) for stage in SHARED}
+    # The first stage's spare time is also that of the workers' start; its driver does as little as any.
+    least = min(own["residuals"], own["features"])
+    start_s, own["tokens"] = max(0.0, own["tokens"] - least), min(own["tokens"], least)
     found = []
     for workers in sorted({run.workers for run in runs} - {0, 1}):
         loads = [
             Load("corpus", (one.stages["corpus"],), alone=True),
-            *(Load(stage, tuple(one.parts[stage])) for stage in SHARED if stage in one.parts),
+            *(
+                Load(stage, tuple(one.parts[stage]), driver_s=own[stage])
+                for stage in SHARED
+                if stage in one.parts
+            ),
         ]
-        site = Cluster(workers, cores=cores or os.cpu_count() or 1, start_s=start_s, stage_s=stage_s)
+        site = Cluster(workers, cores=cores or os.cpu_count() or 1, start_s=start_s)
         said = simulate(loads, site)
         mine = [run for run in runs if run.workers == workers]
         seen = {stage: median(run.stages[stage] for run in mine) for stage in said}

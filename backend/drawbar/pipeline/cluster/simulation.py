@@ -27,6 +27,8 @@ class Load:
     """The driver's own work: no worker helps."""
     fresh: bool = False
     """Each part has a process of its own that has to start (SAEs)."""
+    driver_s: float = 0.0
+    """Of the driver alone, beside the parts: what it gathers, checks and writes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def simulate(loads: Sequence[Load], cluster: Cluster) -> dict[str, float]:
             moved = sum([load.in_bytes + load.out_bytes] * len(load.part_s))
             times[load.name] = sum(load.part_s) + moved / cluster.bytes_per_s
             continue
-        times[load.name] = _stage(load, cluster, started)
+        times[load.name] = _stage(load, cluster, started) + load.driver_s
         if not load.fresh:
             started = max(started, min(cluster.workers, len(load.part_s)))
     return times
