@@ -423,8 +423,8 @@ def _drawn(takes: list[list[OwnTake]], step: int, batch: int) -> tuple[Tensor, l
     """Pieces, prompts and the takes to tell of one step: a few from nothing, or half as many continuations."""
     rng = random.Random(step)
     begun, continued = takes
-    takes, count = (begun, batch) if rng.random() < 0.7 else (continued, batch // 2)
-    chosen = rng.sample(takes, min(max(1, count), len(takes)))
+    told, count = (begun, batch) if rng.random() < 0.7 else (continued, batch // 2)
+    chosen = rng.sample(told, min(max(1, count), len(told)))
     prompts = ["" if rng.random() < 0.1 else t.prompt for t in chosen]
     return torch.stack([t.piece for t in chosen]), prompts, torch.stack([t.played for t in chosen])
 
