@@ -205,6 +205,8 @@ def test_held_units_know_the_sixteenth_in_the_tempo_of_the_prompt_whatever_train
     before = heads.fired()
     assert before["due"] > 1.0
     assert before["others"] < 0.2
+    heads.plant()  # as when the text comes in: the same units, not as many again
+    assert heads.fired()["due"] < 1.2 * before["due"]
     with torch.no_grad():
         for parameter in language.modules().parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))

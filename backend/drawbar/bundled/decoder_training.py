@@ -35,6 +35,11 @@ from drawbar.musicgen.network.decoder import Decoder
 from drawbar.musicgen.network.delay import targets_for, to_steps
 from drawbar.musicgen.spec import ModelSpec
 
+_SHORT_FRAMES = 200
+"""Clips up to here: plain attention; the blocked kernel's backward pass took a third of their steps."""
+_PAUSED_S = 120.0
+"""No step takes so long: the process was stopped, and the time does not count as training."""
+
 
 @dataclass
 class Language:
@@ -350,7 +355,7 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
     for step in range(s.text_steps):
         for group in optimiser.param_groups:
             group["lr"] = s.learning_rate * min(1.0, (step + 1) / 30)
-        with half_precision(), _attention(s.blind_frames):
+        with _half_precision(), _attention(s.blind_frames):
             losses = _blind_losses(language, *training.blind(step))
         language.modules().zero_grad(set_to_none=True)
         losses.sum().backward()
@@ -363,13 +368,7 @@ def _learn_text(language: Language, training: _Excerpts, say: Callable[[str], No
             say(json.dumps({"text_step": step + 1, "text_alone": [round(float(x), 4) for x in recent]}))
 
 
-_SHORT_FRAMES = 200
-"""Clips up to here: plain attention; the blocked kernel's backward pass took a third of their steps."""
-_PAUSED_S = 120.0
-"""No step takes so long: the process was stopped, and the time does not count as training."""
-
-
-def half_precision() -> AbstractContextManager[object]:
+def _half_precision() -> AbstractContextManager[object]:
     """bfloat16 products where the processor has tiles for them (AMX), 1.5 times as many steps; else as it was.
 
     The held-out cross-entropy of the same weights is the same to 0.002 nats a frame.
@@ -481,20 +480,20 @@ def train_decoder(
                 for new, old in zip(fresh, own or ([], []), strict=True)
             ]
         blind = roll < settings.blind_share
-        found = not blind and bool(own) and roll < settings.blind_share + settings.own_share
+        of_its_own = not blind and bool(own) and roll < settings.blind_share + settings.own_share
         if blind:
             batch, prompts, phase = training.blind(step)
-        elif found:
+        elif of_its_own:
             batch, prompts, pasts = _drawn(own, step, settings.own_batch)
         else:
             batch, prompts = training.batch(step, silent=step < settings.text_from)
             pasts = training.pasts(step, batch)
-        with half_precision(), _attention(batch.shape[2]):
+        with _half_precision(), _attention(batch.shape[2]):
             if blind:
                 losses = _blind_losses(language, batch, prompts, phase)
             else:
                 losses = _book_losses(language, batch, prompts, pasts, settings.change_weight).mean(1)
-        if not blind and not found:
+        if not blind and not of_its_own:
             recent = losses.detach() if recent is None else recent.lerp(losses.detach(), 0.02)
         optimiser.zero_grad(set_to_none=True)
         ((losses * weights).sum() / weights.sum()).backward()

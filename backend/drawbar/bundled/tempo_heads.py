@@ -11,7 +11,7 @@ write. All of it is ordinary weights. The head's keys and values are held, every
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +71,7 @@ class TempoHeads:
 
     @torch.no_grad()
     def hold(self) -> None:
-        """Set the head's keys and queries again, and keep everything else out of what it and the units read."""
+        """Set the head's queries, keys and values again, and keep all else out of what it and the units read."""
         spec, told, heard, one = self.decoder.spec, self.told, self.heard, self._one
         words = self.text_encoder.get_input_embeddings().weight
         words -= words @ told.T @ told
@@ -127,19 +127,9 @@ class TempoHeads:
         outputs.zero_()
         outputs[:, : len(self.bars)] = 4.0 * self._codes.T
         x, bars = self._read()
-        told = float(
-            torch.stack(
-                [clip.mean(0) @ self._codes[self.bars.index(bar)] for clip, bar in zip(x, bars, strict=True)]
-            ).mean()
-        )
-        peak = float(
-            torch.stack(
-                [
-                    _peak(clip, self._wave(bar, torch.arange(len(clip))), bar)
-                    for clip, bar in zip(x, bars, strict=True)
-                ]
-            ).mean()
-        )
+        clips = list(zip(x, bars, strict=True))
+        told = _mean(clip.mean(0) @ self._codes[self.bars.index(bar)] for clip, bar in clips)
+        peak = _mean(_peak(clip, self._wave(bar, torch.arange(len(clip))), bar) for clip, bar in clips)
         inner, outer = [], []
         for bar, code in zip(self.bars, self._codes, strict=True):
             for place, shift in _PLACES:
@@ -148,12 +138,9 @@ class TempoHeads:
                 unit[self._one] = -5.2  # the word alone, or the place alone, is not enough
                 inner.append(_GAIN * unit)
                 outer.append(0.8 / _GAIN * self._places[place * len(SHIFTS) + shift])
-        strength = first.ff_in.weight.norm(dim=1) * first.ff_out.weight.norm(dim=0)
-        weakest = strength.argsort()[: len(inner)]
-        first.ff_in.weight[weakest], first.ff_out.weight[:, weakest] = (
-            torch.stack(inner),
-            torch.stack(outer).T,
-        )
+        # Always the same units: planted anew, they stand once and not twice.
+        first.ff_in.weight[: len(inner)] = torch.stack(inner)
+        first.ff_out.weight[:, : len(outer)] = torch.stack(outer).T
 
     @torch.no_grad()
     def fired(self) -> dict[str, float]:
@@ -167,7 +154,7 @@ class TempoHeads:
                 right[place * bar // SIXTEENTHS :: bar, place] = True
             due.append(written[right].mean())
             others.append(written[~right].mean())
-        return {"due": float(torch.stack(due).mean()), "others": float(torch.stack(others).mean())}
+        return {"due": _mean(due), "others": _mean(others)}
 
     def _read(self, clips: int = 32) -> tuple[Tensor, list[int]]:
         """What the feed-forward layer of block 0 reads ``[B, S, D]`` of random clips, and the bars of their prompts."""
@@ -201,3 +188,7 @@ class TempoHeads:
 def _peak(clip: Tensor, wave: Tensor, bar: int) -> Tensor:
     """How much a clip ``[S, D]`` agrees with ``wave`` ``[S, D]`` where the sixteenths are."""
     return (clip * wave).sum(-1)[:: bar // SIXTEENTHS].mean()
+
+
+def _mean(values: Iterable[Tensor]) -> float:
+    return float(torch.stack(list(values)).mean())
